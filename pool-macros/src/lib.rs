@@ -1,0 +1,97 @@
+//! The attribute of `pool-runtime`, which re-exports it; depend on that crate
+//! alone. Here is only the dispatch: options ([`args`]), the rules of a
+//! signature ([`check`]), the code ([`expand`]).
+
+mod args;
+mod check;
+mod expand;
+mod function;
+mod types;
+
+use proc_macro::TokenStream;
+
+/// Makes a function a task: something that can run in worker processes.
+///
+/// ```text
+/// #[pool_task]
+/// fn doubler(n: u64) -> u64 {
+///     n * 2
+/// }
+///
+/// doubler.pmap(0..10, 3)?;    // every item in one of three fresh processes
+/// doubler.pmap(0..10, &pool)?;// the same on a pool that stays
+/// doubler.spawn(21)?.join()?; // one call in one process
+/// doubler(21);                // a plain call, right here
+/// iter.map(*doubler);         // the plain function, where one is wanted
+/// ```
+///
+/// The name then stands for a unit struct with the function's visibility,
+/// documentation and attributes, which dereferences to the function.
+///
+/// # Arguments
+///
+/// Up to 16, under any pattern. What a caller gives is the argument itself, a
+/// tuple of several, or `()` for none.
+///
+/// | written | what arrives | what a caller may give |
+/// |---|---|---|
+/// | `u64`, `Vec<Row>`, any type with `Serialize` and `Deserialize` | the value | exactly that type |
+/// | `&str`, `&[u8]`, `&Path` | a borrow of the message itself | whatever owns or borrows such a value |
+/// | `&[T]` | a borrow of a decoded `Vec<T>` | vectors, slices, arrays |
+/// | `&T` | a borrow of a decoded `T` | `T` or `&T` |
+/// | `Option` of one of these three | likewise | an `Option` of likewise |
+/// | `Cow<'_, str>`, `View<'_>`, `Vec<&str>` | the value, borrowing from the message where its type does | exactly that type |
+///
+/// `Path` and `str` mean the types of the standard library; for a type of your
+/// own of such a name, write where it comes from: `&crate::map::Path`.
+///
+/// Named lifetimes are accepted (`fn f<'a>(a: &'a str, b: &'a str)`), and an
+/// argument may live as long as the call. `&mut T` is refused: what a worker
+/// changes in its copy would be lost. So are generics, `self`, `impl Trait`,
+/// `async`, `const`, `unsafe` and `extern` functions; each error says what to
+/// write instead.
+///
+/// # Result
+///
+/// Any type with `Serialize` and `Deserialize` that owns its data; `()` and
+/// `Result` are results like any other.
+///
+/// # Options
+///
+/// - `name = "…"`: the name that messages and errors use. Without it, that is
+///   `module::function`. No two tasks of a program may choose the same.
+/// - `crate = path`: where the runtime is, if it is renamed or re-exported:
+///   `#[pool_task(crate = my_crate::pool_runtime)]`.
+///
+/// # A variable of the task's name
+///
+/// Outside the task's own body, `let checksum = checksum(path);` does not
+/// compile (E0308, E0530): a pattern that is the name of a unit struct means
+/// that struct. Give the variable another name, or call the task by its path
+/// from a module that does not import it: `let checksum = tasks::checksum(path);`.
+/// In the body of the task, and for its arguments, the name is free.
+///
+/// # Types that are private
+///
+/// A `pub` task must not use types that are less visible than itself (E0446):
+/// they are part of the struct's public face.
+#[proc_macro_attribute]
+pub fn pool_task(options: TokenStream, item: TokenStream) -> TokenStream {
+    run(options.into(), item.into()).into()
+}
+
+fn run(
+    options: proc_macro2::TokenStream,
+    item: proc_macro2::TokenStream,
+) -> proc_macro2::TokenStream {
+    let task = check::task(options, item.clone());
+    // The function stays when it is refused, so that its uses give no errors of
+    // their own and an editor goes on understanding them.
+    task.map_or_else(
+        |error| {
+            let error = error.to_compile_error();
+            quote::quote!(#error #item)
+        },
+        |task| expand::expand(&task),
+    )
+}

@@ -1,0 +1,164 @@
+//! A result that is not there yet.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use super::feed::{decode, unencodable};
+use crate::engine::{self, Engine, Packer, Progress, Shape};
+use crate::error::{Error, ErrorKind};
+use crate::task::{ItemWriter, Task, TaskInput};
+
+/// A call that runs in a pool while its caller goes on.
+///
+/// It is also a [`Future`], for any executor. Dropped, it lets the call run to
+/// its end unobserved; [`AsyncResult::cancel`] takes the call back.
+///
+/// ```
+/// use pool_runtime::{Pool, pool_task};
+///
+/// #[pool_task]
+/// fn shout(text: &str) -> String {
+///     text.to_uppercase()
+/// }
+///
+/// let pool = Pool::new(1)?;
+/// let result = pool.apply_async(shout, "later")?;
+/// // something else meanwhile
+/// assert_eq!(result.get()?, "LATER");
+/// # Ok::<(), pool_runtime::Error>(())
+/// ```
+#[must_use = "dropped, it leaves the call running, with nobody to take the result"]
+pub struct AsyncResult<T> {
+    /// `None` once the result was taken.
+    job: Option<engine::Job>,
+    collect: fn(Vec<(u64, engine::Outcome)>) -> Result<T, Error>,
+}
+
+impl<T> AsyncResult<T> {
+    pub(super) fn new(
+        job: engine::Job,
+        collect: fn(Vec<(u64, engine::Outcome)>) -> Result<T, Error>,
+    ) -> Self {
+        AsyncResult { job: Some(job), collect }
+    }
+
+    /// Waits for the result.
+    ///
+    /// An error of a `map_async` is that of the first item that failed.
+    pub fn get(mut self) -> Result<T, Error> {
+        self.take(None)
+    }
+
+    /// Waits for the result, but no longer than `timeout`: then the error's kind
+    /// is `TimedOut`, the call goes on, and one may ask again. A result can be
+    /// taken once.
+    pub fn get_timeout(&mut self, timeout: Duration) -> Result<T, Error> {
+        self.take(Instant::now().checked_add(timeout))
+    }
+
+    /// Waits until the result is there.
+    pub fn wait(&self) {
+        if let Some(job) = &self.job {
+            job.wait_done(None);
+        }
+    }
+
+    /// Waits until the result is there, but no longer than `timeout`; tells
+    /// whether it is.
+    pub fn wait_timeout(&self, timeout: Duration) -> bool {
+        let until = Instant::now().checked_add(timeout);
+        self.job.as_ref().is_none_or(|job| job.wait_done(until))
+    }
+
+    /// Whether the result is there: `get` would not wait.
+    pub fn ready(&self) -> bool {
+        self.wait_timeout(Duration::ZERO)
+    }
+
+    /// Whether the call succeeded; `None` while the result is not there, or
+    /// after it was taken.
+    pub fn successful(&self) -> Option<bool> {
+        let job = self.job.as_ref()?;
+        self.ready().then(|| !job.has_failed())
+    }
+
+    /// Takes the call back: what is queued never runs, what runs is killed with
+    /// its worker, and the result is an error of kind `Cancelled`. A call that
+    /// is done stays as it is.
+    pub fn cancel(&self) {
+        if let Some(job) = &self.job {
+            job.cancel();
+        }
+    }
+
+    fn take(&mut self, until: Option<Instant>) -> Result<T, Error> {
+        let Some(job) = &self.job else {
+            return Err(Error::invalid("the result was taken before"));
+        };
+        if !job.wait_done(until) {
+            let name = job.task().name;
+            let message = format!("the result of {name} was not there in time; the call goes on");
+            return Err(Error::new(ErrorKind::TimedOut, message).with_task(name, None));
+        }
+        let job = self.job.take().expect("seen above");
+        let mut outcomes = Vec::new();
+        loop {
+            match job.wait(None) {
+                Progress::Arrived(arrived) => outcomes.extend(arrived),
+                Progress::Failed(error) => return Err(error),
+                Progress::Done => return (self.collect)(outcomes),
+                Progress::Nothing => unreachable!("waited without a limit"),
+            }
+        }
+    }
+}
+
+impl<O: crate::task::CrossesBack> AsyncResult<O> {
+    /// One call.
+    pub(super) fn single<T: Task<Output = O>>(
+        engine: &Engine,
+        _task: T,
+        args: impl TaskInput<T>,
+    ) -> Result<Self, Error> {
+        let mut packer = Packer::default();
+        packer
+            .push(|out| args.write(&mut ItemWriter::new(out)))
+            .map_err(|error| unencodable(T::def(), None, error))?;
+        let job = engine.open(T::def(), Shape { single: true, fail_fast: true })?;
+        job.queue(packer.take());
+        job.end();
+        Ok(AsyncResult::new(job, |mut outcomes| {
+            let (_, outcome) = outcomes.pop().expect("a call that is done has an outcome");
+            decode(T::def(), None, outcome)
+        }))
+    }
+}
+
+impl<T> Drop for AsyncResult<T> {
+    fn drop(&mut self) {
+        if let Some(job) = self.job.take() {
+            job.detach();
+        }
+    }
+}
+
+impl<T> Future for AsyncResult<T> {
+    type Output = Result<T, Error>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        match &this.job {
+            Some(job) => job.poll_done(context.waker()).map(|()| this.take(None)),
+            None => Poll::Ready(this.take(None)),
+        }
+    }
+}
+
+impl<T> std::fmt::Debug for AsyncResult<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let task = self.job.as_ref().map(|job| job.task().name);
+        f.debug_struct("AsyncResult").field("task", &task).finish_non_exhaustive()
+    }
+}

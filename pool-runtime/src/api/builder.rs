@@ -1,0 +1,105 @@
+//! How a pool is set up.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::pool::Pool;
+use crate::engine::{Engine, Launch, Wishes};
+use crate::error::Error;
+use crate::limits::{MAX_WORKERS, START_TIMEOUT, STOP_GRACE};
+use crate::scheduler::Config;
+
+/// The settings of a pool to be; made by [`Pool::builder`].
+///
+/// What is not set is as in the program itself at the moment of `build`.
+#[derive(Debug)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct PoolBuilder {
+    workers: Option<usize>,
+    start_timeout: Duration,
+    wishes: Wishes,
+}
+
+impl PoolBuilder {
+    pub(super) fn new() -> Self {
+        PoolBuilder { workers: None, start_timeout: START_TIMEOUT, wishes: Wishes::default() }
+    }
+
+    /// The number of worker processes; unless set,
+    /// [`available_parallelism`](std::thread::available_parallelism). 0, or more
+    /// than 4096, is an error of `build`.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// Sets an environment variable of the workers.
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.wishes.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// The directory that the workers work in.
+    pub fn current_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.wishes.dir = Some(dir.into());
+        self
+    }
+
+    /// What the worker processes are called, each with its slot after it, in
+    /// `ps` and the like; unless set, as the program. The kernel shows the first
+    /// 15 bytes.
+    pub fn worker_name(mut self, name: impl Into<String>) -> Self {
+        self.wishes.name = Some(name.into());
+        self
+    }
+
+    /// The limit of the stack that tasks run on, in bytes: the soft limit
+    /// `RLIMIT_STACK` of the workers. More than the hard limit (`ulimit -Hs`) is
+    /// an error of `build`.
+    pub fn stack_size(mut self, bytes: u64) -> Self {
+        self.wishes.stack = Some(bytes);
+        self
+    }
+
+    /// How long a worker may take to start before it is killed and counts as
+    /// one that cannot; unless set, 10 s.
+    pub fn start_timeout(mut self, timeout: Duration) -> Self {
+        self.start_timeout = timeout;
+        self
+    }
+
+    /// The program that the workers run, where it is not this one: for a host
+    /// that is not yours, as a Python interpreter that has loaded your library.
+    /// It must be built with this library and the same tasks.
+    pub fn worker_program(mut self, path: impl Into<PathBuf>) -> Self {
+        self.wishes.program = Some(path.into());
+        self
+    }
+
+    /// Starts the workers and returns when all of them have reported in.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` for a setting that makes no sense; `Spawn` if a worker
+    /// cannot be started. Those that were started are gone then.
+    pub fn build(self) -> Result<Pool, Error> {
+        let workers = match self.workers {
+            Some(0) => return Err(Error::invalid("a pool of 0 workers: it needs at least one")),
+            Some(workers) if workers > MAX_WORKERS => {
+                return Err(Error::invalid(format!(
+                    "a pool of {workers} workers: the limit is {MAX_WORKERS}"
+                )));
+            }
+            Some(workers) => workers,
+            None => std::thread::available_parallelism().map_or(1, usize::from),
+        };
+        let config = Config {
+            workers,
+            start_timeout: self.start_timeout,
+            stop_grace: STOP_GRACE,
+            replace: true,
+        };
+        Ok(Pool::over(Engine::start(config, Launch::new(self.wishes)?)?))
+    }
+}

@@ -1,0 +1,203 @@
+//! The way from the caller's iterator to outcomes: pulls items, packs them into
+//! chunks, and takes back what arrives, never further ahead than the window.
+//!
+//! It runs on the caller's thread, inside the caller's call for a result, so
+//! items need be neither `Send` nor `'static`, and nothing is pulled for a
+//! caller that wants no more.
+
+use std::collections::VecDeque;
+use std::marker::PhantomData;
+
+use crate::api::pool::Pool;
+use crate::engine::{self, NotPacked, Packer, Progress, Shape};
+use crate::error::{Error, ErrorKind};
+use crate::ids::Item;
+use crate::limits::{MAX_AUTO_CHUNK, MAX_ITEM, WINDOW_CHUNKS};
+use crate::task::{ItemWriter, Task, TaskDef, TaskInput};
+use crate::wire::payload;
+
+/// How far ahead and in what portions items travel.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pace {
+    /// Items in a chunk, if the user said so.
+    pub(super) chunk: Option<usize>,
+    /// Items pulled and not yet taken, if the user said so.
+    pub(super) window: Option<usize>,
+}
+
+impl Pace {
+    /// Refuses what would mean that nothing ever moves.
+    pub(super) fn check(self) -> Result<Pace, Error> {
+        if self.chunk == Some(0) {
+            return Err(Error::invalid("a chunk size of 0: a chunk needs at least one item"));
+        }
+        if self.window == Some(0) {
+            return Err(Error::invalid("a window of 0: it must leave room for at least one item"));
+        }
+        Ok(self)
+    }
+
+    /// The chunk for a source of this length, if it is known. Sixteen chunks a
+    /// worker leave room for uneven items; without a known length any chunk
+    /// could be the last, so items go one by one.
+    pub(super) fn chunk_for(self, length: Option<usize>, workers: usize) -> usize {
+        let fair = length.map_or(1, |length| (length / (workers * 16)).clamp(1, MAX_AUTO_CHUNK));
+        self.chunk.unwrap_or(fair)
+    }
+}
+
+/// The length of an iterator that knows it.
+pub(super) fn exact_length(items: &impl Iterator) -> Option<usize> {
+    match items.size_hint() {
+        (lower, Some(upper)) if lower == upper => Some(lower),
+        _ => None,
+    }
+}
+
+/// A job and the iterator that feeds it.
+#[derive(Debug)]
+pub(super) struct Feed<T, I> {
+    job: engine::Job,
+    items: I,
+    packer: Packer,
+    chunk: usize,
+    window: u64,
+    pulled: u64,
+    taken: u64,
+    /// Items with the engine, whose outcomes have not arrived here.
+    outstanding: u64,
+    exhausted: bool,
+    /// Outcomes that have arrived here, in order of arrival.
+    arrived: VecDeque<(Item, engine::Outcome)>,
+    task: PhantomData<T>,
+}
+
+impl<T: Task, I: Iterator> Feed<T, I>
+where
+    I::Item: TaskInput<T>,
+{
+    pub(super) fn open(pool: &Pool, items: I, pace: Pace, fail_fast: bool) -> Result<Self, Error> {
+        let Pace { window, .. } = pace.check()?;
+        let workers = pool.engine().workers();
+        let chunk = pace.chunk_for(exact_length(&items), workers);
+        let window = window.unwrap_or_else(|| chunk.saturating_mul(workers * WINDOW_CHUNKS).max(16));
+        let shape = Shape { single: false, fail_fast };
+        Ok(Feed {
+            job: pool.engine().open(T::def(), shape)?,
+            items,
+            packer: Packer::default(),
+            chunk,
+            window: window as u64,
+            pulled: 0,
+            taken: 0,
+            outstanding: 0,
+            exhausted: false,
+            arrived: VecDeque::new(),
+            task: PhantomData,
+        })
+    }
+
+    /// The caller has been given one more outcome: the window moves on.
+    pub(super) fn take(&mut self) {
+        self.taken += 1;
+    }
+
+    /// The next outcome to arrive; `None` when the job is at its end. `Err` is
+    /// the failure of the whole job.
+    pub(super) fn next(&mut self) -> Result<Option<(Item, Result<T::Output, Error>)>, Error> {
+        self.pull();
+        loop {
+            if let Some((item, outcome)) = self.arrived.pop_front() {
+                return Ok(Some((item, decode(T::def(), Some(item), outcome))));
+            }
+            // About to wait. A chunk that is not full must not wait for a worker
+            // that waits for it, nor for an outcome when none is to come.
+            if !self.packer.is_empty() && (self.outstanding == 0 || self.job.is_hungry()) {
+                self.flush();
+            }
+            match self.job.wait(None) {
+                Progress::Arrived(outcomes) => {
+                    self.outstanding -= outcomes.len() as u64;
+                    self.arrived = outcomes;
+                }
+                Progress::Failed(error) => return Err(error),
+                Progress::Done => return Ok(None),
+                Progress::Nothing => unreachable!("waited without a limit"),
+            }
+        }
+    }
+
+    /// Pulls as many items as the window allows.
+    fn pull(&mut self) {
+        while !self.exhausted && self.pulled - self.taken < self.window {
+            let Some(input) = self.items.next() else {
+                self.exhausted = true;
+                self.flush();
+                self.job.end();
+                return;
+            };
+            self.pulled += 1;
+            match self.packer.push(|out| input.write(&mut ItemWriter::new(out))) {
+                Ok(()) if self.packer.len() >= self.chunk || self.packer.is_heavy() => self.flush(),
+                Ok(()) => {}
+                Err(error) => {
+                    self.flush();
+                    let item = self.packer.next();
+                    self.packer.skip();
+                    self.arrived.push_back((item, Err(unencodable(T::def(), Some(item), error))));
+                }
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        if !self.packer.is_empty() {
+            self.outstanding += self.packer.len() as u64;
+            self.job.queue(self.packer.take());
+        }
+    }
+}
+
+/// An outcome, as the caller gets it.
+pub(super) fn decode<O: crate::task::CrossesBack>(
+    task: &'static TaskDef,
+    item: Option<Item>,
+    outcome: engine::Outcome,
+) -> Result<O, Error> {
+    let bytes = outcome?;
+    payload::decode(&bytes).map_err(|error| {
+        let item = item.map(index);
+        let message = format!("failed to decode the result of {}{}: {error}", task.name, on(item));
+        Error::new(ErrorKind::Decode, message).with_task(task.name, item).with_source(error)
+    })
+}
+
+/// An input that could not be packed.
+pub(super) fn unencodable(
+    task: &'static TaskDef,
+    item: Option<Item>,
+    error: NotPacked<payload::PayloadError>,
+) -> Error {
+    let item = item.map(index);
+    let failed = format!("failed to encode the input of {}{}", task.name, on(item));
+    match error {
+        NotPacked::Unencodable(error) => {
+            Error::new(ErrorKind::Encode, format!("{failed}: {error}")).with_source(error)
+        }
+        NotPacked::TooLong(length) => {
+            let message =
+                format!("{failed}: it takes {length} bytes, and a message holds at most {MAX_ITEM}");
+            Error::new(ErrorKind::Encode, message)
+        }
+    }
+    .with_task(task.name, item)
+}
+
+fn on(item: Option<usize>) -> String {
+    item.map_or_else(String::new, |item| format!(" on item {item}"))
+}
+
+/// A caller's items are in its memory, so their indices fit.
+pub(super) fn index(item: Item) -> usize {
+    usize::try_from(item).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,16 @@
+//! What users call.
+
+mod async_result;
+mod builder;
+mod call;
+mod feed;
+mod imap;
+mod pool;
+mod process;
+
+pub use async_result::AsyncResult;
+pub use builder::PoolBuilder;
+pub use call::Job;
+pub use imap::{Imap, ImapUnordered};
+pub use pool::{Pool, WorkerInfo, WorkerState, Workers, pmap};
+pub use process::{Process, ProcessBuilder, Stdio, spawn};

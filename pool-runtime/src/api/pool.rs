@@ -1,0 +1,289 @@
+//! The pool.
+
+use super::async_result::AsyncResult;
+use super::builder::PoolBuilder;
+use super::call::Job;
+use super::feed::exact_length;
+use super::imap::{Imap, ImapUnordered};
+use crate::engine::{Engine, Seen};
+use crate::error::Error;
+use crate::scheduler::Life;
+use crate::task::{Task, TaskInput};
+
+/// A fixed number of worker processes that stay, and share the work of any
+/// number of threads.
+///
+/// The methods have the names of Python's `multiprocessing.Pool`. A worker that
+/// dies costs the item it was running and is replaced. Dropping the pool kills
+/// the workers and reaps them; [`Pool::close`] and [`Pool::join`] let the work
+/// finish first.
+///
+/// ```
+/// use pool_runtime::{Pool, pool_task};
+///
+/// #[pool_task]
+/// fn area((width, height): (f64, f64)) -> f64 {
+///     width * height
+/// }
+///
+/// let pool = Pool::new(2)?;
+/// assert_eq!(pool.map(area, [(1.0, 2.0), (3.0, 4.0)])?, [2.0, 12.0]);
+/// assert_eq!(pool.apply(area, (5.0, 6.0))?, 30.0);
+/// pool.close();
+/// pool.join()?;
+/// # Ok::<(), pool_runtime::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Pool {
+    engine: Engine,
+}
+
+impl Pool {
+    /// A pool of this many workers, all of them started.
+    ///
+    /// # Errors
+    ///
+    /// As [`PoolBuilder::build`].
+    pub fn new(workers: usize) -> Result<Pool, Error> {
+        Pool::builder().workers(workers).build()
+    }
+
+    /// A pool with other settings than the default ones.
+    pub fn builder() -> PoolBuilder {
+        PoolBuilder::new()
+    }
+
+    pub(super) fn over(engine: Engine) -> Pool {
+        Pool { engine }
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Runs the task on every item and returns the results in input order.
+    ///
+    /// # Errors
+    ///
+    /// The first failure ends the job: the items that are queued do not run, and
+    /// the workers that run some are replaced. To go on past failures, use
+    /// [`Pool::imap`].
+    ///
+    /// # Panics
+    ///
+    /// When the iterator panics; the pool can be used after that.
+    pub fn map<T: Task, I>(&self, task: T, items: I) -> Result<Vec<T::Output>, Error>
+    where
+        I: IntoIterator,
+        I::Item: TaskInput<T>,
+    {
+        self.job(task).map(items)
+    }
+
+    /// Runs the task on every item, lazily: a result in input order each time
+    /// the iterator is asked for one. Items are pulled only as far ahead as the
+    /// window allows (see [`Job::window`]), so the input may be endless.
+    ///
+    /// An item that fails is an `Err` in its place, and the others go on. If the
+    /// pool is closed, terminated, or can start no worker, that is one `Err` and
+    /// then the end.
+    ///
+    /// ```
+    /// use pool_runtime::{Pool, pool_task};
+    ///
+    /// #[pool_task]
+    /// fn parse(text: String) -> i64 {
+    ///     text.parse().unwrap()
+    /// }
+    ///
+    /// let pool = Pool::new(2)?;
+    /// let good: Vec<i64> = pool
+    ///     .imap(parse, ["1", "x", "3"].map(String::from))
+    ///     .filter_map(Result::ok)
+    ///     .collect();
+    /// assert_eq!(good, [1, 3]);
+    /// # Ok::<(), pool_runtime::Error>(())
+    /// ```
+    pub fn imap<T: Task, I>(&self, task: T, items: I) -> Imap<'_, T, I::IntoIter>
+    where
+        I: IntoIterator,
+        I::Item: TaskInput<T>,
+    {
+        self.job(task).imap(items)
+    }
+
+    /// As [`Pool::imap`], in order of completion, each result with the index of
+    /// its item.
+    pub fn imap_unordered<T: Task, I>(&self, task: T, items: I) -> ImapUnordered<'_, T, I::IntoIter>
+    where
+        I: IntoIterator,
+        I::Item: TaskInput<T>,
+    {
+        self.job(task).imap_unordered(items)
+    }
+
+    /// Runs the task once and waits for its result.
+    ///
+    /// `args` is the argument, a tuple of several, or `()` for none.
+    pub fn apply<T: Task>(&self, task: T, args: impl TaskInput<T>) -> Result<T::Output, Error> {
+        self.job(task).apply(args)
+    }
+
+    /// Runs the task once, and returns while it does.
+    ///
+    /// # Errors
+    ///
+    /// `Closed` on a closed pool, `Encode` if the arguments cannot be encoded.
+    /// What goes wrong later comes with the result.
+    pub fn apply_async<T: Task>(
+        &self,
+        task: T,
+        args: impl TaskInput<T>,
+    ) -> Result<AsyncResult<T::Output>, Error> {
+        self.job(task).apply_async(args)
+    }
+
+    /// Runs the task on every item, and returns while it does. All items are
+    /// pulled and encoded before it returns.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pool::apply_async`].
+    pub fn map_async<T: Task, I>(&self, task: T, items: I) -> Result<AsyncResult<Vec<T::Output>>, Error>
+    where
+        I: IntoIterator,
+        I::Item: TaskInput<T>,
+    {
+        self.job(task).map_async(items)
+    }
+
+    /// A call with settings of its own.
+    pub fn job<T: Task>(&self, task: T) -> Job<'_, T> {
+        Job::new(self, task)
+    }
+
+    /// Takes no new jobs; those that were accepted finish, then the workers
+    /// leave. Returns at once; [`Pool::join`] waits.
+    pub fn close(&self) {
+        self.engine.close();
+    }
+
+    /// Waits until all work is done and every worker is gone.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` if the pool is neither closed nor terminated, or if the
+    /// calling thread holds an iterator of this pool that is not at its end:
+    /// either wait would be for ever.
+    pub fn join(&self) -> Result<(), Error> {
+        if self.engine.is_open() {
+            return Err(Error::invalid(
+                "join of an open pool would wait for ever: call close() or terminate() first",
+            ));
+        }
+        if self.engine.waits_for_this_thread() {
+            return Err(Error::invalid(
+                "join would wait for an iterator that this thread holds: take its results or drop \
+                 it first",
+            ));
+        }
+        self.engine.join();
+        Ok(())
+    }
+
+    /// Kills the workers now, and what they have started in their process
+    /// groups. Work that is not done ends with an error of kind `Terminated`.
+    pub fn terminate(&self) {
+        self.engine.terminate();
+    }
+
+    /// The workers as they are at this moment.
+    pub fn workers(&self) -> Vec<WorkerInfo> {
+        self.engine.seen().into_iter().filter_map(WorkerInfo::new).collect()
+    }
+}
+
+/// One worker, as it was when [`Pool::workers`] looked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WorkerInfo {
+    /// Its process id.
+    pub pid: u32,
+    /// Its place in the pool, counted from 0.
+    pub slot: usize,
+    /// What it is doing.
+    pub state: WorkerState,
+}
+
+/// What a worker is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WorkerState {
+    /// It has not reported in yet.
+    Starting,
+    /// It waits for items.
+    Idle,
+    /// It has items to run.
+    Busy,
+    /// It is leaving, or was killed.
+    Stopping,
+}
+
+impl WorkerInfo {
+    fn new(Seen { slot, pid, life }: Seen) -> Option<WorkerInfo> {
+        let state = match life {
+            Life::Vacant => return None,
+            Life::Starting { .. } => WorkerState::Starting,
+            Life::Serving { load: None } => WorkerState::Idle,
+            Life::Serving { load: Some(_) } => WorkerState::Busy,
+            Life::Stopping { .. } | Life::Dying { .. } => WorkerState::Stopping,
+        };
+        Some(WorkerInfo { pid, slot: slot.0, state })
+    }
+}
+
+/// Who runs a `pmap`: a number of fresh workers, or a pool that stays.
+pub trait Workers: Sized {
+    /// Runs the map.
+    #[doc(hidden)]
+    fn map<T: Task, I>(self, task: T, items: I) -> Result<Vec<T::Output>, Error>
+    where
+        I: IntoIterator,
+        I::Item: TaskInput<T>;
+}
+
+impl Workers for usize {
+    fn map<T: Task, I>(self, task: T, items: I) -> Result<Vec<T::Output>, Error>
+    where
+        I: IntoIterator,
+        I::Item: TaskInput<T>,
+    {
+        let items = items.into_iter();
+        // No more workers than items: the others would start and leave unused.
+        let workers = self.min(exact_length(&items).unwrap_or(self).max(1));
+        let pool = Pool::new(workers)?;
+        let results = pool.map(task, items)?;
+        pool.close();
+        pool.join()?;
+        Ok(results)
+    }
+}
+
+impl Workers for &Pool {
+    fn map<T: Task, I>(self, task: T, items: I) -> Result<Vec<T::Output>, Error>
+    where
+        I: IntoIterator,
+        I::Item: TaskInput<T>,
+    {
+        Pool::map(self, task, items)
+    }
+}
+
+/// What a task's `pmap` calls.
+pub fn pmap<T: Task, I>(task: T, items: I, workers: impl Workers) -> Result<Vec<T::Output>, Error>
+where
+    I: IntoIterator,
+    I::Item: TaskInput<T>,
+{
+    workers.map(task, items)
+}

@@ -1,0 +1,255 @@
+//! One process for one call.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::async_result::AsyncResult;
+use crate::engine::{self, Engine, Launch, Wishes};
+use crate::error::Error;
+use crate::ids::Slot;
+use crate::limits::{START_TIMEOUT, STOP_GRACE};
+use crate::scheduler::Config;
+use crate::task::{Task, TaskInput};
+
+/// A process of its own for one call of a task.
+///
+/// The methods have the names of Python's `multiprocessing.Process`. Dropped,
+/// the process is killed and reaped.
+///
+/// ```
+/// use pool_runtime::pool_task;
+///
+/// #[pool_task]
+/// fn doubler(n: u64) -> u64 {
+///     n * 2
+/// }
+///
+/// let mut process = doubler.spawn(21)?;
+/// assert_ne!(process.pid(), std::process::id());
+/// assert_eq!(process.join()?, 42);
+/// assert!(process.exit_status().unwrap().success());
+/// # Ok::<(), pool_runtime::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Process<O> {
+    engine: Engine,
+    result: AsyncResult<O>,
+    pid: u32,
+    name: String,
+}
+
+/// The slot of a process's only worker.
+const ONLY: Slot = Slot(0);
+
+impl Process<()> {
+    /// A process with other settings than the default ones.
+    pub fn builder() -> ProcessBuilder {
+        ProcessBuilder { wishes: Wishes::default() }
+    }
+}
+
+impl<O> Process<O> {
+    /// Its process id; that of another process, perhaps, once it was joined.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// What it is called: the task's name, unless the builder was told another.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it has not ended yet.
+    pub fn is_alive(&self) -> bool {
+        self.engine.last_exit(ONLY).is_none()
+    }
+
+    /// Waits for the result, and for the process to end. A result can be taken
+    /// once.
+    ///
+    /// # Errors
+    ///
+    /// `Panicked` if the task panicked (the exit code is 101 then), `Died` if the
+    /// process ended before it had a result.
+    pub fn join(&mut self) -> Result<O, Error> {
+        let result = self.result.get_timeout(Duration::MAX);
+        self.engine.join();
+        result
+    }
+
+    /// As [`Process::join`], but waits no longer than `timeout` for the result:
+    /// then the error's kind is `TimedOut`, and one may ask again.
+    pub fn join_timeout(&mut self, timeout: Duration) -> Result<O, Error> {
+        if !self.result.wait_timeout(timeout) {
+            return self.result.get_timeout(Duration::ZERO);
+        }
+        self.join()
+    }
+
+    /// Asks it to end, by SIGTERM; a task may have arranged to ignore that.
+    /// One that has ended is left in peace.
+    pub fn terminate(&self) -> Result<(), Error> {
+        self.engine.signal(ONLY, Signal::TERM)
+    }
+
+    /// Ends it, by SIGKILL, which nothing can ignore. One that has ended is left
+    /// in peace.
+    pub fn kill(&self) -> Result<(), Error> {
+        self.engine.signal(ONLY, Signal::KILL)
+    }
+
+    /// How it ended: `None` while it has not, or if somebody else took its exit
+    /// status (a program that ignores SIGCHLD). The code is 0 after a result and
+    /// 101 after a panic.
+    pub fn exit_status(&self) -> Option<ExitStatus> {
+        self.engine.last_exit(ONLY).flatten()
+    }
+}
+
+/// Where a standard stream of a [`Process`] goes.
+///
+/// A pipe is made with [`std::io::pipe`], one end of which converts into this.
+#[derive(Debug)]
+pub struct Stdio(engine::Stdio);
+
+impl Stdio {
+    /// Where the program's own goes.
+    pub fn inherit() -> Stdio {
+        Stdio(engine::Stdio::Inherit)
+    }
+
+    /// Nowhere: `/dev/null`.
+    pub fn null() -> Stdio {
+        Stdio(engine::Stdio::Null)
+    }
+}
+
+impl From<OwnedFd> for Stdio {
+    fn from(fd: OwnedFd) -> Stdio {
+        Stdio(engine::Stdio::To(fd))
+    }
+}
+
+impl From<File> for Stdio {
+    fn from(file: File) -> Stdio {
+        OwnedFd::from(file).into()
+    }
+}
+
+impl From<std::io::PipeReader> for Stdio {
+    fn from(pipe: std::io::PipeReader) -> Stdio {
+        OwnedFd::from(pipe).into()
+    }
+}
+
+impl From<std::io::PipeWriter> for Stdio {
+    fn from(pipe: std::io::PipeWriter) -> Stdio {
+        OwnedFd::from(pipe).into()
+    }
+}
+
+/// The settings of a process to be; made by [`Process::builder`].
+///
+/// ```
+/// use std::io::Read;
+/// use pool_runtime::{Process, pool_task};
+///
+/// #[pool_task]
+/// fn hello(name: &str) {
+///     println!("hello {name}");
+/// }
+///
+/// let (mut reader, writer) = std::io::pipe().unwrap();
+/// let mut process = Process::builder().name("greeter").stdout(writer).spawn(hello, "you")?;
+/// process.join()?;
+/// let mut printed = String::new();
+/// reader.read_to_string(&mut printed).unwrap();
+/// assert_eq!(printed, "hello you\n");
+/// # Ok::<(), pool_runtime::Error>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "a builder does nothing until `spawn`"]
+pub struct ProcessBuilder {
+    wishes: Wishes,
+}
+
+impl ProcessBuilder {
+    /// What the process is called, in messages and in `ps`, where the kernel
+    /// shows the first 15 bytes.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.wishes.name = Some(name.into());
+        self
+    }
+
+    /// Sets an environment variable of the process.
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.wishes.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// The directory that the process works in.
+    pub fn current_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.wishes.dir = Some(dir.into());
+        self
+    }
+
+    /// Its standard input; unless set, nothing.
+    pub fn stdin(mut self, stdio: impl Into<Stdio>) -> Self {
+        self.wishes.stdin = stdio.into().0;
+        self
+    }
+
+    /// Its standard output; unless set, the program's.
+    pub fn stdout(mut self, stdio: impl Into<Stdio>) -> Self {
+        self.wishes.stdout = stdio.into().0;
+        self
+    }
+
+    /// Its standard error; unless set, the program's.
+    pub fn stderr(mut self, stdio: impl Into<Stdio>) -> Self {
+        self.wishes.stderr = stdio.into().0;
+        self
+    }
+
+    /// The limit of the stack that the task runs on, in bytes: as
+    /// [`PoolBuilder::stack_size`](crate::PoolBuilder::stack_size).
+    pub fn stack_size(mut self, bytes: u64) -> Self {
+        self.wishes.stack = Some(bytes);
+        self
+    }
+
+    /// Starts the process and hands it the call.
+    ///
+    /// # Errors
+    ///
+    /// `Spawn` if it cannot be started, `Encode` if the arguments cannot be
+    /// encoded, `InvalidArgument` for a setting that makes no sense.
+    pub fn spawn<T: Task>(self, task: T, args: impl TaskInput<T>) -> Result<Process<T::Output>, Error> {
+        let mut wishes = self.wishes;
+        wishes.one_shot = true;
+        let name = wishes.name.get_or_insert_with(|| T::def().name.to_owned()).clone();
+        let config = Config {
+            workers: 1,
+            start_timeout: START_TIMEOUT,
+            stop_grace: STOP_GRACE,
+            replace: false,
+        };
+        let engine = Engine::start(config, Launch::new(wishes)?)?;
+        let pid = engine.seen().first().map_or(0, |seen| seen.pid);
+        let result = AsyncResult::single(&engine, task, args)?;
+        // Nothing else will be asked of it, so it leaves when it has answered.
+        engine.close();
+        Ok(Process { engine, result, pid, name })
+    }
+}
+
+/// What a task's `spawn` calls.
+pub fn spawn<T: Task>(task: T, args: impl TaskInput<T>) -> Result<Process<T::Output>, Error> {
+    Process::builder().spawn(task, args)
+}

@@ -1,0 +1,178 @@
+//! From workers to the scheduler: what arrives on channels, and deaths.
+
+use super::super::job::{JobState, Outcome};
+use super::super::obituary::{Doom, Obituary, index};
+use super::{Core, Member, channel_token};
+use crate::channel::Incoming;
+use crate::error::{Error, ErrorKind, Panic};
+use crate::ids::{Item, JobId};
+use crate::scheduler::{Event, Verdict};
+use crate::task::TaskDef;
+use crate::wire::message::{self, PanicReport, Phase, Report};
+
+impl Core {
+    /// The channel is readable or writable.
+    pub(super) fn serve_channel(&mut self, member: &mut Member) {
+        if member.sending && member.channel.flush() {
+            member.sending = false;
+            let token = channel_token(member.worker.slot);
+            let listening = self.outside().poller.want_writable(member.channel.fd(), token, false);
+            listening.expect("the channel is among those waited on");
+        }
+        if self.drain(member) == Incoming::Closed {
+            self.stop_listening(member);
+            if member.doom.is_none() && !member.child.is_exiting() {
+                // It lives on, but nothing can be said to it or heard from it.
+                member.doom = Some(Doom::ChannelClosed);
+                member.child.kill_group();
+            }
+        }
+    }
+
+    /// The process has ended; tells whether it is reaped.
+    pub(super) fn serve_exit(&mut self, member: &mut Member) -> bool {
+        // All that it sent comes before its end. A process that it started may
+        // hold the channel open, so this reads to what is there, not to the end.
+        while self.drain(member) == Incoming::More {}
+        let Some(status) = member.child.reap() else {
+            return false;
+        };
+        self.stop_listening(member);
+        let removed = self.outside().poller.remove(member.child.pidfd());
+        removed.expect("the process is among those waited on");
+        let worker = member.worker;
+        let obituary = Obituary {
+            worker,
+            who: self.outside().launch.who(worker.slot),
+            pid: member.child.pid(),
+            status,
+            reported_in: member.reported_in,
+            doom: member.doom,
+            last_words: member.last_words.take(),
+        };
+        self.last_end = Some(obituary.of_start(self.start_timeout));
+        self.obituaries[worker.slot.0] = Some(obituary);
+        self.life_changed = true;
+        let _ = self.tell(Event::WorkerExited { worker });
+        true
+    }
+
+    fn stop_listening(&self, member: &mut Member) {
+        // Explicitly, though closing would do: a copy of the descriptor in a
+        // process that the program forked would keep its events coming.
+        if std::mem::take(&mut member.listening) {
+            let removed = self.outside().poller.remove(member.channel.fd());
+            removed.expect("the channel is among those waited on");
+        }
+    }
+
+    fn drain(&mut self, member: &mut Member) -> Incoming {
+        let Member { worker, child, channel, reported_in, last_words, .. } = member;
+        let worker = *worker;
+        let incoming = channel.receive(|body| {
+            let Some(report) = Report::decode(body) else {
+                return false;
+            };
+            match report {
+                Report::Ready => {
+                    let first = !std::mem::replace(reported_in, true);
+                    if first && worker.incarnation == 1 {
+                        self.awaited -= 1;
+                    }
+                    self.life_changed = true;
+                    let _ = self.tell(Event::WorkerReady { worker });
+                }
+                Report::Began { job, item } => {
+                    *last_words = None;
+                    let _ = self.tell(Event::ItemBegan { worker, job: JobId(job), item });
+                }
+                Report::Finished { job, item, outcome } => {
+                    *last_words = None;
+                    let job = JobId(job);
+                    let finished = Event::ItemFinished { worker, job, item };
+                    if self.tell(finished) == Verdict::Accepted {
+                        self.deliver(job, item, child.pid(), outcome);
+                    }
+                }
+                Report::LastWords(report) => *last_words = Some(to_panic(report)),
+            }
+            true
+        });
+        if channel.is_corrupt() && member.doom.is_none() {
+            member.doom = Some(Doom::Nonsense);
+            member.child.kill_group();
+        }
+        incoming
+    }
+
+    /// An accepted outcome, to its job.
+    fn deliver(&mut self, id: JobId, item: Item, pid: u32, outcome: message::Outcome<'_>) {
+        let job = &self.jobs[&id];
+        let outcome = match outcome {
+            message::Outcome::Returned(bytes) => Ok(bytes.to_vec()),
+            failed => Err(describe(failed, job.task, job.named(item).map(index), pid)),
+        };
+        self.settle(id, item, outcome);
+    }
+
+    /// An item has its outcome.
+    pub(super) fn settle(&mut self, id: JobId, item: Item, outcome: Outcome) {
+        let job = self.jobs.get_mut(&id).expect("the scheduler knows only jobs that are kept");
+        match outcome {
+            Err(error) if job.shape.fail_fast => {
+                job.fail(error);
+                let _ = self.tell(Event::JobDropped { job: id });
+            }
+            outcome => job.settle(item, outcome),
+        }
+        self.remove_if_over(id);
+    }
+
+    pub(super) fn remove_if_over(&mut self, id: JobId) {
+        if self.jobs.get(&id).is_some_and(JobState::is_over) {
+            self.jobs.remove(&id);
+        }
+    }
+}
+
+/// Why a call in a living worker gave no result.
+fn describe(
+    outcome: message::Outcome<'_>,
+    task: &'static TaskDef,
+    item: Option<usize>,
+    pid: u32,
+) -> Error {
+    let name = task.name;
+    let on = item.map_or_else(String::new, |item| format!(" on item {item}"));
+    let error = match outcome {
+        message::Outcome::Returned(_) => unreachable!("a result is no failure"),
+        message::Outcome::Panicked(report) => {
+            let during = match report.phase {
+                Phase::Decode => " while its arguments were decoded",
+                Phase::Body => "",
+                Phase::Encode => " while its result was encoded",
+            };
+            let panic = to_panic(report);
+            let place = panic.location.as_deref().map_or_else(String::new, |at| format!(" at {at}"));
+            let message = format!("task {name} panicked{during}{on}{place}: {}", panic.message);
+            Error::new(ErrorKind::Panicked, message).with_panic(panic)
+        }
+        message::Outcome::Undecodable(why) => {
+            Error::new(ErrorKind::Decode, format!("task {name} could not decode its input{on}: {why}"))
+        }
+        message::Outcome::Unencodable(why) => {
+            Error::new(ErrorKind::Encode, format!("task {name} could not encode its result{on}: {why}"))
+        }
+        message::Outcome::UnknownTask => Error::invalid(format!(
+            "the worker's program has no task {name:?} (likely cause: it was built from other \
+             sources than this program, or the linker dropped the crate that has the task: name \
+             that crate, as in `use my_tasks as _;`)"
+        )),
+    };
+    error.with_task(name, item).with_process(pid, None)
+}
+
+fn to_panic(report: PanicReport) -> Panic {
+    let PanicReport { message, location, backtrace, .. } = report;
+    Panic { message, location, backtrace }
+}

@@ -1,0 +1,272 @@
+//! The engine's state under its lock: workers, jobs and the scheduler, and how
+//! events and commands pass between them.
+
+mod commands;
+mod events;
+
+use std::collections::HashMap;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::thread::ThreadId;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use super::job::JobState;
+use super::launch::Launch;
+use super::obituary::{Doom, Obituary};
+use super::Seen;
+use crate::channel::ParentEnd;
+use crate::error::{Error, ErrorKind, Panic};
+use crate::ids::{JobId, Moment, Slot, Worker};
+use crate::scheduler::{Config, Event, Scheduler, Verdict};
+use crate::sys::child::Child;
+use crate::sys::poller::{BELL, Poller};
+use crate::task::registered_twice;
+
+/// A worker's process and the program's end of its channel.
+#[derive(Debug)]
+struct Member {
+    worker: Worker,
+    child: Child,
+    channel: ParentEnd,
+    reported_in: bool,
+    /// The channel's descriptor is among those waited on.
+    listening: bool,
+    /// Something did not fit into the channel yet.
+    sending: bool,
+    doom: Option<Doom>,
+    last_words: Option<Panic>,
+}
+
+/// See the module. `None` in `outside` once the engine has finished.
+#[derive(Debug)]
+pub(super) struct Core {
+    scheduler: Scheduler,
+    /// By slot.
+    members: Vec<Option<Member>>,
+    /// How the latest worker of each slot ended.
+    obituaries: Vec<Option<Obituary>>,
+    jobs: HashMap<JobId, JobState>,
+    next_job: u64,
+    outside: Option<Outside>,
+    epoch: Instant,
+    start_timeout: Duration,
+    /// How the latest worker came to its end, or why it could not be started.
+    last_end: Option<Error>,
+    /// First incarnations that have not reported in; the builder waits for them.
+    awaited: usize,
+    life_changed: bool,
+    /// Until when the engine's thread sleeps.
+    asleep_until: Option<Moment>,
+}
+
+/// What holds descriptors.
+#[derive(Debug)]
+struct Outside {
+    poller: Arc<Poller>,
+    launch: Launch,
+}
+
+/// The token of a slot's channel.
+fn channel_token(slot: Slot) -> u64 {
+    slot.0 as u64 * 2
+}
+
+/// The token of a slot's process.
+fn exit_token(slot: Slot) -> u64 {
+    slot.0 as u64 * 2 + 1
+}
+
+impl Core {
+    pub(super) fn new(config: Config, launch: Launch, poller: Arc<Poller>) -> Core {
+        let none = |_| None;
+        Core {
+            members: (0..config.workers).map(none).collect(),
+            obituaries: (0..config.workers).map(|_| None).collect(),
+            jobs: HashMap::new(),
+            next_job: 0,
+            outside: Some(Outside { poller, launch }),
+            epoch: Instant::now(),
+            start_timeout: config.start_timeout,
+            last_end: None,
+            awaited: config.workers,
+            life_changed: false,
+            asleep_until: None,
+            scheduler: Scheduler::new(config, Duration::ZERO),
+        }
+    }
+
+    fn tell(&mut self, event: Event) -> Verdict {
+        let now = self.now();
+        self.scheduler.handle(event, now)
+    }
+
+    fn outside(&self) -> &Outside {
+        self.outside.as_ref().expect("workers come and go only before the engine has finished")
+    }
+
+    fn now(&self) -> Moment {
+        self.epoch.elapsed()
+    }
+
+    /// Tells the scheduler, and carries out what follows.
+    pub(super) fn act(&mut self, event: Event) {
+        let _ = self.tell(event);
+        self.carry_out();
+        self.wake_thread();
+    }
+
+    /// Handles whatever the tokens stand for, and what time has brought.
+    pub(super) fn turn(&mut self, tokens: &[u64]) {
+        for &token in tokens.iter().filter(|&&token| token != BELL) {
+            let slot = Slot(usize::try_from(token / 2).expect("tokens are made from slots"));
+            // Taken out, so that its reports can be handled meanwhile. A token of a
+            // worker that went earlier in this turn finds nobody, or a successor
+            // with nothing to say.
+            let Some(mut member) = self.members[slot.0].take() else {
+                continue;
+            };
+            let gone = token == exit_token(slot) && self.serve_exit(&mut member);
+            if token == channel_token(slot) {
+                self.serve_channel(&mut member);
+            }
+            if !gone {
+                self.members[slot.0] = Some(member);
+            }
+            self.carry_out();
+        }
+        let now = self.now();
+        self.scheduler.expire(now);
+        self.carry_out();
+    }
+
+    /// How long the engine's thread may sleep; it must ask right before.
+    pub(super) fn timeout(&mut self) -> Option<Duration> {
+        self.asleep_until = self.scheduler.next_deadline();
+        self.asleep_until.map(|deadline| deadline.saturating_sub(self.now()))
+    }
+
+    /// Wakes the engine's thread if it would sleep past what has changed.
+    pub(super) fn wake_thread(&mut self) {
+        let deadline = self.scheduler.next_deadline();
+        let sooner = match (deadline, self.asleep_until) {
+            (Some(deadline), Some(until)) => deadline < until,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        if (sooner || self.life_changed || self.is_finished())
+            && let Some(outside) = &self.outside
+        {
+            outside.poller.ring();
+        }
+    }
+
+    pub(super) fn open_job(&mut self, state: JobState) -> Result<JobId, Error> {
+        if let Some((one, other)) = registered_twice() {
+            return Err(Error::invalid(format!(
+                "two tasks are registered under the name {:?}, at {} and at {}; give one of them \
+                 another with #[pool_task(name = \"…\")]",
+                one.name, one.place, other.place
+            )));
+        }
+        if !self.scheduler.is_open() {
+            let message = format!("failed to call {}: the pool is closed", state.task.name);
+            return Err(Error::new(ErrorKind::Closed, message).with_task(state.task.name, None));
+        }
+        let id = JobId(self.next_job);
+        self.next_job += 1;
+        self.jobs.insert(id, state);
+        self.act(Event::JobOpened { job: id });
+        Ok(id)
+    }
+
+    /// A job that its caller holds.
+    pub(super) fn job_mut(&mut self, id: JobId) -> &mut JobState {
+        self.jobs.get_mut(&id).expect("a job is kept while it is held")
+    }
+
+    /// The caller lets go of its job.
+    pub(super) fn leave_job(&mut self, id: JobId) {
+        let state = self.job_mut(id);
+        if state.is_detached() && !state.is_done() {
+            return;
+        }
+        let done = state.is_done();
+        self.jobs.remove(&id);
+        if !done {
+            self.act(Event::JobDropped { job: id });
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.scheduler.is_open()
+    }
+
+    pub(super) fn is_hungry(&self) -> bool {
+        self.scheduler.is_hungry()
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        self.scheduler.is_finished()
+    }
+
+    /// Whether the builder must still wait.
+    pub(super) fn starting_up(&self) -> bool {
+        self.awaited > 0 && self.last_end.is_none()
+    }
+
+    pub(super) fn take_start_failure(&mut self) -> Option<Error> {
+        if self.awaited > 0 { self.last_end.take() } else { None }
+    }
+
+    /// Whether workers came or went since this was last asked.
+    pub(super) fn life_changed(&mut self) -> bool {
+        std::mem::take(&mut self.life_changed)
+    }
+
+    pub(super) fn waits_for(&self, thread: ThreadId) -> bool {
+        self.jobs.values().any(|job| job.consumer == Some(thread) && !job.is_ended())
+    }
+
+    pub(super) fn seen(&self) -> Vec<Seen> {
+        let members = self.members.iter().flatten();
+        members
+            .map(|member| Seen {
+                slot: member.worker.slot,
+                pid: member.child.pid(),
+                life: self.scheduler.life(member.worker.slot).clone(),
+            })
+            .collect()
+    }
+
+    pub(super) fn signal(&self, slot: Slot, signal: Signal) -> Result<(), Error> {
+        let Some(member) = &self.members[slot.0] else {
+            return Ok(());
+        };
+        member.child.signal(signal).map_err(|cause| {
+            let message = format!("failed to signal process {}: {cause}", member.child.pid());
+            Error::invalid(message).with_source(cause)
+        })
+    }
+
+    pub(super) fn last_exit(&self, slot: Slot) -> Option<Option<ExitStatus>> {
+        self.obituaries[slot.0].as_ref().map(|obituary| obituary.status)
+    }
+
+    /// Nothing is left to do: gives every descriptor back.
+    pub(super) fn let_go(&mut self) {
+        assert!(self.is_finished() && self.members.iter().all(Option::is_none));
+        self.outside = None;
+    }
+
+    /// The engine's thread has panicked. Dropping the channels lets the kernel
+    /// end the workers; whoever waits finds the lock poisoned.
+    pub(super) fn abandon(&mut self) {
+        self.members.clear();
+        self.outside = None;
+        for job in self.jobs.values_mut() {
+            job.wake();
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! How a worker of this pool is started, the first time and every time after.
+
+use std::ffi::{CString, OsStr, OsString};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use crate::channel::ParentEnd;
+use crate::error::{Error, ErrorKind};
+use crate::ids::Slot;
+use crate::limits::MAX_DEPTH;
+use crate::sys::child::Child;
+use crate::sys::fds;
+use crate::sys::spawn::{self, Program, SpawnError};
+use crate::wire::message::Boot;
+use crate::worker;
+
+/// Where a standard stream of a worker goes.
+#[derive(Debug)]
+pub(crate) enum Stdio {
+    /// Where the program's own goes.
+    Inherit,
+    Null,
+    To(OwnedFd),
+}
+
+/// The surroundings of every worker of a pool, as they were when it was built.
+#[derive(Debug)]
+pub(crate) struct Launch {
+    program: CString,
+    argv: Vec<CString>,
+    envp: Vec<CString>,
+    dir: OwnedFd,
+    stdin: Option<OwnedFd>,
+    stdout: Option<OwnedFd>,
+    stderr: Option<OwnedFd>,
+    stack: Option<u64>,
+    name: String,
+    one_shot: bool,
+    depth: u32,
+}
+
+/// What a user may ask for; the rest is as in the program itself.
+#[derive(Debug)]
+pub(crate) struct Wishes {
+    /// `None` is the program itself.
+    pub(crate) program: Option<PathBuf>,
+    pub(crate) env: Vec<(OsString, OsString)>,
+    pub(crate) dir: Option<PathBuf>,
+    pub(crate) stdin: Stdio,
+    pub(crate) stdout: Stdio,
+    pub(crate) stderr: Stdio,
+    pub(crate) stack: Option<u64>,
+    pub(crate) name: Option<String>,
+    pub(crate) one_shot: bool,
+}
+
+impl Default for Wishes {
+    fn default() -> Self {
+        Wishes {
+            program: None,
+            env: Vec::new(),
+            dir: None,
+            stdin: Stdio::Null,
+            stdout: Stdio::Inherit,
+            stderr: Stdio::Inherit,
+            stack: None,
+            name: None,
+            one_shot: false,
+        }
+    }
+}
+
+impl Launch {
+    /// Takes a copy of the program's environment and working directory.
+    pub(crate) fn new(wishes: Wishes) -> Result<Launch, Error> {
+        if worker::hook_missed() {
+            return Err(Error::new(
+                ErrorKind::Spawn,
+                "this process was started as a worker but runs main: the linker dropped the hook \
+                 that lets it serve; call `pool_runtime::init()` first in main",
+            ));
+        }
+        let depth = worker::depth() + 1;
+        if depth > MAX_DEPTH {
+            return Err(Error::new(
+                ErrorKind::Spawn,
+                format!(
+                    "pools are nested {MAX_DEPTH} deep already, which is the limit (likely cause: \
+                     a task that makes a pool for itself)"
+                ),
+            ));
+        }
+        let dir = match &wishes.dir {
+            Some(path) => fds::directory(path).map_err(|cause| {
+                let message = format!("failed to open the working directory {path:?}: {cause}");
+                Error::new(ErrorKind::Spawn, message).with_source(cause)
+            })?,
+            None => fds::working_directory().map_err(|cause| {
+                let message = format!("failed to open the current directory: {cause}");
+                Error::new(ErrorKind::Spawn, message).with_source(cause)
+            })?,
+        };
+        let stream = |stdio, number| {
+            stream(stdio, number).map_err(|cause| {
+                let message = format!("failed to redirect standard stream {number}: {cause}");
+                Error::new(ErrorKind::Spawn, message).with_source(cause)
+            })
+        };
+        let (program, argv) = match &wishes.program {
+            Some(path) => {
+                let path = c_string(path.as_os_str(), "the worker program")?;
+                (path.clone(), vec![path])
+            }
+            // The link leads to the file that runs, also when its name has since
+            // been given to another file or to none.
+            None => {
+                let argv = std::env::args_os().map(|arg| c_string(&arg, "an argument"));
+                (c"/proc/self/exe".to_owned(), argv.collect::<Result<_, _>>()?)
+            }
+        };
+        Ok(Launch {
+            name: wishes.name.unwrap_or_else(|| program_name(&argv)),
+            program,
+            argv,
+            envp: environment(wishes.env)?,
+            dir,
+            stdin: stream(wishes.stdin, 0)?,
+            stdout: stream(wishes.stdout, 1)?,
+            stderr: stream(wishes.stderr, 2)?,
+            stack: wishes.stack,
+            one_shot: wishes.one_shot,
+            depth,
+        })
+    }
+
+    /// How messages call the worker of a slot.
+    pub(super) fn who(&self, slot: Slot) -> String {
+        match self.one_shot {
+            true => format!("process {}", self.name),
+            false => format!("worker {slot}"),
+        }
+    }
+
+    /// Starts a process; its boot message is already on the way to it.
+    pub(super) fn start(&self, slot: Slot) -> Result<(Child, ParentEnd), Error> {
+        let name = match self.one_shot {
+            true => self.name.clone(),
+            false => format!("{}-{slot}", self.name),
+        };
+        let boot = Boot {
+            depth: self.depth,
+            one_shot: self.one_shot,
+            stdin: self.stdin.is_some(),
+            name,
+        };
+        let extra = self.stdin.as_ref().map(AsFd::as_fd);
+        let (channel, lifeline) = ParentEnd::open(&boot.encode(), extra)
+            .map_err(|cause| self.failed(slot, "make its channel", cause))?;
+        let child = spawn::spawn(&Program {
+            path: &self.program,
+            argv: &self.argv,
+            envp: &self.envp,
+            dir: self.dir.as_fd(),
+            stdin: lifeline.as_fd(),
+            stdout: self.stdout.as_ref().map(AsFd::as_fd),
+            stderr: self.stderr.as_ref().map(AsFd::as_fd),
+            stack: self.stack,
+        })
+        .map_err(|SpawnError { step, cause }| self.failed(slot, step, cause))?;
+        Ok((child, channel))
+    }
+
+    pub(super) fn failed(&self, slot: Slot, step: &str, cause: io::Error) -> Error {
+        let what = match step {
+            "execute the worker program" => format!("{step} {:?}", self.program),
+            _ => step.to_owned(),
+        };
+        let hint = match cause.raw_os_error() {
+            Some(libc::EMFILE) => {
+                " (the program has no descriptors left: raise `ulimit -n`, or use fewer workers; \
+                 each takes three)"
+            }
+            Some(libc::ENFILE) => " (the machine has no descriptors left)",
+            Some(libc::EAGAIN) => {
+                " (no processes left: see `ulimit -u`, RLIMIT_NPROC, and the pids limit of the \
+                 cgroup)"
+            }
+            Some(libc::ENOMEM) => " (no memory left for another process)",
+            _ => "",
+        };
+        let message = format!("failed to start {}: failed to {what}: {cause}{hint}", self.who(slot));
+        Error::new(ErrorKind::Spawn, message).with_source(cause)
+    }
+}
+
+fn program_name(argv: &[CString]) -> String {
+    let path = argv.first().map_or(&b""[..], |arg| arg.to_bytes());
+    let name = Path::new(OsStr::from_bytes(path)).file_name();
+    name.map_or_else(|| "worker".into(), |name| name.to_string_lossy().into_owned())
+}
+
+/// The program's environment with the user's additions and the worker's mark.
+fn environment(additions: Vec<(OsString, OsString)>) -> Result<Vec<CString>, Error> {
+    let mark = (OsString::from(worker::MARK), OsString::from(std::process::id().to_string()));
+    let added: Vec<_> = additions.into_iter().chain([mark]).collect();
+    let overridden = |name: &OsStr| added.iter().any(|(other, _)| other == name);
+    let own = std::env::vars_os().filter(|(name, _)| !overridden(name));
+    let mut envp = Vec::new();
+    // Of an addition made twice the later one counts.
+    let later = |index: usize| added[index + 1..].iter().any(|(other, _)| *other == added[index].0);
+    let added = (0..added.len()).filter(|&index| !later(index)).map(|index| added[index].clone());
+    for (name, value) in own.chain(added) {
+        if name.is_empty() || name.as_bytes()[1..].contains(&b'=') {
+            return Err(Error::invalid(format!("{name:?} cannot be the name of a variable")));
+        }
+        let mut entry = name.into_vec();
+        entry.push(b'=');
+        entry.extend_from_slice(value.as_bytes());
+        envp.push(c_string(OsStr::from_bytes(&entry), "an environment variable")?);
+    }
+    Ok(envp)
+}
+
+fn c_string(text: &OsStr, what: &str) -> Result<CString, Error> {
+    CString::new(text.as_bytes())
+        .map_err(|cause| Error::invalid(format!("{what} contains a NUL byte: {text:?}")).with_source(cause))
+}
+
+/// A descriptor of our own for the stream `number`, if it is not the default.
+fn stream(stdio: Stdio, number: u8) -> io::Result<Option<OwnedFd>> {
+    let own = |fd: BorrowedFd<'_>| Ok(Some(rustix::io::fcntl_dupfd_cloexec(fd, 3)?));
+    match (stdio, number) {
+        // A worker's standard input is /dev/null unless it is told otherwise.
+        (Stdio::Null, 0) | (Stdio::Inherit, 1 | 2) => Ok(None),
+        (Stdio::Inherit, _) => own(rustix::stdio::stdin()),
+        (Stdio::Null, _) => Ok(Some(fds::above_standard(fds::dev_null()?)?)),
+        (Stdio::To(fd), _) => Ok(Some(fds::above_standard(fd)?)),
+    }
+}

@@ -1,0 +1,169 @@
+//! The parent: turns the scheduler's commands into frames and processes, and
+//! what comes back into events.
+//!
+//! ```text
+//!   callers' threads                     the engine's thread
+//!   Job::queue ─┐                        ┌─ Poller::wait (unlocked)
+//!   Engine::…  ─┼─> Mutex<Core> <────────┤    channels, pidfds, the bell
+//!   Job::wait <─┘   handle / carry out   └─ Core::turn
+//! ```
+//!
+//! The core is a locked state and does no waiting. Whoever holds the lock may
+//! feed the scheduler and carry out what it commands: a caller's items are on
+//! their way to a worker before its call returns, with no thread hop. The
+//! engine's thread does what no caller is there for: results, deaths,
+//! deadlines. It wakes for nothing else.
+
+mod core;
+mod job;
+mod launch;
+mod obituary;
+mod pack;
+mod thread;
+
+use std::process::ExitStatus;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+
+use rustix::process::Signal;
+
+use crate::error::{Error, ErrorKind};
+use crate::ids::Slot;
+use crate::scheduler::{Config, Event, Life};
+use crate::sys::poller::Poller;
+use crate::task::TaskDef;
+
+use self::core::Core;
+pub(crate) use job::{Job, Outcome, Progress, Shape};
+pub(crate) use launch::{Launch, Stdio, Wishes};
+pub(crate) use pack::{NotPacked, Packer};
+
+/// What the engine's thread, its callers and its jobs hold in common.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    core: Mutex<Core>,
+    /// Workers came or went, or the engine finished.
+    life: Condvar,
+}
+
+impl Shared {
+    /// # Panics
+    ///
+    /// When the engine has panicked: a broken invariant of this library. Its
+    /// callers must not wait for what nobody will bring.
+    fn lock(&self) -> MutexGuard<'_, Core> {
+        self.core.lock().expect("the pool's engine has panicked; please report this")
+    }
+}
+
+/// The workers of one pool or process, and the thread that looks after them.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+    workers: usize,
+}
+
+/// One worker, as callers see it.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) slot: Slot,
+    pub(crate) pid: u32,
+    pub(crate) life: Life,
+}
+
+impl Engine {
+    /// Starts every worker and returns once all have reported in. If one
+    /// cannot, the others are killed and reaped, and its error is returned.
+    pub(crate) fn start(config: Config, launch: Launch) -> Result<Engine, Error> {
+        let failed = |what: &str, cause: std::io::Error| {
+            let message = format!("failed to {what}: {cause}");
+            Error::new(ErrorKind::Spawn, message).with_source(cause)
+        };
+        let workers = config.workers;
+        let poller = Poller::new().map_err(|cause| failed("make the pool's event queue", cause))?;
+        let poller = Arc::new(poller);
+        let core = Core::new(config, launch, Arc::clone(&poller));
+        let shared = Arc::new(Shared { core: Mutex::new(core), life: Condvar::new() });
+        let thread = thread::spawn(Arc::clone(&shared), poller)
+            .map_err(|cause| failed("start the pool's thread", cause))?;
+        let engine = Engine { shared, thread: Mutex::new(Some(thread)), workers };
+
+        let mut core = engine.shared.lock();
+        core.carry_out();
+        core.wake_thread();
+        while core.starting_up() {
+            core = engine.shared.life.wait(core).expect("see Shared::lock");
+        }
+        let failure = core.take_start_failure();
+        drop(core);
+        // Dropping the engine kills and reaps those that did start.
+        failure.map_or(Ok(engine), Err)
+    }
+
+    pub(crate) fn workers(&self) -> usize {
+        self.workers
+    }
+
+    /// Begins a job; its items follow.
+    pub(crate) fn open(&self, task: &'static TaskDef, shape: Shape) -> Result<Job, Error> {
+        Job::open(&self.shared, task, shape)
+    }
+
+    pub(crate) fn close(&self) {
+        self.shared.lock().act(Event::Close);
+    }
+
+    pub(crate) fn terminate(&self) {
+        self.shared.lock().act(Event::Terminate);
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.shared.lock().is_open()
+    }
+
+    /// Waits until the pool is closed or terminated, all work is done and every
+    /// worker is reaped.
+    pub(crate) fn join(&self) {
+        let mut core = self.shared.lock();
+        while !core.is_finished() {
+            core = self.shared.life.wait(core).expect("see Shared::lock");
+        }
+        drop(core);
+        let thread = self.thread.lock().expect("nothing panics while it is held").take();
+        if let Some(thread) = thread {
+            thread.join().expect("a thread that had finished has not panicked");
+        }
+    }
+
+    /// Whether a job of which the calling thread takes the results is not at
+    /// its end, so that waiting for all jobs here would be for ever.
+    pub(crate) fn waits_for_this_thread(&self) -> bool {
+        self.shared.lock().waits_for(std::thread::current().id())
+    }
+
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        self.shared.lock().seen()
+    }
+
+    pub(crate) fn signal(&self, slot: Slot, signal: Signal) -> Result<(), Error> {
+        self.shared.lock().signal(slot, signal)
+    }
+
+    /// How the latest worker of a slot ended, once one has. The inner `None` is
+    /// a status that somebody else took.
+    pub(crate) fn last_exit(&self, slot: Slot) -> Option<Option<ExitStatus>> {
+        self.shared.lock().last_exit(slot)
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // After a panic of the engine its channels are closed, and with them its
+        // workers gone; a second panic here would abort the program.
+        if self.shared.core.is_poisoned() {
+            return;
+        }
+        self.terminate();
+        self.join();
+    }
+}

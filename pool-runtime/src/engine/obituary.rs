@@ -1,0 +1,114 @@
+//! How a worker ended, put into words.
+
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use crate::error::{Error, ErrorKind, Panic, describe_exit, likely_cause};
+use crate::ids::{Item, Worker};
+use crate::scheduler::KillReason;
+
+/// Why a worker of ours was killed by us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doom {
+    /// The scheduler's command.
+    Commanded(KillReason),
+    /// It sent what no worker sends.
+    Nonsense,
+    /// It closed its end of the channel and lived on.
+    ChannelClosed,
+}
+
+/// All that is known of a worker that is gone.
+#[derive(Debug)]
+pub(super) struct Obituary {
+    pub(super) worker: Worker,
+    /// "worker 2" or "process render".
+    pub(super) who: String,
+    pub(super) pid: u32,
+    pub(super) status: Option<ExitStatus>,
+    pub(super) reported_in: bool,
+    pub(super) doom: Option<Doom>,
+    /// A panic that was announced and not followed by a result.
+    pub(super) last_words: Option<Panic>,
+}
+
+impl Obituary {
+    /// The worker died while it ran an item.
+    pub(super) fn of_item(&self, task: &'static str, item: Option<Item>) -> Error {
+        let item = item.map(index);
+        let on = item.map_or_else(String::new, |item| format!(" on item {item}"));
+        let Obituary { who, pid, .. } = self;
+        let error = match &self.last_words {
+            Some(panic) => {
+                let place = panic.location.as_deref().map_or_else(String::new, |at| format!(" at {at}"));
+                let message = format!(
+                    "task {task} panicked{on}{place}: {}; the panic could not unwind, so {who} (pid \
+                     {pid}) {}",
+                    panic.message,
+                    describe_exit(self.status)
+                );
+                Error::new(ErrorKind::Panicked, message).with_panic(panic.clone())
+            }
+            None => {
+                let end = self.end();
+                let cause = self.cause();
+                let message = format!("{who} (pid {pid}) {end} while running {task}{on}{cause}");
+                Error::new(ErrorKind::Died, message)
+            }
+        };
+        error.with_task(task, item).with_process(*pid, self.status)
+    }
+
+    /// The worker ended before it could be of use.
+    pub(super) fn of_start(&self, start_timeout: Duration) -> Error {
+        let Obituary { who, pid, .. } = self;
+        let message = match self.doom {
+            Some(Doom::Commanded(KillReason::StartTimeout)) => format!(
+                "{who} (pid {pid}) did not report in within {start_timeout:?} and was killed (likely \
+                 cause: a static constructor that hangs, or a worker program that does not use this \
+                 library)"
+            ),
+            _ if self.reported_in => {
+                format!("{who} (pid {pid}) {} before it began an item{}", self.end(), self.cause())
+            }
+            _ => {
+                let cause = match self.status.and_then(|status| status.code()) {
+                    Some(_) => {
+                        " (likely cause: a static constructor that ends the process, or a worker \
+                         program that does not use this library)"
+                    }
+                    None => &self.cause(),
+                };
+                format!("{who} (pid {pid}) {} before it reported in{cause}", self.end())
+            }
+        };
+        let kind = match self.reported_in {
+            true => ErrorKind::Died,
+            false => ErrorKind::Spawn,
+        };
+        Error::new(kind, message).with_process(*pid, self.status)
+    }
+
+    fn end(&self) -> String {
+        match self.doom {
+            Some(Doom::Nonsense) => "sent what is no message and was killed".into(),
+            Some(Doom::ChannelClosed) => "closed its channel and was killed".into(),
+            Some(Doom::Commanded(_)) | None => describe_exit(self.status),
+        }
+    }
+
+    fn cause(&self) -> String {
+        let cause = match self.doom {
+            Some(Doom::Nonsense) => Some("the task corrupted the worker's memory"),
+            Some(Doom::ChannelClosed) => Some("the task closed descriptors that are not its own"),
+            Some(Doom::Commanded(_)) | None => likely_cause(self.status),
+        };
+        cause.map_or_else(String::new, |cause| format!(" (likely cause: {cause})"))
+    }
+}
+
+/// Items are counted in `u64` so that an endless iterator never wraps; callers
+/// index their own data, which is in memory.
+pub(super) fn index(item: Item) -> usize {
+    usize::try_from(item).unwrap_or(usize::MAX)
+}

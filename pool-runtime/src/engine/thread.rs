@@ -1,0 +1,46 @@
+//! The thread that turns the core when no caller does.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, PoisonError};
+
+use super::Shared;
+use crate::sys::poller::Poller;
+use crate::sys::signals;
+
+pub(super) fn spawn(
+    shared: Arc<Shared>,
+    poller: Arc<Poller>,
+) -> std::io::Result<std::thread::JoinHandle<()>> {
+    // Inherited by the thread: the program's signals are for the program's threads.
+    let _blocked = signals::block_all();
+    std::thread::Builder::new().name("pool-engine".into()).spawn(move || {
+        let turned = catch_unwind(AssertUnwindSafe(|| turn(&shared, &poller)));
+        if turned.is_err() {
+            // The lock is poisoned by now, or is about to be: whoever waits must
+            // wake up and see it. The panic hook has said why.
+            let mut core = shared.core.lock().unwrap_or_else(PoisonError::into_inner);
+            core.abandon();
+            drop(core);
+            shared.life.notify_all();
+        }
+    })
+}
+
+fn turn(shared: &Shared, poller: &Poller) {
+    let mut tokens = Vec::new();
+    let mut timeout = shared.lock().timeout();
+    loop {
+        tokens.clear();
+        poller.wait(timeout, &mut tokens).expect("waiting on descriptors of our own cannot fail");
+        let mut core = shared.lock();
+        core.turn(&tokens);
+        if core.life_changed() {
+            shared.life.notify_all();
+        }
+        if core.is_finished() {
+            core.let_go();
+            return;
+        }
+        timeout = core.timeout();
+    }
+}

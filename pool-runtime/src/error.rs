@@ -1,0 +1,285 @@
+//! The one error type: who, where, what, and the likely cause.
+
+use std::fmt;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::sync::Arc;
+
+/// What went wrong, as a kind to match on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The task panicked; its worker goes on.
+    Panicked,
+    /// The worker process ended while it ran the item.
+    Died,
+    /// A time limit passed.
+    TimedOut,
+    /// The work was taken back.
+    Cancelled,
+    /// The pool was closed and takes no more jobs.
+    Closed,
+    /// The pool was terminated before the work was done.
+    Terminated,
+    /// A value could not be turned into bytes.
+    Encode,
+    /// Bytes could not be turned into a value.
+    Decode,
+    /// A worker process could not be started.
+    Spawn,
+    /// An argument of a call of this library makes no sense.
+    InvalidArgument,
+    /// The task needed more memory than its worker may have.
+    MemoryLimit,
+}
+
+/// Why a call on a pool or a process gave no result.
+///
+/// The message names who, where, what and the likely cause; the accessors give
+/// the same as values. `Debug` shows the message too, with the backtrace of a
+/// panic, so that an error returned from `main` reads well.
+///
+/// ```
+/// use pool_runtime::{ErrorKind, pool_task};
+///
+/// #[pool_task]
+/// fn half(n: u32) -> u32 {
+///     assert!(n % 2 == 0, "{n} is odd");
+///     n / 2
+/// }
+///
+/// let error = half.pmap([2, 3], 1).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Panicked);
+/// assert_eq!(error.item(), Some(1));
+/// assert_eq!(error.panic_message(), Some("3 is odd"));
+/// ```
+pub struct Error(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    task: Option<&'static str>,
+    item: Option<usize>,
+    pid: Option<u32>,
+    status: Option<ExitStatus>,
+    panic: Option<Panic>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What is known of a panic in a worker.
+#[derive(Clone, Debug)]
+pub(crate) struct Panic {
+    pub(crate) message: String,
+    pub(crate) location: Option<String>,
+    pub(crate) backtrace: Option<String>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
+        Error(Box::new(Inner {
+            kind,
+            message: message.into(),
+            task: None,
+            item: None,
+            pid: None,
+            status: None,
+            panic: None,
+            source: None,
+        }))
+    }
+
+    pub(crate) fn invalid(message: impl Into<String>) -> Error {
+        Error::new(ErrorKind::InvalidArgument, message)
+    }
+
+    pub(crate) fn with_task(mut self, task: &'static str, item: Option<usize>) -> Error {
+        self.0.task = Some(task);
+        self.0.item = item;
+        self
+    }
+
+    pub(crate) fn with_process(mut self, pid: u32, status: Option<ExitStatus>) -> Error {
+        self.0.pid = Some(pid);
+        self.0.status = status;
+        self
+    }
+
+    pub(crate) fn with_panic(mut self, panic: Panic) -> Error {
+        self.0.panic = Some(panic);
+        self
+    }
+
+    pub(crate) fn with_source(
+        mut self,
+        source: impl std::error::Error + Send + Sync + 'static,
+    ) -> Error {
+        self.0.source = Some(Arc::new(source));
+        self
+    }
+
+    /// The same error for somebody else: each handle has its own.
+    pub(crate) fn again(&self) -> Error {
+        Error(self.0.clone())
+    }
+
+    /// The kind, to match on.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The registered name of the task that the error concerns.
+    pub fn task(&self) -> Option<&str> {
+        self.0.task
+    }
+
+    /// The index, in the caller's iterator, of the item that failed.
+    pub fn item(&self) -> Option<usize> {
+        self.0.item
+    }
+
+    /// The process id of the worker that the error arose in.
+    pub fn pid(&self) -> Option<u32> {
+        self.0.pid
+    }
+
+    /// The signal that killed the worker.
+    pub fn signal(&self) -> Option<i32> {
+        self.0.status?.signal()
+    }
+
+    /// The code that the worker exited with.
+    pub fn exit_code(&self) -> Option<i32> {
+        self.0.status?.code()
+    }
+
+    /// What the task panicked with, where that was text.
+    pub fn panic_message(&self) -> Option<&str> {
+        Some(&self.0.panic.as_ref()?.message)
+    }
+
+    /// Where the task panicked, as `file:line:column`.
+    pub fn panic_location(&self) -> Option<&str> {
+        self.0.panic.as_ref()?.location.as_deref()
+    }
+
+    /// The worker's stack at the panic, as text.
+    pub fn backtrace(&self) -> Option<&str> {
+        self.0.panic.as_ref()?.backtrace.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({:?})", self.0.message, self.0.kind)?;
+        match self.backtrace() {
+            Some(backtrace) => write!(f, "\n\nstack of the worker:\n{backtrace}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0.source {
+            Some(source) => Some(&**source),
+            None => None,
+        }
+    }
+}
+
+/// How a process ended, as the rest of "worker 2 (pid 4711) …".
+pub(crate) fn describe_exit(status: Option<ExitStatus>) -> String {
+    let Some(status) = status else {
+        return "ended, and its exit status was taken by somebody else \
+                (likely cause: the program ignores SIGCHLD or waits for any child)"
+            .into();
+    };
+    match (status.signal(), status.code()) {
+        (Some(signal), _) => format!("was killed by {}", signal_name(signal)),
+        (None, Some(code)) => format!("exited with code {code}"),
+        (None, None) => format!("ended with {status}"),
+    }
+}
+
+/// What usually stands behind such an end.
+pub(crate) fn likely_cause(status: Option<ExitStatus>) -> Option<&'static str> {
+    match status?.signal() {
+        Some(libc::SIGSEGV | libc::SIGBUS) => Some("a bad memory access or a stack overflow"),
+        Some(libc::SIGABRT) => {
+            Some("abort(), a failed assertion in C, or a panic that could not unwind")
+        }
+        Some(libc::SIGKILL) => Some("the kernel was out of memory, or somebody sent the signal"),
+        Some(libc::SIGILL | libc::SIGTRAP) => Some("a trap in the compiled code"),
+        Some(libc::SIGXCPU) => Some("its limit of processor time"),
+        Some(libc::SIGSYS) => Some("a system call that a filter forbids"),
+        Some(_) => None,
+        None => Some("the task, or a library it calls, ended the process instead of returning"),
+    }
+}
+
+fn signal_name(signal: i32) -> String {
+    let name = match signal {
+        libc::SIGHUP => "SIGHUP",
+        libc::SIGINT => "SIGINT",
+        libc::SIGQUIT => "SIGQUIT",
+        libc::SIGILL => "SIGILL",
+        libc::SIGTRAP => "SIGTRAP",
+        libc::SIGABRT => "SIGABRT",
+        libc::SIGBUS => "SIGBUS",
+        libc::SIGFPE => "SIGFPE",
+        libc::SIGKILL => "SIGKILL",
+        libc::SIGUSR1 => "SIGUSR1",
+        libc::SIGSEGV => "SIGSEGV",
+        libc::SIGUSR2 => "SIGUSR2",
+        libc::SIGPIPE => "SIGPIPE",
+        libc::SIGALRM => "SIGALRM",
+        libc::SIGTERM => "SIGTERM",
+        libc::SIGXCPU => "SIGXCPU",
+        libc::SIGXFSZ => "SIGXFSZ",
+        libc::SIGVTALRM => "SIGVTALRM",
+        libc::SIGPROF => "SIGPROF",
+        libc::SIGSYS => "SIGSYS",
+        _ => return format!("signal {signal}"),
+    };
+    name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_pointer_that_crosses_threads() {
+        fn crosses<T: Send + Sync + 'static>() {}
+        crosses::<Error>();
+        assert_eq!(size_of::<Error>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn ends_are_named() {
+        let status = |raw| Some(ExitStatus::from_raw(raw));
+        assert_eq!(describe_exit(status(11)), "was killed by SIGSEGV");
+        assert_eq!(describe_exit(status(99 << 8)), "exited with code 99");
+        assert_eq!(describe_exit(status(34)), "was killed by signal 34");
+        assert!(describe_exit(None).contains("SIGCHLD"));
+    }
+
+    #[test]
+    fn debug_shows_the_backtrace() {
+        let panic = Panic {
+            message: "m".into(),
+            location: None,
+            backtrace: Some("frames".into()),
+        };
+        let error = Error::new(ErrorKind::Panicked, "task a panicked: m").with_panic(panic);
+        assert_eq!(error.to_string(), "task a panicked: m");
+        assert!(format!("{error:?}").ends_with("stack of the worker:\nframes"));
+    }
+}

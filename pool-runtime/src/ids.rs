@@ -1,0 +1,37 @@
+//! The names of things: slots, workers, jobs, items, moments.
+
+use std::fmt;
+use std::ops::Range;
+use std::time::Duration;
+
+/// A place in the pool for one worker, counted from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Slot(pub(crate) usize);
+
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One life in a slot. Whatever arrives names the incarnation it is from, so
+/// that news of a dead worker never counts for the one that took its slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Worker {
+    pub(crate) slot: Slot,
+    pub(crate) incarnation: u64,
+}
+
+/// One call on a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct JobId(pub(crate) u64);
+
+/// The index of an item in its job.
+pub(crate) type Item = u64;
+
+/// Consecutive items of one job.
+pub(crate) type Items = Range<Item>;
+
+/// A moment, as the time since the pool was built. The scheduler is told what
+/// time it is and never asks.
+pub(crate) type Moment = Duration;

@@ -1,0 +1,34 @@
+#![doc = include_str!("../../README.md")]
+
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+compile_error!("pool-runtime runs on Linux, on x86_64 and aarch64");
+
+mod api;
+mod error;
+mod ids;
+mod limits;
+
+mod scheduler;
+mod wire;
+
+#[allow(unsafe_code)]
+mod sys;
+
+mod channel;
+mod task;
+
+mod engine;
+mod worker;
+
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
+
+pub use api::{
+    AsyncResult, Imap, ImapUnordered, Job, Pool, PoolBuilder, Process, ProcessBuilder, Stdio,
+    WorkerInfo, WorkerState, Workers,
+};
+pub use error::{Error, ErrorKind};
+pub use pool_macros::pool_task;
+pub use task::{Crosses, CrossesBack, Lend, Task, TaskInput};
+pub use worker::init;

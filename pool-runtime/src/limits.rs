@@ -1,0 +1,38 @@
+//! Every bound in one place, with its reason.
+
+use std::time::Duration;
+
+/// The most workers that one pool may have. Each costs the program three
+/// descriptors, so `ulimit -n` is met first on most machines.
+pub(crate) const MAX_WORKERS: usize = 4096;
+
+/// How deep pools may nest: a worker's own pool is depth 2, and so on. A
+/// program that re-executes itself must not be able to fork without end.
+pub(crate) const MAX_DEPTH: u32 = 10;
+
+/// The longest frame, in bytes. A length above it is taken for corruption.
+pub(crate) const MAX_FRAME: u64 = 1 << 32;
+
+/// The longest item, in bytes: a frame less room for the chunk's head.
+pub(crate) const MAX_ITEM: usize = (1 << 32) - (1 << 16);
+
+/// A chunk is sent once its items reach this many bytes, whatever the chunk
+/// size: large items gain nothing from travelling together.
+pub(crate) const CHUNK_BYTES: usize = 1 << 20;
+
+/// The largest chunk that is chosen without the user's asking for it.
+pub(crate) const MAX_AUTO_CHUNK: usize = 256;
+
+/// Chunks in flight for each worker that the default window has room for: one
+/// running, one on its way, and slack for a consumer that comes in bursts.
+pub(crate) const WINDOW_CHUNKS: usize = 4;
+
+/// Bytes of a panic's message and of its backtrace that are kept.
+pub(crate) const MAX_PANIC_MESSAGE: usize = 64 << 10;
+pub(crate) const MAX_BACKTRACE: usize = 256 << 10;
+
+/// How long a worker may take to report in, unless the builder says otherwise.
+pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a worker that was told goodbye may run its exit handlers.
+pub(crate) const STOP_GRACE: Duration = Duration::from_secs(5);

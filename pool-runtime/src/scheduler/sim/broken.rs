@@ -1,0 +1,65 @@
+//! The promises that the simulator watches, and the news that one is broken.
+
+/// What must hold in every run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// Every item of a job that was neither dropped nor failed is settled
+    /// exactly once.
+    SettledOnce,
+    /// An item begins in at most one process.
+    BeginsOnce,
+    /// A death fails exactly the item that had begun and was not settled.
+    DeathCostsOneItem,
+    /// Items are sent in input order, those that came back before later ones.
+    InputOrder,
+    /// A worker is sent a chunk only while it is ready and holds none.
+    OneChunkAtATime,
+    /// A slot never has two processes, and no name is given twice.
+    OneProcessPerSlot,
+    /// No command names a worker that is not there.
+    CommandsMeetTheirWorker,
+    /// Every run ends.
+    Progress,
+    /// `next_deadline` is the first that `expire` acts on, and it does.
+    Deadlines,
+    /// A slot in which nothing ever begins is given up.
+    BoundedStarts,
+    /// While a job waits, no other is sent more than one chunk.
+    Fairness,
+    /// A job that was dropped loses its workers in the same step.
+    DropFreesWorkers,
+    /// Of a job that is gone nothing is sent, failed or finished.
+    GoneJobsAreLeftAlone,
+    /// A slot without a process gets one as long as there may be work for it.
+    Replacement,
+    /// A job fails as a whole when no worker can come for it, and only then.
+    StrandedJobsFail,
+    /// Termination fails every job and kills every worker, at once.
+    TerminationIsComplete,
+    /// Workers are told goodbye when a closed pool has no job left, and only
+    /// then.
+    CloseLosesNothing,
+    /// What is stale or repeated is ignored and changes nothing; what is news
+    /// is accepted.
+    OnlyNewsCounts,
+    /// No worker is idle while items wait; the pool is hungry exactly when
+    /// one is idle and none waits.
+    WorkConservation,
+    /// The caller gets every outcome once, in order, within its window.
+    CallerIsServed,
+    /// What is said of a worker to the outside is what it was told and said.
+    LivesAreTrue,
+    /// The scheduler's own assertions.
+    Assertion,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Broken {
+    pub(super) rule: Rule,
+    pub(super) detail: String,
+}
+
+pub(super) fn broken<T>(rule: Rule, detail: impl Into<String>) -> Result<T, Broken> {
+    let detail = detail.into();
+    Err(Broken { rule, detail })
+}

@@ -1,0 +1,81 @@
+//! The simulator on trial: each planted mistake must be found, and soon.
+
+use super::super::Mutation;
+use super::broken::Rule;
+use super::{complaint, live};
+
+/// How many lives may pass before a mistake is found.
+const PATIENCE: u64 = 1000;
+
+/// Finds a seed at which the mistake breaks the promise that it is to break;
+/// what else it breaks before depends on the seeds. The scheduler without it
+/// must pass all of them, or the finding proves nothing.
+fn assert_found(mutation: Mutation, rule: Rule) {
+    let mut first = None;
+    for seed in 0..PATIENCE {
+        if let (_, Err(broken)) = live(seed, None, false) {
+            panic!("without {mutation:?} planted, {}", complaint(seed, &broken));
+        }
+        if let (_, Err(broken)) = live(seed, Some(mutation), false) {
+            let (first_seed, first_rule) = *first.get_or_insert((seed, broken.rule));
+            if broken.rule == rule {
+                let earlier = format!("first as {first_rule:?} by seed {first_seed}");
+                println!("{mutation:?} was found as {rule:?} by seed {seed}, {earlier}");
+                return;
+            }
+        }
+    }
+    panic!("{mutation:?} was not found as {rule:?} in {PATIENCE} lives, but as {first:?}");
+}
+
+/// A test for each mistake, named for it, with the promise that it breaks. The
+/// match has no other arm, so that none can be left out.
+macro_rules! trials {
+    ($($test:ident: $mutation:ident breaks $rule:ident;)+) => {
+        fn broken_by(mutation: Mutation) -> Rule {
+            match mutation {
+                $(Mutation::$mutation => Rule::$rule,)+
+            }
+        }
+
+        $(
+            #[test]
+            fn $test() {
+                let mutation = Mutation::$mutation;
+                assert_found(mutation, broken_by(mutation));
+            }
+        )+
+    };
+}
+
+trials! {
+    finds_begun_items_that_run_again: BegunItemRunsAgain breaks DeathCostsOneItem;
+    finds_lost_unbegun_items: UnbegunItemsLost breaks WorkConservation;
+    finds_items_requeued_at_the_back: RequeuedAtTheBack breaks InputOrder;
+    finds_items_requeued_at_the_head: RequeuedAtTheHead breaks InputOrder;
+    finds_forgotten_begun_items: BegunItemForgotten breaks DeathCostsOneItem;
+    finds_stale_exits_that_count: StaleExitCounts breaks OnlyNewsCounts;
+    finds_stale_readiness_that_counts: StaleReadyCounts breaks OnlyNewsCounts;
+    finds_stale_results_that_count: StaleResultCounts breaks OnlyNewsCounts;
+    finds_repeated_results_that_count: RepeatedResultCounts breaks OnlyNewsCounts;
+    finds_results_of_other_jobs_that_count: OtherJobsResultCounts breaks OnlyNewsCounts;
+    finds_results_of_unbegun_items_that_count: UnbegunResultCounts breaks OnlyNewsCounts;
+    finds_unnoticed_idle_deaths: IdleDeathUnnoticed breaks Replacement;
+    finds_closed_pools_without_replacement: ClosedPoolGivesUp breaks Replacement;
+    finds_slots_given_up_for_good: GivenUpForGood breaks Replacement;
+    finds_fruitful_lives_held_against_a_slot: EveryDeathIsFruitless breaks Replacement;
+    finds_starts_for_ever: StartsForEver breaks BoundedStarts;
+    finds_forgiven_timeouts: TimeoutsAreForgiven breaks BoundedStarts;
+    finds_stranded_jobs: StrandedJob breaks StrandedJobsFail;
+    finds_dropped_jobs_that_keep_workers: DroppedJobKeepsWorkers breaks DropFreesWorkers;
+    finds_dropped_jobs_still_served: DroppedJobStillServed breaks DropFreesWorkers;
+    finds_unfair_rotation: UnfairRotation breaks Fairness;
+    finds_running_jobs_missing_in_the_rotation: RunningJobNotInRotation breaks WorkConservation;
+    finds_missing_start_deadlines: NoStartDeadline breaks Deadlines;
+    finds_deadlines_that_stay: DeadlineStays breaks Deadlines;
+    finds_deadlines_acted_on_late: DeadlineActedOnLate breaks Deadlines;
+    finds_queues_dropped_at_close: CloseDropsQueue breaks CloseLosesNothing;
+    finds_done_jobs_that_stay: DoneJobStays breaks Progress;
+    finds_terminated_pools_that_restart: TerminatedPoolRestarts breaks Replacement;
+    finds_terminated_jobs_that_wait: TerminatedJobsWait breaks TerminationIsComplete;
+}

@@ -1,0 +1,268 @@
+//! Single orders of events, written out: what each leads to.
+
+use super::super::{
+    Command, Config, Event, FRUITLESS_LIVES, JobFailure, KillReason, Scheduler, Verdict,
+};
+use crate::ids::{Item, Items, JobId, Moment, Slot, Worker};
+
+const JOB: JobId = JobId(7);
+const START_TIMEOUT: Moment = Moment::from_secs(10);
+const STOP_GRACE: Moment = Moment::from_secs(1);
+
+fn worker(slot: usize, incarnation: u64) -> Worker {
+    Worker { slot: Slot(slot), incarnation }
+}
+
+fn began(worker: Worker, item: Item) -> Event {
+    Event::ItemBegan { worker, job: JOB, item }
+}
+
+fn finished(worker: Worker, item: Item) -> Event {
+    Event::ItemFinished { worker, job: JOB, item }
+}
+
+fn exited(worker: Worker) -> Event {
+    Event::WorkerExited { worker }
+}
+
+fn queued(items: Items) -> Event {
+    Event::ItemsQueued { job: JOB, items }
+}
+
+fn start(worker: Worker) -> Command {
+    Command::Start { worker }
+}
+
+fn send(worker: Worker, items: Items) -> Command {
+    Command::Send { worker, job: JOB, items }
+}
+
+fn kill(worker: Worker, why: KillReason) -> Command {
+    Command::Kill { worker, why }
+}
+
+fn fail(worker: Worker, item: Item) -> Command {
+    Command::FailItem { worker, job: JOB, item }
+}
+
+/// A pool, and the time.
+struct Pool {
+    scheduler: Scheduler,
+    now: Moment,
+}
+
+impl Pool {
+    fn of(workers: usize) -> Self {
+        Pool::with(Config {
+            workers,
+            start_timeout: START_TIMEOUT,
+            stop_grace: STOP_GRACE,
+            replace: true,
+        })
+    }
+
+    fn with(config: Config) -> Self {
+        let now = Moment::ZERO;
+        Pool { scheduler: Scheduler::new(config, now), now }
+    }
+
+    /// A pool whose workers have all reported in, with one job open.
+    fn at_work(workers: usize) -> Self {
+        let mut pool = Pool::of(workers);
+        pool.commands();
+        pool.news(Event::JobOpened { job: JOB });
+        for slot in 0..workers {
+            pool.news(Event::WorkerReady { worker: worker(slot, 1) });
+        }
+        pool
+    }
+
+    fn commands(&mut self) -> Vec<Command> {
+        std::iter::from_fn(|| self.scheduler.poll_command()).collect()
+    }
+
+    /// What news leads to.
+    fn news(&mut self, event: Event) -> Vec<Command> {
+        let verdict = self.scheduler.handle(event.clone(), self.now);
+        assert_eq!(verdict, Verdict::Accepted, "{event:?}");
+        self.commands()
+    }
+
+    fn all_news(&mut self, events: impl IntoIterator<Item = Event>) {
+        for event in events {
+            self.news(event);
+        }
+    }
+
+    fn no_news(&mut self, event: Event) {
+        let verdict = self.scheduler.handle(event.clone(), self.now);
+        assert_eq!((verdict, self.commands()), (Verdict::Ignored, vec![]), "{event:?}");
+    }
+
+    /// What it leads to that time passes.
+    fn later(&mut self, step: Moment) -> Vec<Command> {
+        self.now += step;
+        self.scheduler.expire(self.now);
+        self.commands()
+    }
+}
+
+#[test]
+fn workers_start_at_once_and_are_sent_a_chunk_when_ready() {
+    let mut pool = Pool::of(2);
+    assert_eq!(pool.commands(), [start(worker(0, 1)), start(worker(1, 1))]);
+    assert_eq!(pool.news(Event::JobOpened { job: JOB }), []);
+    assert_eq!(pool.news(queued(0..3)), []);
+    let ready = Event::WorkerReady { worker: worker(1, 1) };
+    assert_eq!(pool.news(ready), [send(worker(1, 1), 0..3)]);
+}
+
+#[test]
+fn a_death_in_an_item_fails_it_and_sends_the_others_again() {
+    let (dies, other) = (worker(0, 1), worker(1, 1));
+    let mut pool = Pool::at_work(2);
+    pool.all_news([queued(0..4), began(dies, 0), finished(dies, 0), began(dies, 1)]);
+    let after = [fail(dies, 1), start(worker(0, 2)), send(other, 2..4)];
+    assert_eq!(pool.news(exited(dies)), after);
+}
+
+#[test]
+fn a_death_outside_an_item_fails_none() {
+    let (dies, other) = (worker(0, 1), worker(1, 1));
+    let mut pool = Pool::at_work(2);
+    pool.all_news([queued(0..4)]);
+    assert_eq!(pool.news(exited(dies)), [start(worker(0, 2)), send(other, 0..4)]);
+
+    pool.all_news([began(other, 0), finished(other, 0)]);
+    assert_eq!(pool.news(exited(other)), [start(worker(1, 2))]);
+    let ready = Event::WorkerReady { worker: worker(0, 2) };
+    assert_eq!(pool.news(ready), [send(worker(0, 2), 1..4)]);
+}
+
+#[test]
+fn items_keep_their_order_when_the_later_ones_come_back_last() {
+    let (early, late) = (worker(0, 1), worker(1, 1));
+    let mut pool = Pool::at_work(2);
+    pool.all_news([queued(0..4), queued(4..8), queued(8..9), exited(early), exited(late)]);
+    let (early, late) = (worker(0, 2), worker(1, 2));
+    assert_eq!(pool.news(Event::WorkerReady { worker: early }), [send(early, 0..4)]);
+    assert_eq!(pool.news(Event::WorkerReady { worker: late }), [send(late, 4..8)]);
+}
+
+#[test]
+fn a_result_that_crosses_the_kill_is_ignored() {
+    let doomed = worker(0, 1);
+    let mut pool = Pool::at_work(1);
+    pool.all_news([queued(0..2), began(doomed, 0)]);
+    let drop = Event::JobDropped { job: JOB };
+    assert_eq!(pool.news(drop), [kill(doomed, KillReason::JobDropped)]);
+    pool.no_news(finished(doomed, 0));
+    pool.no_news(began(doomed, 1));
+    assert_eq!(pool.news(exited(doomed)), [start(worker(0, 2))]);
+    pool.no_news(exited(doomed));
+}
+
+#[test]
+fn words_are_news_only_from_the_present_life() {
+    let (gone, present) = (worker(0, 1), worker(0, 2));
+    let mut pool = Pool::at_work(1);
+    pool.all_news([exited(gone)]);
+    pool.no_news(Event::WorkerReady { worker: gone });
+    pool.all_news([Event::WorkerReady { worker: present }, queued(0..1)]);
+    pool.no_news(began(gone, 0));
+    pool.all_news([began(present, 0)]);
+    pool.no_news(began(present, 0));
+    pool.no_news(finished(gone, 0));
+    pool.no_news(exited(gone));
+    pool.all_news([finished(present, 0)]);
+    pool.no_news(finished(present, 0));
+}
+
+#[test]
+fn the_end_of_a_job_is_news_once() {
+    let mut pool = Pool::at_work(1);
+    pool.all_news([queued(0..1), Event::JobEnded { job: JOB }]);
+    pool.no_news(Event::JobEnded { job: JOB });
+    pool.all_news([began(worker(0, 1), 0), finished(worker(0, 1), 0)]);
+    pool.no_news(Event::JobDropped { job: JOB });
+}
+
+#[test]
+fn a_slot_is_given_up_when_nothing_begins_in_it_and_tried_for_a_new_job() {
+    let mut pool = Pool::of(1);
+    pool.commands();
+    pool.news(Event::JobOpened { job: JOB });
+    for life in 1..FRUITLESS_LIVES.into() {
+        let failed = Event::StartFailed { worker: worker(0, life) };
+        assert_eq!(pool.news(failed), [start(worker(0, life + 1))]);
+    }
+    let last = u64::from(FRUITLESS_LIVES);
+    let failed = Event::StartFailed { worker: worker(0, last) };
+    assert_eq!(pool.news(failed), [Command::FailJob { job: JOB, why: JobFailure::NoWorkers }]);
+    let opened = Event::JobOpened { job: JobId(8) };
+    assert_eq!(pool.news(opened), [start(worker(0, last + 1))]);
+}
+
+#[test]
+fn a_life_in_which_an_item_began_is_not_held_against_its_slot() {
+    let mut pool = Pool::at_work(1);
+    pool.all_news([queued(0..2), began(worker(0, 1), 0), finished(worker(0, 1), 0)]);
+    for life in 1..=FRUITLESS_LIVES.into() {
+        assert_eq!(pool.news(exited(worker(0, life))), [start(worker(0, life + 1))]);
+    }
+}
+
+#[test]
+fn a_worker_that_does_not_report_in_is_killed_at_its_deadline() {
+    let mut pool = Pool::of(1);
+    pool.commands();
+    assert_eq!(pool.scheduler.next_deadline(), Some(START_TIMEOUT));
+    assert_eq!(pool.later(START_TIMEOUT - Moment::from_nanos(1)), []);
+    let slow = worker(0, 1);
+    assert_eq!(pool.later(Moment::from_nanos(1)), [kill(slow, KillReason::StartTimeout)]);
+    assert_eq!(pool.scheduler.next_deadline(), None);
+    pool.no_news(Event::WorkerReady { worker: slow });
+    assert_eq!(pool.news(exited(slow)), [start(worker(0, 2))]);
+}
+
+#[test]
+fn a_start_timeout_may_be_without_end() {
+    let start_timeout = Moment::MAX;
+    let config = Config { workers: 1, start_timeout, stop_grace: STOP_GRACE, replace: true };
+    let mut pool = Pool::with(config);
+    pool.commands();
+    assert_eq!(pool.later(Moment::from_secs(1)), []);
+    assert_eq!(pool.news(exited(worker(0, 1))), [start(worker(0, 2))]);
+}
+
+#[test]
+fn a_closed_pool_says_goodbye_when_the_last_item_is_done() {
+    let only = worker(0, 1);
+    let mut pool = Pool::at_work(1);
+    pool.all_news([queued(0..1), queued(1..2)]);
+    assert_eq!(pool.news(Event::Close), []);
+    pool.no_news(Event::Close);
+    pool.all_news([began(only, 0)]);
+    assert_eq!(pool.news(finished(only, 0)), [send(only, 1..2)]);
+    pool.all_news([Event::JobEnded { job: JOB }, began(only, 1)]);
+    assert_eq!(pool.news(finished(only, 1)), [Command::Stop { worker: only }]);
+    assert!(!pool.scheduler.is_finished());
+    assert_eq!(pool.later(STOP_GRACE), [kill(only, KillReason::StopGrace)]);
+    assert_eq!(pool.news(exited(only)), []);
+    assert!(pool.scheduler.is_finished());
+}
+
+#[test]
+fn a_pool_of_one_life_fails_its_job_when_that_life_ends() {
+    let only = worker(0, 1);
+    let mut pool = Pool::with(Config {
+        workers: 1,
+        start_timeout: START_TIMEOUT,
+        stop_grace: STOP_GRACE,
+        replace: false,
+    });
+    assert_eq!(pool.commands(), [start(only)]);
+    pool.all_news([Event::JobOpened { job: JOB }, queued(0..1)]);
+    let fails = [Command::FailJob { job: JOB, why: JobFailure::NoWorkers }];
+    assert_eq!(pool.news(exited(only)), fails);
+}

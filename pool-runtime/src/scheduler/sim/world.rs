@@ -1,0 +1,397 @@
+//! The engine, the processes and the callers around one scheduler, all of them
+//! played from one seed.
+//!
+//! The world keeps the engine's rules: commands are carried out before the next
+//! event, and an exit is reported only when all that the process said has been.
+//! All else comes in any order. When faults are over, every run must come to
+//! its end within a bounded number of steps.
+
+use super::super::{Command, Event, JobFailure, KillReason, Mode, Mutation, Scheduler, Verdict};
+use super::books::Books;
+use super::broken::{Broken, Rule, broken};
+use super::caller::{Caller, Stage, Wish};
+use super::child::{Child, Said};
+use super::glimpse::Glimpse;
+use super::ledger::Fate;
+use super::plan::Plan;
+use super::rng::Rng;
+use super::tally::{Happening, Tally};
+use crate::ids::{JobId, Moment, Slot};
+
+/// Steps that a run may take after faults are over.
+const LAST_STEPS: u64 = 20_000;
+
+pub(super) struct World {
+    pub(super) rng: Rng,
+    pub(super) plan: Plan,
+    pub(super) scheduler: Scheduler,
+    pub(super) books: Books,
+    pub(super) children: Vec<Option<Child>>,
+    pub(super) callers: Vec<Caller>,
+    /// What processes have said, for repeating it.
+    pub(super) past: Vec<Event>,
+    pub(super) now: Moment,
+    pub(super) tally: Tally,
+    step: u64,
+    trace: Option<Vec<String>>,
+}
+
+impl World {
+    pub(super) fn new(seed: u64, mutation: Option<Mutation>, traced: bool) -> Self {
+        let mut rng = Rng::new(seed);
+        let (plan, callers) = Plan::draw(&mut rng);
+        let now = Moment::from_millis(rng.below(1000));
+        let mut scheduler = Scheduler::new(plan.config.clone(), now);
+        scheduler.mutation = mutation;
+        World {
+            rng,
+            books: Books::new(plan.config.clone()),
+            children: std::iter::repeat_with(|| None).take(plan.config.workers).collect(),
+            plan,
+            scheduler,
+            callers,
+            past: Vec::new(),
+            now,
+            tally: Tally::new(),
+            step: 0,
+            trace: traced.then(Vec::new),
+        }
+    }
+
+    pub(super) fn into_trace(self) -> Vec<String> {
+        self.trace.unwrap_or_default()
+    }
+
+    fn note(&mut self, line: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(format!("{:>9.3} ms  {}", self.now.as_secs_f64() * 1e3, line()));
+        }
+    }
+
+    /// Lives the whole life of the pool.
+    pub(super) fn run(&mut self) -> Result<(), Broken> {
+        self.tally.lives += 1;
+        if !self.plan.config.replace {
+            self.tally.count(Happening::SingleLifePool);
+        }
+        self.carry_out()?;
+        while !self.is_over() {
+            self.step += 1;
+            if self.step > self.plan.calm_at + LAST_STEPS {
+                return broken(Rule::Progress, "the run does not end");
+            }
+            self.act()?;
+        }
+        self.books.ledger.audit()?;
+        for caller in &self.callers {
+            if self.books.ledger.fate(caller.job) == Some(Fate::Done) {
+                caller.check_served()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        self.scheduler.is_finished() && self.are_callers_away()
+    }
+
+    fn are_callers_away(&self) -> bool {
+        self.callers.iter().all(|caller| caller.stage == Stage::Away)
+    }
+
+    fn act(&mut self) -> Result<(), Broken> {
+        self.now += Moment::from_micros(self.rng.below(500));
+        let is_calm = self.step >= self.plan.calm_at;
+        if self.step == self.plan.calm_at {
+            self.callers.iter_mut().for_each(Caller::run_dry);
+        }
+        if self.plan.close_at == Some(self.step) && self.books.mode == Mode::Open {
+            return self.shut(Event::Close);
+        }
+        let terminated = self.books.mode == Mode::Terminated;
+        let impatient = self.plan.impatient && self.books.mode == Mode::Closing;
+        let has_enough = impatient && self.rng.percent(5);
+        if (self.plan.terminate_at == Some(self.step) || has_enough) && !terminated {
+            return self.shut(Event::Terminate);
+        }
+        if !is_calm && self.rng.per_mille(self.plan.trouble) && self.trouble()? {
+            return Ok(());
+        }
+        if self.rng.percent(self.plan.clock) {
+            return self.pass_time();
+        }
+        if self.books.mode == Mode::Open && self.are_callers_away() && self.rng.percent(5) {
+            return self.shut_in_the_end();
+        }
+        let done = match self.rng.percent(self.plan.haste) {
+            true => self.let_process_act()? || self.let_caller_act()?,
+            false => self.let_caller_act()? || self.let_process_act()?,
+        };
+        match self.scheduler.next_deadline() {
+            _ if done => Ok(()),
+            Some(deadline) if deadline < Moment::MAX => self.expire_at(deadline.max(self.now)),
+            _ if self.books.mode == Mode::Open && self.are_callers_away() => self.shut_in_the_end(),
+            _ => broken(Rule::Progress, "nothing can happen any more"),
+        }
+    }
+
+    fn shut_in_the_end(&mut self) -> Result<(), Broken> {
+        match self.rng.percent(70) {
+            true => self.shut(Event::Close),
+            false => self.shut(Event::Terminate),
+        }
+    }
+
+    fn shut(&mut self, event: Event) -> Result<(), Broken> {
+        let happening = match (&event, self.books.mode, self.books.has_jobs()) {
+            (Event::Close, _, true) => Happening::ClosedWithWork,
+            (Event::Close, _, false) => Happening::ClosedIdle,
+            (_, Mode::Open, _) => Happening::TerminatedOpen,
+            (_, _, _) => Happening::TerminatedClosing,
+        };
+        self.tally.count(happening);
+        self.tell(event).map(drop)
+    }
+
+    /// Some process that can goes on, or is heard.
+    fn let_process_act(&mut self) -> Result<bool, Broken> {
+        let first = self.rng.index(self.children.len());
+        for offset in 0..self.children.len() {
+            let slot = (first + offset) % self.children.len();
+            let Some(child) = &mut self.children[slot] else { continue };
+            let (goes_on, is_heard) = (child.can_go_on(), child.can_be_heard());
+            if goes_on && (!is_heard || self.rng.percent(50)) {
+                child.go_on(&mut self.books.ledger, &mut self.rng)?;
+                return Ok(true);
+            }
+            if is_heard {
+                self.hear(slot)?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn hear(&mut self, slot: usize) -> Result<(), Broken> {
+        let child = self.children[slot].as_mut().expect("somebody speaks");
+        let worker = child.name;
+        let event = match child.hear() {
+            Some(Said::Ready) => Event::WorkerReady { worker },
+            Some(Said::Began { job, item }) => Event::ItemBegan { worker, job, item },
+            Some(Said::Finished { job, item }) => Event::ItemFinished { worker, job, item },
+            Some(Said::StartFailed) => Event::StartFailed { worker },
+            None => Event::WorkerExited { worker },
+        };
+        if matches!(event, Event::StartFailed { .. } | Event::WorkerExited { .. }) {
+            self.children[slot] = None;
+        }
+        self.past.push(event.clone());
+        if !self.tell(event)? {
+            self.tally.count(Happening::NewsAfterKill);
+        }
+        Ok(())
+    }
+
+    /// Some caller that is not blocked acts.
+    fn let_caller_act(&mut self) -> Result<bool, Broken> {
+        let count = self.callers.len();
+        let first = if count == 0 { 0 } else { self.rng.index(count) };
+        let hungry = self.scheduler.is_hungry();
+        let able = |&index: &usize| self.callers[index].can_act(hungry);
+        let Some(index) = (0..count).map(|offset| (first + offset) % count).find(able) else {
+            return Ok(false);
+        };
+        let caller = &mut self.callers[index];
+        let job = caller.job;
+        if caller.stage == Stage::Leaving {
+            caller.stage = Stage::Away;
+            if self.rng.percent(50) {
+                self.talk_of_gone_job(job)?;
+            }
+            return Ok(true);
+        }
+        match caller.act(&mut self.rng, hungry) {
+            None => {}
+            Some(Wish::Open) => self.open(index)?,
+            Some(Wish::Queue(items)) => {
+                if caller.is_window_full() {
+                    self.tally.count(Happening::WindowWasFull);
+                }
+                self.tell(Event::ItemsQueued { job, items })?;
+            }
+            Some(Wish::End) => {
+                caller.stage = Stage::Taking;
+                self.tally.count(Happening::CallerEnded);
+                self.tell(Event::JobEnded { job })?;
+            }
+            Some(Wish::Drop) => {
+                self.tally.count(Happening::CallerLeftAtFailure);
+                self.drop_job(index)?;
+            }
+        }
+        Ok(true)
+    }
+
+    fn open(&mut self, index: usize) -> Result<(), Broken> {
+        let caller = &mut self.callers[index];
+        if self.books.mode != Mode::Open {
+            caller.stage = Stage::Away;
+            return Ok(());
+        }
+        caller.stage = Stage::Pulling;
+        let job = caller.job;
+        match caller.supply {
+            Some(0) => self.tally.count(Happening::EmptyJob),
+            Some(_) => {}
+            None => self.tally.count(Happening::EndlessCaller),
+        }
+        if self.books.all_given_up() {
+            self.tally.count(Happening::OpenedAfterGivingUp);
+        }
+        self.tell(Event::JobOpened { job }).map(drop)
+    }
+
+    pub(super) fn drop_job(&mut self, index: usize) -> Result<(), Broken> {
+        self.callers[index].stage = Stage::Leaving;
+        self.callers[index].left = true;
+        let job = self.callers[index].job;
+        self.tell(Event::JobDropped { job }).map(drop)
+    }
+
+    /// Time passes, often to the very moment of a deadline.
+    fn pass_time(&mut self) -> Result<(), Broken> {
+        let step = Moment::from_micros(self.rng.below(50_000));
+        match self.scheduler.next_deadline() {
+            Some(deadline) if deadline < Moment::MAX && self.rng.percent(50) => {
+                let late = if self.rng.percent(30) { step } else { Moment::ZERO };
+                self.expire_at(deadline.max(self.now) + late)
+            }
+            _ => self.expire_at(self.now + step),
+        }
+    }
+
+    fn expire_at(&mut self, now: Moment) -> Result<(), Broken> {
+        self.tally.count(match self.books.next_deadline() {
+            Some(deadline) if deadline == now => Happening::ExpiredOnTheDot,
+            Some(deadline) if deadline < now => Happening::ExpiredLate,
+            _ => Happening::ExpiredForNothing,
+        });
+        self.now = now;
+        self.note(|| "expire".into());
+        self.scheduler.expire(now);
+        self.books.expire(now);
+        self.carry_out()
+    }
+
+    /// Tells the scheduler an event and watches what comes of it; says whether
+    /// it was news.
+    pub(super) fn tell(&mut self, event: Event) -> Result<bool, Broken> {
+        self.tally.events += 1;
+        let workers = self.children.len();
+        let is_news = self.books.is_news(&event);
+        let before = (!is_news).then(|| Glimpse::of(&self.scheduler, workers));
+        self.note(|| format!("{event:?}{}", if is_news { "" } else { "  (no news)" }));
+        let verdict = self.scheduler.handle(event.clone(), self.now);
+        if (verdict == Verdict::Accepted) != is_news {
+            let detail = format!("{event:?} was {verdict:?}, news: {is_news}");
+            return broken(Rule::OnlyNewsCounts, detail);
+        }
+        if let Some(before) = before {
+            let after = Glimpse::of(&self.scheduler, workers);
+            let command = self.scheduler.poll_command();
+            if before != after || command.is_some() {
+                let detail = format!("{event:?} led to {command:?} and {before:?} to {after:?}");
+                return broken(Rule::OnlyNewsCounts, detail);
+            }
+            return Ok(false);
+        }
+        self.books.enter(&event)?;
+        if let Event::ItemFinished { job, item, .. } = event {
+            self.caller(job).arrive(item, false)?;
+        }
+        self.carry_out()?;
+        Ok(true)
+    }
+
+    fn caller(&mut self, job: JobId) -> &mut Caller {
+        &mut self.callers[job.0 as usize]
+    }
+
+    /// Carries out all commands, each checked, then looks at the whole.
+    fn carry_out(&mut self) -> Result<(), Broken> {
+        let bound = 4 * self.children.len() + self.callers.len();
+        let mut count = 0;
+        while let Some(command) = self.scheduler.poll_command() {
+            self.note(|| format!("    {command:?}"));
+            count += 1;
+            if count > bound {
+                return broken(Rule::Progress, format!("more than {bound} commands in a step"));
+            }
+            self.books.obey(&command, self.now)?;
+            self.carry_out_one(command)?;
+        }
+        self.tally.commands += count as u64;
+        self.books.check(&self.scheduler)?;
+        for caller in &self.callers {
+            if self.books.ledger.is_live(caller.job) {
+                caller.check(self.books.ledger.unsettled(caller.job))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn carry_out_one(&mut self, command: Command) -> Result<(), Broken> {
+        let happening = match command {
+            Command::Start { worker } => {
+                let (child, happening) = self.start(worker.slot.0);
+                let before = self.children[worker.slot.0].replace(child);
+                assert!(before.is_none(), "the books forbid two processes in a slot");
+                happening
+            }
+            Command::Send { worker, job, items } => self.child(worker.slot).receive(job, items),
+            Command::Stop { worker } => {
+                self.child(worker.slot).goodbye();
+                None
+            }
+            Command::Kill { worker, why } => {
+                match why {
+                    KillReason::StartTimeout => self.tally.count(Happening::NeverReportedIn),
+                    KillReason::StopGrace => self.tally.count(Happening::NeverLeft),
+                    KillReason::JobDropped | KillReason::Terminated => {}
+                }
+                self.child(worker.slot).kill()
+            }
+            Command::FailItem { job, item, .. } => {
+                self.caller(job).arrive(item, true)?;
+                None
+            }
+            Command::FailJob { job, why } => {
+                self.caller(job).stage = Stage::Leaving;
+                match (why, self.plan.config.replace) {
+                    (JobFailure::Terminated, _) => None,
+                    (JobFailure::NoWorkers, true) => Some(Happening::NoWorkersLeft),
+                    (JobFailure::NoWorkers, false) => Some(Happening::SingleLifePoolDied),
+                }
+            }
+        };
+        if let Some(happening) = happening {
+            self.tally.count(happening);
+        }
+        Ok(())
+    }
+
+    fn child(&mut self, slot: Slot) -> &mut Child {
+        self.children[slot.0].as_mut().expect("the books know of a process")
+    }
+
+    fn start(&mut self, slot: usize) -> (Child, Option<Happening>) {
+        let post = self.books.post(slot);
+        let is_calm = self.step >= self.plan.calm_at;
+        let mut befalls = |chance: u64| self.rng.percent(chance) && !is_calm;
+        if befalls(self.plan.stillborn) {
+            return (Child::stillborn(post.serial, post.name), Some(Happening::StartFailed));
+        }
+        let (mute, clingy) = (befalls(self.plan.mute), befalls(self.plan.clingy));
+        (Child::new(post.serial, post.name, mute, clingy), None)
+    }
+}

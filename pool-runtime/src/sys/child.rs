@@ -1,0 +1,90 @@
+//! A child process of ours: signalled and reaped by a descriptor, so that a pid
+//! that was given to somebody else meanwhile is never touched.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_send_signal, waitid,
+};
+
+/// A process that leads a group of its own.
+#[derive(Debug)]
+pub(crate) struct Child {
+    pid: Pid,
+    pidfd: OwnedFd,
+}
+
+impl Child {
+    pub(super) fn new(pid: Pid, pidfd: OwnedFd) -> Child {
+        Child { pid, pidfd }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// Becomes readable when the process has ended.
+    pub(crate) fn pidfd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+
+    /// Sends a signal to the process alone. One that has ended is no error.
+    pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
+        match pidfd_send_signal(&self.pidfd, signal) {
+            Ok(()) | Err(Errno::SRCH) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Kills the process and whatever it started in its group.
+    pub(crate) fn kill_group(&self) {
+        // First the process, through its descriptor: this cannot miss. Then the
+        // group, whose number is the pid and stays taken until `reap`.
+        let _ = self.signal(Signal::KILL);
+        let _ = kill_process_group(self.pid, Signal::KILL);
+    }
+
+    /// Whether the process is on its way out already: the kernel closes its
+    /// descriptors before it tells of its end.
+    pub(crate) fn is_exiting(&self) -> bool {
+        /// `PF_EXITING` of the kernel's `sched.h`.
+        const EXITING: u64 = 4;
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()));
+        // The name, in parentheses, may hold anything; the flags are the seventh
+        // field after it.
+        let flags = stat.ok().and_then(|stat| {
+            stat.rsplit_once(')')?.1.split_whitespace().nth(6)?.parse::<u64>().ok()
+        });
+        flags.is_none_or(|flags| flags & EXITING != 0)
+    }
+
+    /// Takes the exit status of a process that has ended; kills what it left
+    /// in its group. `None` while it runs. The inner `None` is a status that
+    /// somebody else took (a program that ignores SIGCHLD, or waits for any
+    /// child).
+    pub(crate) fn reap(&self) -> Option<Option<ExitStatus>> {
+        let id = WaitId::PidFd(self.pidfd.as_fd());
+        let peek = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        match waitid(id.clone(), peek) {
+            Ok(None) => return None,
+            // A zombie keeps its pid, so the group's number is still this one's.
+            Ok(Some(_)) => drop(kill_process_group(self.pid, Signal::KILL)),
+            Err(_) => return Some(None),
+        }
+        match waitid(id, WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
+            Ok(Some(status)) => {
+                let raw = match (status.terminating_signal(), status.exit_status()) {
+                    (Some(signal), _) => signal,
+                    (None, Some(code)) => (code & 0xff) << 8,
+                    (None, None) => return Some(None),
+                };
+                Some(Some(ExitStatus::from_raw(raw)))
+            }
+            _ => Some(None),
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Descriptors: pairs of sockets, passing one along, the standard three.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+};
+
+/// A connected pair, closed on exec, neither end at a standard descriptor.
+pub(crate) fn pair(kind: SocketType) -> io::Result<(OwnedFd, OwnedFd)> {
+    let (a, b) = socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None)?;
+    Ok((above_standard(a)?, above_standard(b)?))
+}
+
+/// Moves a descriptor off 0, 1 and 2, which a program that closed its standard
+/// streams gets for the next thing it opens.
+pub(crate) fn above_standard(fd: OwnedFd) -> io::Result<OwnedFd> {
+    if fd.as_raw_fd() > 2 {
+        return Ok(fd);
+    }
+    Ok(rustix::io::fcntl_dupfd_cloexec(&fd, 3)?)
+}
+
+/// The most descriptors in one message.
+const MOST: usize = 2;
+
+/// Sends `bytes` and descriptors as one message.
+pub(crate) fn send_with(
+    socket: BorrowedFd<'_>,
+    bytes: &[u8],
+    fds: &[BorrowedFd<'_>],
+) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    let pushed = ancillary.push(SendAncillaryMessage::ScmRights(fds));
+    assert!(pushed, "at most {MOST} descriptors");
+    sendmsg(socket, &[IoSlice::new(bytes)], &mut ancillary, SendFlags::NOSIGNAL)?;
+    Ok(())
+}
+
+/// Receives one message of at most 4 KiB with the descriptors it carries.
+/// Nothing at all means that the other end is gone.
+pub(crate) fn receive_with(socket: BorrowedFd<'_>) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
+    let mut bytes = vec![0; 4096];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let received = loop {
+        let into = &mut [IoSliceMut::new(&mut bytes)];
+        match recvmsg(socket, into, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
+            Err(Errno::INTR) => {}
+            other => break other?,
+        }
+    };
+    bytes.truncate(received.bytes);
+    let mut fds = Vec::new();
+    for message in ancillary.drain() {
+        if let RecvAncillaryMessage::ScmRights(received) = message {
+            fds.extend(received);
+        }
+    }
+    Ok((bytes, fds))
+}
+
+/// The process that made the socket pair which standard input is an end of, if
+/// it is such an end.
+pub(crate) fn stdin_socket_peer() -> Option<u32> {
+    let stdin = rustix::stdio::stdin();
+    let domain = rustix::net::sockopt::socket_domain(stdin).ok()?;
+    if domain != AddressFamily::UNIX {
+        return None;
+    }
+    let peer = rustix::net::sockopt::socket_peercred(stdin).ok()?;
+    Some(peer.pid.as_raw_nonzero().get().unsigned_abs())
+}
+
+/// Takes what stands at descriptor 0 and puts /dev/null there.
+pub(crate) fn take_stdin() -> io::Result<OwnedFd> {
+    let taken = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
+    rustix::stdio::dup2_stdin(dev_null()?)?;
+    Ok(taken)
+}
+
+/// Opens /dev/null at each standard descriptor that is closed, so that nothing
+/// opened later lands there and is printed into.
+pub(crate) fn fill_standard() -> io::Result<()> {
+    // Descriptors are given out from the lowest, so holding what lands at 0, 1
+    // or 2 and stopping at the first above fills exactly the gaps.
+    loop {
+        let null = dev_null()?;
+        if null.as_raw_fd() > 2 {
+            return Ok(());
+        }
+        rustix::io::fcntl_setfd(&null, rustix::io::FdFlags::empty())?;
+        std::mem::forget(null);
+    }
+}
+
+pub(crate) fn dev_null() -> io::Result<OwnedFd> {
+    Ok(rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+/// The working directory as a descriptor, which stays right when the directory
+/// is renamed or the program moves on.
+pub(crate) fn working_directory() -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    above_standard(rustix::fs::open(".", flags, Mode::empty())?)
+}
+
+/// Opens a directory for a worker to start in.
+pub(crate) fn directory(path: &std::path::Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    above_standard(rustix::fs::open(path, flags, Mode::empty())?)
+}

@@ -1,0 +1,9 @@
+//! The one room for system calls. It does what it is told and decides nothing.
+
+pub(crate) mod child;
+pub(crate) mod fds;
+pub(crate) mod init_array;
+pub(crate) mod lifeline;
+pub(crate) mod poller;
+pub(crate) mod signals;
+pub(crate) mod spawn;

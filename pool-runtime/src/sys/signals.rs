@@ -1,0 +1,59 @@
+//! Signal masks and dispositions.
+
+use std::mem::MaybeUninit;
+use std::ptr;
+
+/// All signals blocked on this thread, for as long as this lives.
+pub(crate) struct AllBlocked {
+    before: libc::sigset_t,
+}
+
+/// Blocks every signal on the calling thread: for threads of ours, on which the
+/// program's handlers must not run, and around the making of a process.
+pub(crate) fn block_all() -> AllBlocked {
+    let mut all = MaybeUninit::uninit();
+    let mut before = MaybeUninit::uninit();
+    // SAFETY: sigfillset initialises the set it is given, and pthread_sigmask
+    // writes the old mask, which is read only after its success was asserted.
+    let before = unsafe {
+        libc::sigfillset(all.as_mut_ptr());
+        let result = libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
+        assert_eq!(result, 0, "blocking signals cannot fail");
+        before.assume_init()
+    };
+    AllBlocked { before }
+}
+
+impl Drop for AllBlocked {
+    fn drop(&mut self) {
+        // SAFETY: `before` is a mask that pthread_sigmask wrote.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &self.before, ptr::null_mut());
+        }
+    }
+}
+
+/// Makes writing to a closed pipe an error, as Rust programs expect; what
+/// Rust's runtime does before `main`, where a worker never arrives.
+pub(crate) fn ignore_sigpipe() {
+    // SAFETY: SIG_IGN is a valid disposition for SIGPIPE; no handler is installed.
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+    }
+}
+
+/// Puts every signal to its default and unblocks them all. Only system calls:
+/// it runs in a process that shares its parent's memory, before exec.
+pub(super) fn reset_all() {
+    // SAFETY: SIG_DFL is valid for every signal; those that cannot be changed
+    // (SIGKILL, SIGSTOP, the C library's own) give an error, which is ignored.
+    // The empty set is initialised by sigemptyset before use.
+    unsafe {
+        for signal in 1..=64 {
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        let mut none = MaybeUninit::uninit();
+        libc::sigemptyset(none.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut());
+    }
+}

@@ -1,0 +1,32 @@
+//! Which types can be sent to a worker and back, with the reason in words.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// A type that an argument may have: it is encoded in the program and decoded
+/// in a worker, where it may borrow from the message (`'de`).
+///
+/// Implemented for everything that is `Serialize + Deserialize`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot cross the process boundary",
+    label = "must implement `Serialize` and `Deserialize`, because it is sent to a worker process",
+    note = "derive both: `#[derive(serde::Serialize, serde::Deserialize)]`"
+)]
+pub trait Crosses<'de>: Serialize + Deserialize<'de> {}
+
+#[diagnostic::do_not_recommend]
+impl<'de, T: Serialize + Deserialize<'de>> Crosses<'de> for T {}
+
+/// A type that a task may return: it is encoded in a worker and decoded in the
+/// program, where it outlives the message.
+///
+/// Implemented for everything that is `Serialize + DeserializeOwned + 'static`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot cross the process boundary",
+    label = "must implement `Serialize` and `Deserialize` and own its data, because it is sent back from a worker process",
+    note = "derive both: `#[derive(serde::Serialize, serde::Deserialize)]`"
+)]
+pub trait CrossesBack: Serialize + DeserializeOwned + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned + 'static> CrossesBack for T {}

@@ -1,0 +1,96 @@
+//! What a caller may give a task: [`TaskInput`] for whole items, [`Lend`] for
+//! one borrowed argument.
+
+use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::Task;
+use crate::wire::payload::{self, PayloadError};
+
+/// An item of the task `T`: its argument, a tuple of several, `()` for none.
+///
+/// The attribute implements this once for each task (so that number literals
+/// infer), and for a borrowed argument once for each type that can lend it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an input of the task `{T}`",
+    label = "not what the task `{T}` takes",
+    note = "an item is the task's argument, a tuple of several arguments, or `()` for none"
+)]
+pub trait TaskInput<T: Task> {
+    /// Encodes the arguments, in order.
+    #[doc(hidden)]
+    fn write(self, item: &mut ItemWriter<'_>) -> Result<(), PayloadError>;
+}
+
+/// Appends the arguments of one item to a message.
+#[derive(Debug)]
+pub struct ItemWriter<'a> {
+    bytes: &'a mut Vec<u8>,
+}
+
+impl<'a> ItemWriter<'a> {
+    pub(crate) fn new(bytes: &'a mut Vec<u8>) -> Self {
+        ItemWriter { bytes }
+    }
+
+    /// Any argument but the last: with its length before it.
+    pub fn argument<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), PayloadError> {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; 8]);
+        payload::encode(value, self.bytes)?;
+        let length = (self.bytes.len() - start - 8) as u64;
+        self.bytes[start..start + 8].copy_from_slice(&length.to_le_bytes());
+        Ok(())
+    }
+
+    /// The last argument, or the only one.
+    pub fn last_argument<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), PayloadError> {
+        payload::encode(value, self.bytes)
+    }
+}
+
+/// A value that can lend a `B` to a task whose argument is `&B`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot lend a `{B}` to a borrowed argument",
+    label = "expected a `{B}`, owned or borrowed"
+)]
+pub trait Lend<B: ?Sized> {
+    /// The value as the task will see it.
+    #[doc(hidden)]
+    fn lend(&self) -> &B;
+}
+
+impl<B> Lend<B> for B {
+    fn lend(&self) -> &B {
+        self
+    }
+}
+
+impl<B> Lend<B> for &B {
+    fn lend(&self) -> &B {
+        self
+    }
+}
+
+/// The owners of an unsized type, each by the same conversion.
+macro_rules! owners {
+    ($($borrowed:ty: $([$($generics:tt)*] $owner:ty),+;)*) => {$($(
+        impl<$($generics)*> Lend<$borrowed> for $owner {
+            fn lend(&self) -> &$borrowed {
+                self.as_ref()
+            }
+        }
+    )+)*};
+}
+
+owners! {
+    str: [] String, [] &str, [] &String, [] Box<str>, [] Rc<str>, [] Arc<str>, [] Cow<'_, str>;
+    Path: [] PathBuf, [] &Path, [] &PathBuf, [] Box<Path>, [] String, [] &str, [] &String, [] &OsStr;
+    [T]: [T] Vec<T>, [T] &[T], [T] &Vec<T>, [T] Box<[T]>, [T] Rc<[T]>, [T] Arc<[T]>,
+        [T: Clone] Cow<'_, [T]>, [T, const N: usize] [T; N], [T, const N: usize] &[T; N];
+}

@@ -1,0 +1,47 @@
+//! What a task is: the traits that generated code implements, and the registry.
+//!
+//! An item on the wire is the arguments in order. Each but the last is preceded
+//! by its length (`u64`, little endian), the last takes the rest: so one
+//! argument alone costs nothing, and every argument can be decoded, and blamed,
+//! by itself.
+
+mod call;
+mod crosses;
+mod input;
+mod registry;
+
+pub(crate) use call::phase;
+pub use call::{Call, CallError};
+pub use crosses::{Crosses, CrossesBack};
+pub use input::{ItemWriter, Lend, TaskInput};
+pub use registry::{TASKS, TaskDef};
+pub(crate) use registry::{find, registered_twice};
+
+/// A function under `#[pool_task]`.
+///
+/// The attribute implements this for the unit struct that carries the
+/// function's name. It is of use where code is generic over tasks:
+///
+/// ```
+/// use pool_runtime::{Error, Pool, Task, TaskInput, pool_task};
+///
+/// #[pool_task]
+/// fn doubler(n: u64) -> u64 {
+///     n * 2
+/// }
+///
+/// fn first<T: Task, I: TaskInput<T>>(pool: &Pool, task: T, item: I) -> Result<T::Output, Error> {
+///     pool.apply(task, item)
+/// }
+///
+/// assert_eq!(first(&Pool::new(1)?, doubler, 4)?, 8);
+/// # Ok::<(), Error>(())
+/// ```
+pub trait Task: Copy + Send + Sync + 'static {
+    /// What the function returns.
+    type Output: CrossesBack;
+
+    /// The registered entry; only the attribute can write one.
+    #[doc(hidden)]
+    fn def() -> &'static TaskDef;
+}

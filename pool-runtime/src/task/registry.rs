@@ -1,0 +1,58 @@
+//! Every task of the program, gathered by the linker.
+//!
+//! linkme and not inventory: inventory's entries are themselves made before
+//! main, in an order that nothing fixes, and the worker serves before main.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use super::{Call, CallError};
+
+/// One registered task; the attribute writes it.
+#[derive(Debug)]
+pub struct TaskDef {
+    /// The name that errors show: `module::function`, or what `name = "…"` says.
+    pub name: &'static str,
+    /// What a message names the task by. Equal to `name` where the user chose
+    /// it; else with the place after it, so that functions of the same name
+    /// inside several function bodies of one module stay apart.
+    pub key: &'static str,
+    /// `file:line:column` of the attribute.
+    pub place: &'static str,
+    /// Decodes, calls, encodes.
+    pub call: for<'de> fn(&mut Call<'de>) -> Result<(), CallError>,
+}
+
+/// The tasks of this program, in no particular order.
+#[linkme::distributed_slice]
+pub static TASKS: [TaskDef];
+
+struct Registry {
+    by_key: HashMap<&'static str, &'static TaskDef>,
+    twice: Option<(&'static TaskDef, &'static TaskDef)>,
+}
+
+fn registry() -> &'static Registry {
+    static REGISTRY: OnceLock<Registry> = OnceLock::new();
+    REGISTRY.get_or_init(|| {
+        let mut by_key = HashMap::with_capacity(TASKS.len());
+        let mut twice = None;
+        for def in TASKS {
+            if let Some(other) = by_key.insert(def.key, def) {
+                twice = Some((other, def));
+            }
+        }
+        Registry { by_key, twice }
+    })
+}
+
+/// The task that a message names.
+pub(crate) fn find(key: &str) -> Option<&'static TaskDef> {
+    registry().by_key.get(key).copied()
+}
+
+/// Two tasks under one name, if there are such: no pool may start then, since
+/// a worker could run the wrong one.
+pub(crate) fn registered_twice() -> Option<(&'static TaskDef, &'static TaskDef)> {
+    registry().twice
+}

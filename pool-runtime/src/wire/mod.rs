@@ -1,0 +1,5 @@
+//! Bytes, and nothing but bytes: frames, messages, payloads.
+
+pub(crate) mod frame;
+pub(crate) mod message;
+pub(crate) mod payload;

@@ -1,0 +1,128 @@
+//! How a process finds out that it is a worker, and becomes one.
+//!
+//! ```text
+//!   the C runtime calls the initialiser array
+//!     └─ boot: is the mark in the environment?   no ──> return, main runs
+//!          └─ is stdin the socket it tells of?   no ──> return, main runs
+//!               └─ take the lifeline off stdin, receive the channel, arm
+//!                    └─ run the rest of the array (C++ constructors)
+//!                         └─ serve until goodbye ──> exit; main never runs
+//! ```
+//!
+//! The mark is removed before anything else, so that what a worker executes in
+//! turn is no worker. A mark alone starts nothing: the socket must have been
+//! made by the process that the mark names.
+
+use std::ffi::{c_char, c_int};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use super::{guard, serve};
+use crate::channel::{self, Accepted, WorkerEnd};
+use crate::sys::{fds, init_array, signals};
+use crate::wire::message::Boot;
+
+/// The environment variable that marks a worker; its value is the pid of the
+/// program that started it.
+pub(crate) const MARK: &str = "POOL_RUNTIME_WORKER";
+
+/// Exit code of a worker that could not boot, as `EX_SOFTWARE` of sysexits.h.
+const CANNOT_BOOT: i32 = 70;
+
+/// How deep this process is nested: 0 in a program that is no worker.
+static DEPTH: AtomicU32 = AtomicU32::new(0);
+
+/// Whether the hook has run in this process.
+static HOOKED: AtomicBool = AtomicBool::new(false);
+
+#[used]
+#[allow(unsafe_code)]
+// SAFETY: the section holds pointers to functions of exactly this type, which
+// the C runtime calls once, before main, on the main thread.
+#[unsafe(link_section = ".init_array")]
+static HOOK: init_array::Initialiser = boot;
+
+extern "C" fn boot(argc: c_int, argv: *const *const c_char, envp: *const *const c_char) {
+    HOOKED.store(true, Ordering::Relaxed);
+    let Some((channel, boot)) = become_worker() else {
+        return;
+    };
+    init_array::run_the_rest(HOOK, argc, argv, envp);
+    serve_and_exit(channel, &boot);
+}
+
+/// Lets a process that was started as a worker serve; returns in any other.
+///
+/// No program needs this as a rule: workers start serving before `main`. Call it
+/// first in `main` where the linker drops the hook that does so (an unusual
+/// link script, a static library inside a program of another language).
+///
+/// ```
+/// fn main() {
+///     pool_runtime::init();
+///     // the program
+/// }
+/// ```
+pub fn init() {
+    if let Some((channel, boot)) = become_worker() {
+        serve_and_exit(channel, &boot);
+    }
+}
+
+/// How deep this process is nested in pools.
+pub(crate) fn depth() -> u32 {
+    DEPTH.load(Ordering::Relaxed)
+}
+
+/// Whether this process was started as a worker but never became one, because
+/// the hook was dropped. It must not start workers in turn: they would do the
+/// same, without end.
+pub(crate) fn hook_missed() -> bool {
+    !HOOKED.load(Ordering::Relaxed) && std::env::var_os(MARK).is_some()
+}
+
+fn become_worker() -> Option<(WorkerEnd, Boot)> {
+    let mark = std::env::var_os(MARK)?;
+    #[allow(unsafe_code)]
+    // SAFETY: no other thread reads the environment: this runs before main, or
+    // first in it (see `init`).
+    unsafe {
+        std::env::remove_var(MARK);
+    }
+    let parent: u32 = mark.to_str()?.parse().ok()?;
+    if fds::stdin_socket_peer() != Some(parent) {
+        return None;
+    }
+    let lifeline = fds::take_stdin().and_then(|lifeline| {
+        fds::fill_standard()?;
+        Ok(lifeline)
+    });
+    match lifeline.map(connect) {
+        Ok(Some(worker)) => Some(worker),
+        // From here on this process is nothing else: without a channel it ends.
+        Ok(None) | Err(_) => std::process::exit(CANNOT_BOOT),
+    }
+}
+
+fn connect(lifeline: OwnedFd) -> Option<(WorkerEnd, Boot)> {
+    let Accepted { boot, channel, extra } = channel::accept(lifeline).ok()??;
+    let boot = Boot::decode(&boot)?;
+    if boot.stdin {
+        rustix::stdio::dup2_stdin(extra?).ok()?;
+    }
+    DEPTH.store(boot.depth, Ordering::Relaxed);
+    Some((channel, boot))
+}
+
+fn serve_and_exit(channel: WorkerEnd, boot: &Boot) -> ! {
+    signals::ignore_sigpipe();
+    // The kernel keeps 15 bytes; the name is for people who look at `ps`.
+    let name: Vec<u8> = boot.name.bytes().filter(|&byte| byte != 0).take(15).collect();
+    if let Ok(name) = std::ffi::CString::new(name) {
+        let _ = rustix::thread::set_name(&name);
+    }
+    guard::install(channel.sender());
+    let code = serve::serve(channel, boot.one_shot);
+    // Exit handlers run and standard output is flushed, as at the end of main.
+    std::process::exit(code)
+}

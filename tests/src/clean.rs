@@ -1,0 +1,87 @@
+//! One test at a time, watched, and checked for leftovers.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+
+/// Generous: a test that takes this long hangs.
+const WATCHDOG: Duration = Duration::from_secs(120);
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// Held for the length of a test. While it lives, no other test of this process
+/// holds one, and a watchdog aborts the process if the test hangs. When it
+/// goes, it asserts that the test has left no child (running or zombie) and the
+/// descriptors as they were.
+#[derive(Debug)]
+pub struct Clean {
+    _one: MutexGuard<'static, ()>,
+    /// Dropped first thing, which calls the watchdog off.
+    calls_off: Option<Sender<()>>,
+    before: BTreeMap<i32, PathBuf>,
+}
+
+/// Begins a test.
+#[must_use]
+pub fn clean() -> Clean {
+    let one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let (calls_off, called_off) = mpsc::channel();
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    std::thread::spawn(move || {
+        if called_off.recv_timeout(WATCHDOG) == Err(mpsc::RecvTimeoutError::Timeout) {
+            eprintln!("watchdog: {test} has not ended within {WATCHDOG:?}");
+            std::process::abort();
+        }
+    });
+    Clean { _one: one, calls_off: Some(calls_off), before: descriptors() }
+}
+
+impl Drop for Clean {
+    fn drop(&mut self) {
+        self.calls_off.take();
+        if std::thread::panicking() {
+            return;
+        }
+        assert_eq!(children(), None, "a child was left behind");
+        assert_eq!(descriptors(), self.before, "descriptors were left behind, or lost");
+    }
+}
+
+/// The descriptors of this process and what they are.
+#[must_use]
+pub fn descriptors() -> BTreeMap<i32, PathBuf> {
+    let entries = std::fs::read_dir("/proc/self/fd").unwrap();
+    entries
+        .filter_map(|entry| {
+            let entry = entry.unwrap();
+            // The one that reads the directory is gone by now.
+            let target = std::fs::read_link(entry.path()).ok()?;
+            Some((entry.file_name().to_str()?.parse().ok()?, target))
+        })
+        .filter(|(_, target)| !target.starts_with(format!("/proc/{}/fd", std::process::id())))
+        .collect()
+}
+
+/// Some child of this process, running or zombie, if there is one.
+fn children() -> Option<String> {
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    match waitid(WaitId::All, look) {
+        Err(Errno::CHILD) => None,
+        Ok(Some(status)) => Some(format!("a zombie: {status:?}")),
+        Ok(None) => Some(format!("running: {:?}", running_children())),
+        Err(errno) => panic!("looking for children: {errno}"),
+    }
+}
+
+fn running_children() -> Vec<String> {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    tasks
+        .filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("children")).ok())
+        .flat_map(|pids| pids.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+        .collect()
+}
