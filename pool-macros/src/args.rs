@@ -77,10 +77,7 @@ fn value_of<'a>(
     if input.parse::<Option<Token![=]>>()?.is_some() {
         return Ok(input);
     }
-    Err(syn::Error::new(
-        key.span(),
-        format!("`{key}` needs {expected}"),
-    ))
+    Err(syn::Error::new(key.span(), format!("`{key}` needs {expected}")))
 }
 
 fn refuse_again(again: bool, key: &Ident, problems: &mut Problems) {
@@ -149,10 +146,7 @@ mod tests {
             read(quote!(crate = crate::rt, name = "a",)),
             Ok((some("a"), some("crate::rt")))
         );
-        assert_eq!(
-            read(quote!(name = "a", crate = ::x::y)),
-            Ok((some("a"), some("::x::y")))
-        );
+        assert_eq!(read(quote!(name = "a", crate = ::x::y)), Ok((some("a"), some("::x::y"))));
     }
 
     #[test]
@@ -165,10 +159,7 @@ mod tests {
 
     #[test]
     fn a_flag_is_told_what_it_needs() {
-        assert_eq!(
-            read(quote!(name)).unwrap_err(),
-            ["`name` needs a string: `name = \"…\"`"]
-        );
+        assert_eq!(read(quote!(name)).unwrap_err(), ["`name` needs a string: `name = \"…\"`"]);
         assert_eq!(
             read(quote!(crate)).unwrap_err(),
             ["`crate` needs a path: `crate = my_crate::pool_runtime`"]

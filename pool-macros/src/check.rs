@@ -162,10 +162,8 @@ fn generics(signature: &Signature, problems: &mut Problems) {
         }
     }
     if let Some(clause) = &signature.generics.where_clause {
-        problems.at(
-            clause.where_token.span,
-            "a task has no `where` clause, since its types are known",
-        );
+        problems
+            .at(clause.where_token.span, "a task has no `where` clause, since its types are known");
     }
 }
 
@@ -214,9 +212,9 @@ fn never_crosses(part: Part) -> Option<&'static str> {
             "a trait object cannot cross the process boundary: name the type, or write an `enum` \
              of the types that occur",
         ),
-        Part::RawPointer => Some(
-            "a pointer means nothing in another process: send the value itself",
-        ),
+        Part::RawPointer => {
+            Some("a pointer means nothing in another process: send the value itself")
+        }
         Part::FnPointer => Some(
             "a function pointer means nothing in another process: write an `enum` of the \
              functions and choose in the task",
@@ -235,12 +233,12 @@ fn argument_type(ty: &Type, problems: &mut Problems) {
                  sequence of `T`, a `Vec<T>` or `&[T]`)",
             ),
             Part::Mutable => Some(
-                "what a worker changes in its copy would be lost: take the value by itself and \
+                "what a worker changes in its copy would be lost: take the value without `&mut` and \
                  return it",
             ),
-            Part::StaticReference => Some(
-                "an argument lives only as long as the call: leave `'static` out",
-            ),
+            Part::StaticReference => {
+                Some("an argument lives only as long as the call: leave `'static` out")
+            }
             Part::Reference | Part::Lifetime => None,
             other => never_crosses(other),
         };

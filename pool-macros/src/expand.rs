@@ -52,12 +52,7 @@ impl Task {
             // do for it.
             _ => syn::parse_quote!(()),
         };
-        Task {
-            arguments: arguments.collect(),
-            output,
-            args,
-            function,
-        }
+        Task { arguments: arguments.collect(), output, args, function }
     }
 
     /// The name of the task's struct.
@@ -140,9 +135,7 @@ pub(crate) fn expand(task: &Task) -> TokenStream {
     let attributes = task.attributes();
     let conditions = &attributes.conditions;
     // A task that is deprecated is named by its own code.
-    let deprecated = attributes
-        .deprecated
-        .then(|| generate!(#[allow(deprecated)]));
+    let deprecated = attributes.deprecated.then(|| generate!(#[allow(deprecated)]));
     let structure = structure(task, &attributes);
     let parts = [
         body(task, &attributes),

@@ -24,12 +24,7 @@ impl Parse for Function {
             body @ TokenTree::Group(_) => body,
             other => return Err(syn::Error::new(other.span(), "a task needs a body")),
         };
-        Ok(Function {
-            attributes,
-            visibility,
-            signature,
-            body,
-        })
+        Ok(Function { attributes, visibility, signature, body })
     }
 }
 
@@ -95,23 +90,52 @@ mod tests {
     use quote::quote;
 
     fn names_the_task(function: TokenStream) -> bool {
-        syn::parse2::<Function>(function)
-            .unwrap()
-            .body_names_the_task()
+        syn::parse2::<Function>(function).unwrap().body_names_the_task()
     }
 
     #[test]
     fn a_call_or_a_variable_does_not_need_the_task() {
-        assert!(!names_the_task(quote!(fn f(n: u8) -> u8 { f(n - 1) })));
-        assert!(!names_the_task(quote!(fn f(f: u8) -> u8 { f + 1 })));
-        assert!(!names_the_task(quote!(fn f() -> u8 { let mut f = 0; f += 1; f })));
-        assert!(!names_the_task(quote!(fn r#type() -> u8 { let r#type = 0; r#type })));
-        assert!(!names_the_task(quote!(fn f() -> u8 { [1].iter().map(|f| f + 1).sum() })));
+        assert!(!names_the_task(quote!(
+            fn f(n: u8) -> u8 {
+                f(n - 1)
+            }
+        )));
+        assert!(!names_the_task(quote!(
+            fn f(f: u8) -> u8 {
+                f + 1
+            }
+        )));
+        assert!(!names_the_task(quote!(
+            fn f() -> u8 {
+                let mut f = 0;
+                f += 1;
+                f
+            }
+        )));
+        assert!(!names_the_task(quote!(
+            fn r#type() -> u8 {
+                let r#type = 0;
+                r#type
+            }
+        )));
+        assert!(!names_the_task(quote!(
+            fn f() -> u8 {
+                [1].iter().map(|f| f + 1).sum()
+            }
+        )));
     }
 
     #[test]
     fn a_task_used_as_a_value_is_needed() {
-        assert!(names_the_task(quote!(fn f() { f.pmap([()], 2); })));
-        assert!(names_the_task(quote!(fn f() { assert!(pool.map(f, [()]).is_ok()) })));
+        assert!(names_the_task(quote!(
+            fn f() {
+                f.pmap([()], 2);
+            }
+        )));
+        assert!(names_the_task(quote!(
+            fn f() {
+                assert!(pool.map(f, [()]).is_ok())
+            }
+        )));
     }
 }

@@ -1,6 +1,6 @@
 //! The attribute of `pool-runtime`, which re-exports it; depend on that crate
-//! alone. Here is only the dispatch: options ([`args`]), the rules of a
-//! signature ([`check`]), the code ([`expand`]).
+//! alone. Here is only the dispatch: options (`args`), the rules of a
+//! signature (`check`), the code (`expand`).
 
 mod args;
 mod check;
@@ -65,11 +65,18 @@ use proc_macro::TokenStream;
 ///
 /// # A variable of the task's name
 ///
-/// Outside the task's own body, `let checksum = checksum(path);` does not
-/// compile (E0308, E0530): a pattern that is the name of a unit struct means
-/// that struct. Give the variable another name, or call the task by its path
-/// from a module that does not import it: `let checksum = tasks::checksum(path);`.
-/// In the body of the task, and for its arguments, the name is free.
+/// Where a task is in scope, its name in a pattern means the task, as that of
+/// any unit struct would. So this does not compile (E0308, or E0530 for `mut`),
+/// nor does another function with an argument `checksum` beside it:
+///
+/// ```text
+/// let checksum = checksum(path);
+/// ```
+///
+/// Give the variable another name; or keep tasks in a module of their own and
+/// call them by their path, which leaves the name free: `let checksum =
+/// tasks::checksum(path);`. The body and the arguments of the task itself may
+/// use the name, as those of any function.
 ///
 /// # Types that are private
 ///

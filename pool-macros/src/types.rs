@@ -4,8 +4,8 @@ use proc_macro2::Span;
 use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    GenericArgument, Lifetime, PathArguments, Type, TypeFnPtr, TypeImplTrait, TypePath,
-    TypePtr, TypeReference, TypeTraitObject,
+    GenericArgument, Lifetime, PathArguments, Type, TypeFnPtr, TypeImplTrait, TypePath, TypePtr,
+    TypeReference, TypeTraitObject,
 };
 
 /// The type without parentheses and without the invisible delimiters that a

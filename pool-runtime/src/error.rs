@@ -273,11 +273,7 @@ mod tests {
 
     #[test]
     fn debug_shows_the_backtrace() {
-        let panic = Panic {
-            message: "m".into(),
-            location: None,
-            backtrace: Some("frames".into()),
-        };
+        let panic = Panic { message: "m".into(), location: None, backtrace: Some("frames".into()) };
         let error = Error::new(ErrorKind::Panicked, "task a panicked: m").with_panic(panic);
         assert_eq!(error.to_string(), "task a panicked: m");
         assert!(format!("{error:?}").ends_with("stack of the worker:\nframes"));

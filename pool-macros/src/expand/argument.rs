@@ -3,6 +3,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::format_ident;
+use syn::spanned::Spanned;
 use syn::{Pat, PatType, Type};
 
 use super::{generate, message_lifetime};
@@ -13,6 +14,8 @@ pub(super) struct Argument {
     pub(super) index: usize,
     /// What an error calls it: its name, or its position.
     pub(super) shown: String,
+    /// Where its type is written.
+    pub(super) span: Span,
     pub(super) kind: Kind,
 }
 
@@ -49,11 +52,7 @@ impl Argument {
             Pat::Ident(name) => name.ident.to_string(),
             _ => (index + 1).to_string(),
         };
-        Argument {
-            index,
-            shown,
-            kind: Kind::of(&argument.ty),
-        }
+        Argument { index, shown, span: argument.ty.span(), kind: Kind::of(&argument.ty) }
     }
 
     /// The binding that holds it in generated code.
@@ -66,10 +65,9 @@ impl Kind {
     fn of(ty: &Type) -> Kind {
         let optional = types::inside_option(ty);
         match types::bare(optional.unwrap_or(ty)) {
-            Type::Reference(reference) => Kind::Borrowed {
-                target: Target::of(&reference.elem),
-                optional: optional.is_some(),
-            },
+            Type::Reference(reference) => {
+                Kind::Borrowed { target: Target::of(&reference.elem), optional: optional.is_some() }
+            }
             _ => Kind::Owned(types::living(ty, &message_lifetime())),
         }
     }

@@ -7,7 +7,7 @@
 //! cross is one error, on that type, and none wherever the task is used.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident};
+use quote::{ToTokens, format_ident, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::argument::Argument;
@@ -95,7 +95,8 @@ fn crossing(task: &Task) -> TokenStream {
         let name = task.name_at(&user);
         // The bound is placed at the type too, so that no error points at the
         // whole attribute.
-        let bound = quote::quote_spanned! { Span::mixed_site().located_at(user.span()) =>
+        let here = Span::mixed_site().located_at(user.span());
+        let bound = quote_spanned! {here=>
             for<#message> __PoolCrosses<#message, #user>
         };
         markers.push(generate! {
@@ -158,10 +159,8 @@ fn decode(task: &Task) -> TokenStream {
         let reader = reader(argument);
         generate!(<__PoolTask as __PoolCrosses<#message, #user>>::#reader(__pool_call))
     });
-    let none = task
-        .arguments
-        .is_empty()
-        .then(|| generate!(#private::Call::no_argument(__pool_call)?;));
+    let none =
+        task.arguments.is_empty().then(|| generate!(#private::Call::no_argument(__pool_call)?;));
     generate! {
         fn __pool_decode<#message, __PoolTask: #(#markers)+*>(
             __pool_call: &mut #private::Call<#message>,
@@ -177,8 +176,12 @@ fn call(task: &Task) -> TokenStream {
     let (runtime, private) = (task.runtime(), task.private());
     let (name, body) = (task.name(), task.body_name());
     let values = task.arguments.iter().map(|argument| {
-        let index = syn::Index::from(argument.index);
-        argument.kind.pass(&generate!(__pool_decoded.#index))
+        let mut index = syn::Index::from(argument.index);
+        // At the type, for the error about a `Path` that is not the standard
+        // library's.
+        let here = Span::mixed_site().located_at(argument.span);
+        index.span = here;
+        argument.kind.pass(&quote_spanned!(here=> __pool_decoded.#index))
     });
     // The closure owns what was decoded, so that it is dropped within the body
     // and a panic of a destructor counts as the function's.

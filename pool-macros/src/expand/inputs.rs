@@ -49,10 +49,7 @@ fn alone(task: &Task, argument: &Argument) -> Vec<Input> {
         Kind::Borrowed { target, optional: false } => {
             let user = argument.kind.user_type().to_token_stream();
             let lent = target.named(&user);
-            owners(target, &user)
-                .into_iter()
-                .map(|owner| owner.input(task, &lent))
-                .collect()
+            owners(target, &user).into_iter().map(|owner| owner.input(task, &lent)).collect()
         }
         _ => {
             let position = Position::of(task, argument, &whole);
@@ -71,11 +68,8 @@ fn together(task: &Task, arguments: &[Argument]) -> Input {
         let index = syn::Index::from(argument.index);
         Position::of(task, argument, &generate!(self.#index))
     });
-    let mut input = Input {
-        generics: TokenStream::new(),
-        given: TokenStream::new(),
-        views: Vec::new(),
-    };
+    let mut input =
+        Input { generics: TokenStream::new(), given: TokenStream::new(), views: Vec::new() };
     for Position { generics, given, view } in positions {
         input.generics.extend(generics);
         input.given.extend(generate!(#given,));
@@ -98,11 +92,9 @@ impl Position {
         let private = task.private();
         let user = argument.kind.user_type().to_token_stream();
         match &argument.kind {
-            Kind::Owned(_) => Position {
-                generics: TokenStream::new(),
-                given: user,
-                view: generate!(&#place),
-            },
+            Kind::Owned(_) => {
+                Position { generics: TokenStream::new(), given: user, view: generate!(&#place) }
+            }
             Kind::Borrowed { target, optional } => {
                 let lent = target.named(&user);
                 let given: Ident =
@@ -192,10 +184,9 @@ fn owners(target: &Target, user: &TokenStream) -> Vec<Owner> {
             owners
         }
         Target::Slice(_) => slice_owners(user),
-        Target::Value(_) => vec![
-            Owner::plain(user.clone()),
-            Owner::plain(generate!(&'__pool_given #user)),
-        ],
+        Target::Value(_) => {
+            vec![Owner::plain(user.clone()), Owner::plain(generate!(&'__pool_given #user))]
+        }
     }
 }
 

@@ -127,8 +127,7 @@ impl<O: crate::task::CrossesBack> AsyncResult<O> {
             .push(|out| args.write(&mut ItemWriter::new(out)))
             .map_err(|error| unencodable(T::def(), None, error))?;
         let job = engine.open(T::def(), Shape { single: true, fail_fast: true })?;
-        job.queue(packer.take());
-        job.end();
+        job.queue_all(packer.take());
         Ok(AsyncResult::new(job, |mut outcomes| {
             let (_, outcome) = outcomes.pop().expect("a call that is done has an outcome");
             decode(T::def(), None, outcome)

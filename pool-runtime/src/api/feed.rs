@@ -80,7 +80,8 @@ where
         let Pace { window, .. } = pace.check()?;
         let workers = pool.engine().workers();
         let chunk = pace.chunk_for(exact_length(&items), workers);
-        let window = window.unwrap_or_else(|| chunk.saturating_mul(workers * WINDOW_CHUNKS).max(16));
+        let window =
+            window.unwrap_or_else(|| chunk.saturating_mul(workers * WINDOW_CHUNKS).max(16));
         let shape = Shape { single: false, fail_fast };
         Ok(Feed {
             job: pool.engine().open(T::def(), shape)?,
@@ -185,8 +186,9 @@ pub(super) fn unencodable(
             Error::new(ErrorKind::Encode, format!("{failed}: {error}")).with_source(error)
         }
         NotPacked::TooLong(length) => {
-            let message =
-                format!("{failed}: it takes {length} bytes, and a message holds at most {MAX_ITEM}");
+            let message = format!(
+                "{failed}: it takes {length} bytes, and a message holds at most {MAX_ITEM}"
+            );
             Error::new(ErrorKind::Encode, message)
         }
     }

@@ -72,12 +72,7 @@ where
     I::Item: TaskInput<T>,
 {
     pub(super) fn new(feed: Result<Feed<T, I>, Error>) -> Self {
-        Imap {
-            state: State::new(feed),
-            next: 0,
-            early: BTreeMap::new(),
-            pool: PhantomData,
-        }
+        Imap { state: State::new(feed), next: 0, early: BTreeMap::new(), pool: PhantomData }
     }
 }
 

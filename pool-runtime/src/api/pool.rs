@@ -149,7 +149,11 @@ impl Pool {
     /// # Errors
     ///
     /// As [`Pool::apply_async`].
-    pub fn map_async<T: Task, I>(&self, task: T, items: I) -> Result<AsyncResult<Vec<T::Output>>, Error>
+    pub fn map_async<T: Task, I>(
+        &self,
+        task: T,
+        items: I,
+    ) -> Result<AsyncResult<Vec<T::Output>>, Error>
     where
         I: IntoIterator,
         I::Item: TaskInput<T>,

@@ -230,7 +230,11 @@ impl ProcessBuilder {
     ///
     /// `Spawn` if it cannot be started, `Encode` if the arguments cannot be
     /// encoded, `InvalidArgument` for a setting that makes no sense.
-    pub fn spawn<T: Task>(self, task: T, args: impl TaskInput<T>) -> Result<Process<T::Output>, Error> {
+    pub fn spawn<T: Task>(
+        self,
+        task: T,
+        args: impl TaskInput<T>,
+    ) -> Result<Process<T::Output>, Error> {
         let mut wishes = self.wishes;
         wishes.one_shot = true;
         let name = wishes.name.get_or_insert_with(|| T::def().name.to_owned()).clone();

@@ -122,8 +122,7 @@ impl ParentEnd {
             Split::Frame { .. } | Split::Corrupt => 0,
         };
         self.inbox.reserve(wanted.clamp(READ, READ.max(self.inbox.len())));
-        let (_, count) =
-            recv(&self.socket, spare_capacity(&mut self.inbox), RecvFlags::DONTWAIT)?;
+        let (_, count) = recv(&self.socket, spare_capacity(&mut self.inbox), RecvFlags::DONTWAIT)?;
         Ok(count)
     }
 

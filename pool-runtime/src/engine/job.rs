@@ -7,6 +7,7 @@ use std::thread::ThreadId;
 use std::time::Instant;
 
 use super::Shared;
+use super::core::Core;
 use super::pack::Pack;
 use crate::error::{Error, ErrorKind};
 use crate::ids::{Item, Items, JobId};
@@ -78,13 +79,15 @@ impl JobState {
 
     /// Where the encoded items lie.
     pub(super) fn pack(&self, items: &Items) -> &Pack {
-        let (_, pack) = self.packs.range(..=items.start).next_back().expect("unsettled items are kept");
+        let (_, pack) =
+            self.packs.range(..=items.start).next_back().expect("unsettled items are kept");
         pack
     }
 
     /// An item has its outcome.
     pub(super) fn settle(&mut self, item: Item, outcome: Outcome) {
-        let (&first, pack) = self.packs.range_mut(..=item).next_back().expect("unsettled items are kept");
+        let (&first, pack) =
+            self.packs.range_mut(..=item).next_back().expect("unsettled items are kept");
         if pack.settle() {
             self.packs.remove(&first);
         }
@@ -139,7 +142,11 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    pub(super) fn open(shared: &Arc<Shared>, task: &'static TaskDef, shape: Shape) -> Result<Job, Error> {
+    pub(super) fn open(
+        shared: &Arc<Shared>,
+        task: &'static TaskDef,
+        shape: Shape,
+    ) -> Result<Job, Error> {
         let mut core = shared.lock();
         let id = core.open_job(JobState::new(task, shape))?;
         drop(core);
@@ -153,16 +160,32 @@ impl Job {
     /// Queues items; they are on their way to an idle worker, if there is one,
     /// when this returns.
     pub(crate) fn queue(&self, pack: Pack) {
-        let items = pack.items();
         let mut core = self.shared.lock();
+        if let Some(queued) = self.accept(&mut core, pack) {
+            core.act(queued);
+        }
+    }
+
+    /// Queues the only items of a job. In one step, because a worker that leaves
+    /// after one call may be gone before a second step could be made.
+    pub(crate) fn queue_all(&self, pack: Pack) {
+        let mut core = self.shared.lock();
+        if let Some(queued) = self.accept(&mut core, pack) {
+            core.job_mut(self.id).ended = true;
+            core.act_all([queued, Event::JobEnded { job: self.id }]);
+        }
+    }
+
+    fn accept(&self, core: &mut Core, pack: Pack) -> Option<Event> {
+        let items = pack.items();
         let state = core.job_mut(self.id);
         if state.failed {
-            return;
+            return None;
         }
         state.unsettled += items.end - items.start;
         state.packs.insert(items.start, pack);
         state.consumer = Some(std::thread::current().id());
-        core.act(Event::ItemsQueued { job: self.id, items });
+        Some(Event::ItemsQueued { job: self.id, items })
     }
 
     /// No more items will be queued.

@@ -149,12 +149,8 @@ impl Launch {
             true => self.name.clone(),
             false => format!("{}-{slot}", self.name),
         };
-        let boot = Boot {
-            depth: self.depth,
-            one_shot: self.one_shot,
-            stdin: self.stdin.is_some(),
-            name,
-        };
+        let boot =
+            Boot { depth: self.depth, one_shot: self.one_shot, stdin: self.stdin.is_some(), name };
         let extra = self.stdin.as_ref().map(AsFd::as_fd);
         let (channel, lifeline) = ParentEnd::open(&boot.encode(), extra)
             .map_err(|cause| self.failed(slot, "make its channel", cause))?;
@@ -190,7 +186,8 @@ impl Launch {
             Some(libc::ENOMEM) => " (no memory left for another process)",
             _ => "",
         };
-        let message = format!("failed to start {}: failed to {what}: {cause}{hint}", self.who(slot));
+        let message =
+            format!("failed to start {}: failed to {what}: {cause}{hint}", self.who(slot));
         Error::new(ErrorKind::Spawn, message).with_source(cause)
     }
 }
@@ -224,8 +221,9 @@ fn environment(additions: Vec<(OsString, OsString)>) -> Result<Vec<CString>, Err
 }
 
 fn c_string(text: &OsStr, what: &str) -> Result<CString, Error> {
-    CString::new(text.as_bytes())
-        .map_err(|cause| Error::invalid(format!("{what} contains a NUL byte: {text:?}")).with_source(cause))
+    CString::new(text.as_bytes()).map_err(|cause| {
+        Error::invalid(format!("{what} contains a NUL byte: {text:?}")).with_source(cause)
+    })
 }
 
 /// A descriptor of our own for the stream `number`, if it is not the default.

@@ -40,7 +40,8 @@ impl Obituary {
         let Obituary { who, pid, .. } = self;
         let error = match &self.last_words {
             Some(panic) => {
-                let place = panic.location.as_deref().map_or_else(String::new, |at| format!(" at {at}"));
+                let place =
+                    panic.location.as_deref().map_or_else(String::new, |at| format!(" at {at}"));
                 let message = format!(
                     "task {task} panicked{on}{place}: {}; the panic could not unwind, so {who} (pid \
                      {pid}) {}",

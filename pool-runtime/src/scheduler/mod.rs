@@ -15,9 +15,9 @@
 //! 4. `idle` names exactly the serving workers without a load.
 //! 5. `deadlines` holds exactly the slots whose state has a deadline.
 
-mod slots;
 #[cfg(test)]
 mod sim;
+mod slots;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -382,7 +382,8 @@ impl Scheduler {
         let Some(load) = self.slots.load_mut(worker) else {
             return Verdict::Ignored;
         };
-        let repeated = planted!(self, RepeatedResultCounts) && load.job == job && item < load.items.start;
+        let repeated =
+            planted!(self, RepeatedResultCounts) && load.job == job && item < load.items.start;
         if repeated {
             return Verdict::Accepted;
         }
@@ -579,7 +580,11 @@ impl Scheduler {
     fn check(&self) {
         self.slots.check();
         for (id, job) in &self.jobs {
-            assert_eq!(!job.queue.is_empty(), self.rotation.contains(id), "rotation and queue of {id:?}");
+            assert_eq!(
+                !job.queue.is_empty(),
+                self.rotation.contains(id),
+                "rotation and queue of {id:?}"
+            );
             assert_eq!(job.loads, self.slots.holders(*id).len(), "loads of {id:?}");
         }
         for id in &self.rotation {

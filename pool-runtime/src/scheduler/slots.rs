@@ -68,7 +68,8 @@ pub(super) struct Slots {
 
 impl Slots {
     pub(super) fn new(count: usize) -> Self {
-        let vacant = || SlotState { incarnation: 0, life: Life::Vacant, fruitless: 0, fruitful: false };
+        let vacant =
+            || SlotState { incarnation: 0, life: Life::Vacant, fruitless: 0, fruitful: false };
         Slots {
             slots: std::iter::repeat_with(vacant).take(count).collect(),
             idle: BTreeSet::new(),

@@ -11,8 +11,7 @@ use std::ffi::{c_char, c_int};
 
 /// What glibc passes to each entry; musl passes nothing, and nothing here reads
 /// the arguments except to pass them on.
-pub(crate) type Initialiser =
-    extern "C" fn(c_int, *const *const c_char, *const *const c_char);
+pub(crate) type Initialiser = extern "C" fn(c_int, *const *const c_char, *const *const c_char);
 
 // Weak, because a shared library has no such symbols and must link all the same.
 global_asm!(".weak __init_array_start", ".weak __init_array_end");
@@ -41,7 +40,8 @@ pub(crate) fn run_the_rest(
     // the dynamic loader relocates them before it runs the first; they are never
     // written afterwards.
     let entries = unsafe { std::slice::from_raw_parts(start, count) };
-    let Some(position) = entries.iter().position(|&entry| entry == ours as *const () as usize) else {
+    let Some(position) = entries.iter().position(|&entry| entry == ours as *const () as usize)
+    else {
         return;
     };
     for &entry in &entries[position + 1..] {

@@ -36,7 +36,12 @@ impl Poller {
     }
 
     /// Whether to report `fd` also while it is writable.
-    pub(crate) fn want_writable(&self, fd: BorrowedFd<'_>, token: u64, wanted: bool) -> io::Result<()> {
+    pub(crate) fn want_writable(
+        &self,
+        fd: BorrowedFd<'_>,
+        token: u64,
+        wanted: bool,
+    ) -> io::Result<()> {
         let flags = match wanted {
             true => EventFlags::IN | EventFlags::OUT,
             false => EventFlags::IN,

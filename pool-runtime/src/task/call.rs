@@ -80,11 +80,11 @@ impl<'de> Call<'de> {
 
     /// The function's result.
     pub fn output<O: CrossesBack>(&mut self, value: &O) -> Result<(), CallError> {
-        payload::encode(value, &mut self.output).map_err(|error| CallError::Encode(error.to_string()))
+        payload::encode(value, &mut self.output)
+            .map_err(|error| CallError::Encode(error.to_string()))
     }
 }
 
 fn decode<'de, T: Crosses<'de>>(bytes: &'de [u8], name: &str) -> Result<T, CallError> {
-    payload::decode(bytes)
-        .map_err(|error| CallError::Decode(format!("argument `{name}`: {error}")))
+    payload::decode(bytes).map_err(|error| CallError::Decode(format!("argument `{name}`: {error}")))
 }

@@ -9,10 +9,12 @@ use std::fmt;
 use bincode::{DefaultOptions, ErrorKind, Options};
 use serde::{Deserialize, Serialize};
 
+/// What bincode says when bytes are left; its other errors of this kind come
+/// from the user's own `Deserialize`.
+const TRAILING: &str = "Slice had bytes remaining after deserialization";
+
 fn codec() -> impl Options {
-    DefaultOptions::new()
-        .with_fixint_encoding()
-        .reject_trailing_bytes()
+    DefaultOptions::new().with_fixint_encoding().reject_trailing_bytes()
 }
 
 /// Why a value could not be turned into bytes, or bytes into a value.
@@ -39,7 +41,10 @@ impl std::error::Error for PayloadError {
 }
 
 /// Appends `value` to `into`; on an error `into` is as it was.
-pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, into: &mut Vec<u8>) -> Result<(), PayloadError> {
+pub(crate) fn encode<T: Serialize + ?Sized>(
+    value: &T,
+    into: &mut Vec<u8>,
+) -> Result<(), PayloadError> {
     let start = into.len();
     codec().serialize_into(&mut *into, value).map_err(|cause| {
         into.truncate(start);
@@ -57,7 +62,7 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, into: &mut Vec<u8>) -> Re
 pub(crate) fn decode<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, PayloadError> {
     codec().deserialize(bytes).map_err(|cause| {
         let hint = match *cause {
-            ErrorKind::Custom(_) => None,
+            ErrorKind::Custom(ref text) if text != TRAILING => None,
             ErrorKind::DeserializeAnyNotSupported => Some(
                 "`#[serde(untagged)]`, `#[serde(tag)]`, `#[serde(flatten)]` or a type like \
                  `serde_json::Value`, which needs a self-describing format",

@@ -69,7 +69,10 @@ impl Server {
             if std::process::id() != self.pid {
                 // The copy of a task that forked and returned twice. Its
                 // original answers; it ends without running exit handlers.
-                rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL)?;
+                rustix::process::kill_process(
+                    rustix::process::getpid(),
+                    rustix::process::Signal::KILL,
+                )?;
             }
         }
         self.flush()?;

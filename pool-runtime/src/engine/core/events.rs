@@ -153,16 +153,19 @@ fn describe(
                 Phase::Encode => " while its result was encoded",
             };
             let panic = to_panic(report);
-            let place = panic.location.as_deref().map_or_else(String::new, |at| format!(" at {at}"));
+            let place =
+                panic.location.as_deref().map_or_else(String::new, |at| format!(" at {at}"));
             let message = format!("task {name} panicked{during}{on}{place}: {}", panic.message);
             Error::new(ErrorKind::Panicked, message).with_panic(panic)
         }
-        message::Outcome::Undecodable(why) => {
-            Error::new(ErrorKind::Decode, format!("task {name} could not decode its input{on}: {why}"))
-        }
-        message::Outcome::Unencodable(why) => {
-            Error::new(ErrorKind::Encode, format!("task {name} could not encode its result{on}: {why}"))
-        }
+        message::Outcome::Undecodable(why) => Error::new(
+            ErrorKind::Decode,
+            format!("task {name} could not decode its input{on}: {why}"),
+        ),
+        message::Outcome::Unencodable(why) => Error::new(
+            ErrorKind::Encode,
+            format!("task {name} could not encode its result{on}: {why}"),
+        ),
         message::Outcome::UnknownTask => Error::invalid(format!(
             "the worker's program has no task {name:?} (likely cause: it was built from other \
              sources than this program, or the linker dropped the crate that has the task: name \

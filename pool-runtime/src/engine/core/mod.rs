@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use super::Seen;
 use super::job::JobState;
 use super::launch::Launch;
 use super::obituary::{Doom, Obituary};
-use super::Seen;
 use crate::channel::ParentEnd;
 use crate::error::{Error, ErrorKind, Panic};
 use crate::ids::{JobId, Moment, Slot, Worker};
@@ -112,7 +112,14 @@ impl Core {
 
     /// Tells the scheduler, and carries out what follows.
     pub(super) fn act(&mut self, event: Event) {
-        let _ = self.tell(event);
+        self.act_all([event]);
+    }
+
+    /// Tells several events before anything is carried out.
+    pub(super) fn act_all<const N: usize>(&mut self, events: [Event; N]) {
+        for event in events {
+            let _ = self.tell(event);
+        }
         self.carry_out();
         self.wake_thread();
     }
