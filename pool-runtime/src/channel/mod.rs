@@ -17,5 +17,5 @@ mod parent;
 mod worker;
 
 pub(crate) use outbox::Body;
-pub(crate) use parent::{Incoming, ParentEnd};
+pub(crate) use parent::{Incoming, Next, ParentEnd};
 pub(crate) use worker::{Accepted, Sender, WorkerEnd, accept};

@@ -28,18 +28,16 @@ pub(crate) struct ParentEnd {
     _lifeline: OwnedFd,
     inbox: Vec<u8>,
     outbox: Outbox,
-    /// Something came that is no frame of ours, so nothing after it makes sense.
-    corrupt: bool,
 }
 
-/// What is in the inbox.
-#[derive(Debug, PartialEq, Eq)]
+/// What is left with the worker after a receive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Incoming {
-    /// All that the worker has sent so far.
+    /// Nothing: this was all that it has sent so far.
     Drained,
     /// There may be more; others should have their turn first.
     More,
-    /// The worker's end is closed, or what it sends is not ours.
+    /// Nothing, and nothing will come: its end is closed.
     Closed,
 }
 
@@ -54,13 +52,8 @@ impl ParentEnd {
         let (lifeline, their_lifeline) = fds::pair(SocketType::SEQPACKET)?;
         let fds: Vec<_> = std::iter::once(theirs.as_fd()).chain(extra).collect();
         fds::send_with(lifeline.as_fd(), boot, &fds)?;
-        let end = ParentEnd {
-            socket,
-            _lifeline: lifeline,
-            inbox: Vec::new(),
-            outbox: Outbox::default(),
-            corrupt: false,
-        };
+        let end =
+            ParentEnd { socket, _lifeline: lifeline, inbox: Vec::new(), outbox: Outbox::default() };
         Ok((end, their_lifeline))
     }
 
@@ -90,28 +83,32 @@ impl ParentEnd {
         let _ = rustix::net::shutdown(&self.socket, Shutdown::Write);
     }
 
-    /// Takes what the worker has sent and gives each whole frame to `handle`,
-    /// which says whether it understood.
-    pub(crate) fn receive(&mut self, mut handle: impl FnMut(&[u8]) -> bool) -> Incoming {
-        let mut taken = 0;
-        while !self.corrupt {
+    /// Takes what the worker has sent. The frames are apart from the channel, so
+    /// that it can be sent to while they are handled; what is left of them goes
+    /// back by [`ParentEnd::put_back`].
+    pub(crate) fn receive(&mut self) -> (Frames, Incoming) {
+        let before = self.inbox.len();
+        let incoming = loop {
+            if self.inbox.len() - before >= TURN {
+                break Incoming::More;
+            }
             match self.fill() {
-                Ok(0) => return Incoming::Closed,
-                Ok(count) => taken += count,
-                Err(Errno::INTR) => continue,
-                Err(Errno::AGAIN) => return Incoming::Drained,
-                Err(_) => return Incoming::Closed,
+                Ok(0) => break Incoming::Closed,
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => break Incoming::Drained,
+                Err(_) => break Incoming::Closed,
             }
-            self.corrupt = !self.take_frames(&mut handle);
-            if taken >= TURN {
-                return Incoming::More;
-            }
-        }
-        Incoming::Closed
+        };
+        (Frames { bytes: std::mem::take(&mut self.inbox), handled: 0 }, incoming)
     }
 
-    pub(crate) fn is_corrupt(&self) -> bool {
-        self.corrupt
+    /// Keeps the part of a frame that has come.
+    pub(crate) fn put_back(&mut self, frames: Frames) {
+        let Frames { mut bytes, handled } = frames;
+        bytes.drain(..handled);
+        if !bytes.is_empty() || bytes.capacity() <= KEEP {
+            self.inbox = bytes;
+        }
     }
 
     /// Reads once. The buffer grows with what has arrived, not with what a
@@ -125,25 +122,36 @@ impl ParentEnd {
         let (_, count) = recv(&self.socket, spare_capacity(&mut self.inbox), RecvFlags::DONTWAIT)?;
         Ok(count)
     }
+}
 
-    fn take_frames(&mut self, handle: &mut impl FnMut(&[u8]) -> bool) -> bool {
-        let mut start = 0;
-        let understood = loop {
-            match frame::split(&self.inbox[start..]) {
-                Split::Frame { body, used } => {
-                    if !handle(body) {
-                        break false;
-                    }
-                    start += used;
-                }
-                Split::Partial { .. } => break true,
-                Split::Corrupt => break false,
+/// Bytes that came from a worker.
+#[derive(Debug)]
+pub(crate) struct Frames {
+    bytes: Vec<u8>,
+    /// Bytes at the head that were given out.
+    handled: usize,
+}
+
+/// What is at the head of [`Frames`].
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next<'a> {
+    /// A frame's body.
+    Frame(&'a [u8]),
+    /// No whole frame.
+    Nothing,
+    /// No frame of ours; nothing after it makes sense.
+    Corrupt,
+}
+
+impl Frames {
+    pub(crate) fn next(&mut self) -> Next<'_> {
+        match frame::split(&self.bytes[self.handled..]) {
+            Split::Frame { body, used } => {
+                self.handled += used;
+                Next::Frame(body)
             }
-        };
-        self.inbox.drain(..start);
-        if self.inbox.is_empty() && self.inbox.capacity() > KEEP {
-            self.inbox = Vec::new();
+            Split::Partial { .. } => Next::Nothing,
+            Split::Corrupt => Next::Corrupt,
         }
-        understood
     }
 }

@@ -17,93 +17,20 @@
 
 #[cfg(test)]
 mod sim;
+#[macro_use]
+mod planted;
+mod protocol;
 mod slots;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::ids::{Item, Items, JobId, Moment, Slot, Worker};
+#[cfg(test)]
+pub(crate) use planted::Mutation;
+pub(crate) use protocol::{Command, Event, JobFailure, KillReason, Verdict};
 pub(crate) use slots::Life;
 use slots::{Load, Slots};
-
-/// A planted mistake, compiled only into the tests: the simulator must find
-/// each of them (see `sim/mutations.rs`).
-macro_rules! planted {
-    ($scheduler:expr, $name:ident) => {{
-        #[cfg(test)]
-        {
-            $scheduler.mutation == Some($crate::scheduler::Mutation::$name)
-        }
-        #[cfg(not(test))]
-        {
-            false
-        }
-    }};
-}
-
-/// The mistakes that can be planted.
-#[cfg(test)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mutation {
-    /// A dead worker's begun item goes back to the queue.
-    BegunItemRunsAgain,
-    /// A dead worker's unbegun items are forgotten.
-    UnbegunItemsLost,
-    /// Items come back behind the others of their job.
-    RequeuedAtTheBack,
-    /// An exit of an earlier incarnation is taken for the present one's.
-    StaleExitCounts,
-    /// A result that the worker has reported before is taken again.
-    RepeatedResultCounts,
-    /// A worker that dies in idleness is never replaced.
-    IdleDeathUnnoticed,
-    /// A dropped job keeps its running workers.
-    DroppedJobKeepsWorkers,
-    /// A dropped job's queue is served to the end.
-    DroppedJobStillServed,
-    /// The first job in the rotation is always served first.
-    UnfairRotation,
-    /// Workers that cannot start are started again without end.
-    StartsForEver,
-    /// A job is not told that no worker is left for it.
-    StrandedJob,
-    /// A worker that never reports in is waited for without end.
-    NoStartDeadline,
-    /// A deadline that was acted on stays.
-    DeadlineStays,
-    /// Closing stops workers while items are queued.
-    CloseDropsQueue,
-    /// A terminated pool starts a worker in place of a killed one.
-    TerminatedPoolRestarts,
-    /// Items come back before all others of their job, also before earlier ones.
-    RequeuedAtTheHead,
-    /// A begun item of a dead worker is heard of no more.
-    BegunItemForgotten,
-    /// A death counts as fruitless although an item had begun in that life.
-    EveryDeathIsFruitless,
-    /// A worker that was too slow to report in may be so again without end.
-    TimeoutsAreForgiven,
-    /// A slot that was given up stays so when another job is opened.
-    GivenUpForGood,
-    /// An earlier incarnation's report counts for the present one.
-    StaleReadyCounts,
-    /// An earlier incarnation's result counts for the present one.
-    StaleResultCounts,
-    /// A result counts for the item that runs, whatever job it is of.
-    OtherJobsResultCounts,
-    /// A result of an item that never began counts.
-    UnbegunResultCounts,
-    /// A deadline is acted on only when it has passed, not when it has come.
-    DeadlineActedOnLate,
-    /// A job that workers are busy with is not put into the rotation again.
-    RunningJobNotInRotation,
-    /// A closed pool does not replace the workers that its jobs still need.
-    ClosedPoolGivesUp,
-    /// A job that ended and has nothing left is kept.
-    DoneJobStays,
-    /// Termination kills the workers and leaves the jobs waiting.
-    TerminatedJobsWait,
-}
 
 /// How a pool behaves; fixed when it is built.
 #[derive(Clone, Debug)]
@@ -122,81 +49,6 @@ pub(crate) struct Config {
 /// How many lives in a row may end in a slot before an item has begun in it.
 /// Then the slot is given up until somebody opens another job.
 pub(crate) const FRUITLESS_LIVES: u32 = 3;
-
-/// Everything that can happen to a pool.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Event {
-    /// A caller begins a job; its items follow.
-    JobOpened { job: JobId },
-    /// Items of an open job, in order, as one chunk.
-    ItemsQueued { job: JobId, items: Items },
-    /// No more items will be queued for the job.
-    JobEnded { job: JobId },
-    /// The caller wants nothing more of the job.
-    JobDropped { job: JobId },
-    /// A started worker reported in.
-    WorkerReady { worker: Worker },
-    /// A worker is about to run an item.
-    ItemBegan { worker: Worker, job: JobId, item: Item },
-    /// A worker has sent an item's outcome, good or bad.
-    ItemFinished { worker: Worker, job: JobId, item: Item },
-    /// A worker's process could not be made.
-    StartFailed { worker: Worker },
-    /// A worker's process has ended, and all it sent has been handled.
-    WorkerExited { worker: Worker },
-    /// No new jobs; the accepted ones finish.
-    Close,
-    /// Stop everything now.
-    Terminate,
-}
-
-/// Everything that the engine may be told to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Command {
-    /// Start a process; report `WorkerReady`, `StartFailed` or `WorkerExited`.
-    Start { worker: Worker },
-    /// Send these items to the worker, which has none.
-    Send { worker: Worker, job: JobId, items: Items },
-    /// Say goodbye; the worker leaves by itself.
-    Stop { worker: Worker },
-    /// Kill the worker; it cannot refuse.
-    Kill { worker: Worker, why: KillReason },
-    /// The item failed, because the worker died while it ran.
-    FailItem { worker: Worker, job: JobId, item: Item },
-    /// The job has failed as a whole; nothing of it is left in the scheduler.
-    FailJob { job: JobId, why: JobFailure },
-}
-
-/// Why a worker is killed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum KillReason {
-    /// It did not report in within `start_timeout`.
-    StartTimeout,
-    /// It did not leave within `stop_grace` after goodbye.
-    StopGrace,
-    /// Its job was dropped.
-    JobDropped,
-    /// The pool was terminated.
-    Terminated,
-}
-
-/// Why a job fails as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum JobFailure {
-    /// Every slot was given up.
-    NoWorkers,
-    /// The pool was terminated.
-    Terminated,
-}
-
-/// Whether an event was news. What is not news (stale, repeated, for a job
-/// that is gone) changes nothing, and its payload must not be delivered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub(crate) enum Verdict {
-    Accepted,
-    Ignored,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
@@ -276,8 +128,19 @@ impl Scheduler {
         self.slots.life(slot)
     }
 
+    /// Takes a fact and decides what follows.
     pub(crate) fn handle(&mut self, event: Event, now: Moment) -> Verdict {
-        let verdict = match event {
+        let verdict = self.note(event);
+        self.decide(now);
+        verdict
+    }
+
+    /// Takes a fact without deciding yet, where more became known in the same
+    /// moment: that an item finished and that its job is over by that, say, so
+    /// that its worker is not given more of the job. [`Scheduler::decide`] must
+    /// follow.
+    pub(crate) fn note(&mut self, event: Event) -> Verdict {
+        match event {
             Event::JobOpened { job } => self.open_job(job),
             Event::ItemsQueued { job, items } => self.queue_items(job, items),
             Event::JobEnded { job } => self.end_job(job),
@@ -293,9 +156,7 @@ impl Scheduler {
             Event::StartFailed { worker } | Event::WorkerExited { worker } => self.bury(worker),
             Event::Close => self.close(),
             Event::Terminate => self.terminate(),
-        };
-        self.settle(now);
-        verdict
+        }
     }
 
     /// Acts on every deadline that has come.
@@ -314,7 +175,7 @@ impl Scheduler {
             let fruitless = why == KillReason::StartTimeout && !planted!(self, TimeoutsAreForgiven);
             self.slots.set(worker.slot, Life::Dying { fruitless });
         }
-        self.settle(now);
+        self.decide(now);
     }
 
     fn open_job(&mut self, job: JobId) -> Verdict {
@@ -510,7 +371,7 @@ impl Scheduler {
     }
 
     /// What follows from the present state, whatever brought it about.
-    fn settle(&mut self, now: Moment) {
+    pub(crate) fn decide(&mut self, now: Moment) {
         self.start_workers(now);
         if !self.jobs.is_empty() && self.slots.all_given_up() && !planted!(self, StrandedJob) {
             self.fail_jobs(JobFailure::NoWorkers);

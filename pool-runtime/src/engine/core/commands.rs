@@ -103,6 +103,7 @@ impl Core {
         let job = &self.jobs[&id];
         let error = obituary.of_item(job.task.name, job.named(item));
         self.settle(id, item, Err(error));
+        self.scheduler.decide(self.now());
     }
 
     fn fail_job(&mut self, id: JobId, why: JobFailure) {

@@ -2,48 +2,60 @@
 
 use super::super::job::{JobState, Outcome};
 use super::super::obituary::{Doom, Obituary, index};
-use super::{Core, Member, channel_token};
-use crate::channel::Incoming;
+use super::{Core, channel_token};
+use crate::channel::{Incoming, Next};
 use crate::error::{Error, ErrorKind, Panic};
-use crate::ids::{Item, JobId};
+use crate::ids::{Item, JobId, Slot};
 use crate::scheduler::{Event, Verdict};
 use crate::task::TaskDef;
 use crate::wire::message::{self, PanicReport, Phase, Report};
 
 impl Core {
-    /// The channel is readable or writable.
-    pub(super) fn serve_channel(&mut self, member: &mut Member) {
+    /// The channel of a slot's worker is readable or writable.
+    pub(super) fn serve_channel(&mut self, slot: Slot) {
+        // A token of a worker that went earlier in this turn finds nobody, or a
+        // successor with nothing to say.
+        let Some(member) = &mut self.members[slot.0] else {
+            return;
+        };
+        let poller = &self.outside.as_ref().expect("see Core::outside").poller;
         if member.sending && member.channel.flush() {
             member.sending = false;
-            let token = channel_token(member.worker.slot);
-            let listening = self.outside().poller.want_writable(member.channel.fd(), token, false);
+            let listening = poller.want_writable(member.channel.fd(), channel_token(slot), false);
             listening.expect("the channel is among those waited on");
         }
-        if self.drain(member) == Incoming::Closed {
-            self.stop_listening(member);
-            if member.doom.is_none() && !member.child.is_exiting() {
-                // It lives on, but nothing can be said to it or heard from it.
-                member.doom = Some(Doom::ChannelClosed);
-                member.child.kill_group();
-            }
+        if self.drain(slot) != Incoming::Closed {
+            return;
+        }
+        self.stop_listening(slot);
+        let member = self.members[slot.0].as_mut().expect("only an exit removes it");
+        if member.doom.is_none() && !member.child.is_exiting() {
+            // It lives on, but nothing can be said to it or heard from it.
+            member.doom = Some(Doom::ChannelClosed);
+            member.child.kill_group();
         }
     }
 
-    /// The process has ended; tells whether it is reaped.
-    pub(super) fn serve_exit(&mut self, member: &mut Member) -> bool {
+    /// The process of a slot's worker has ended.
+    pub(super) fn serve_exit(&mut self, slot: Slot) {
+        if self.members[slot.0].is_none() {
+            return;
+        }
         // All that it sent comes before its end. A process that it started may
         // hold the channel open, so this reads to what is there, not to the end.
-        while self.drain(member) == Incoming::More {}
+        while self.drain(slot) == Incoming::More {}
+        let member = self.members[slot.0].as_mut().expect("only an exit removes it");
         let Some(status) = member.child.reap() else {
-            return false;
+            return;
         };
-        self.stop_listening(member);
+        self.stop_listening(slot);
+        let mut member = self.members[slot.0].take().expect("only an exit removes it");
         let removed = self.outside().poller.remove(member.child.pidfd());
         removed.expect("the process is among those waited on");
         let worker = member.worker;
         let obituary = Obituary {
             worker,
-            who: self.outside().launch.who(worker.slot),
+            who: self.outside().launch.who(slot),
             pid: member.child.pid(),
             status,
             reported_in: member.reported_in,
@@ -51,58 +63,83 @@ impl Core {
             last_words: member.last_words.take(),
         };
         self.last_end = Some(obituary.of_start(self.start_timeout));
-        self.obituaries[worker.slot.0] = Some(obituary);
+        self.obituaries[slot.0] = Some(obituary);
         self.life_changed = true;
         let _ = self.tell(Event::WorkerExited { worker });
-        true
+        self.carry_out();
     }
 
-    fn stop_listening(&self, member: &mut Member) {
+    fn stop_listening(&mut self, slot: Slot) {
+        let member = self.members[slot.0].as_mut().expect("the caller saw it");
         // Explicitly, though closing would do: a copy of the descriptor in a
         // process that the program forked would keep its events coming.
         if std::mem::take(&mut member.listening) {
-            let removed = self.outside().poller.remove(member.channel.fd());
+            let poller = &self.outside.as_ref().expect("see Core::outside").poller;
+            let removed = poller.remove(member.channel.fd());
             removed.expect("the channel is among those waited on");
         }
     }
 
-    fn drain(&mut self, member: &mut Member) -> Incoming {
-        let Member { worker, child, channel, reported_in, last_words, .. } = member;
-        let worker = *worker;
-        let incoming = channel.receive(|body| {
-            let Some(report) = Report::decode(body) else {
-                return false;
-            };
-            match report {
-                Report::Ready => {
-                    let first = !std::mem::replace(reported_in, true);
-                    if first && worker.incarnation == 1 {
-                        self.awaited -= 1;
-                    }
-                    self.life_changed = true;
-                    let _ = self.tell(Event::WorkerReady { worker });
-                }
-                Report::Began { job, item } => {
-                    *last_words = None;
-                    let _ = self.tell(Event::ItemBegan { worker, job: JobId(job), item });
-                }
-                Report::Finished { job, item, outcome } => {
-                    *last_words = None;
-                    let job = JobId(job);
-                    let finished = Event::ItemFinished { worker, job, item };
-                    if self.tell(finished) == Verdict::Accepted {
-                        self.deliver(job, item, child.pid(), outcome);
-                    }
-                }
-                Report::LastWords(report) => *last_words = Some(to_panic(report)),
+    /// Handles all that a worker has sent.
+    fn drain(&mut self, slot: Slot) -> Incoming {
+        let member = self.members[slot.0].as_mut().expect("the caller saw it");
+        if member.doom == Some(Doom::Nonsense) {
+            return Incoming::Drained;
+        }
+        let (mut frames, incoming) = member.channel.receive();
+        let understood = loop {
+            match frames.next() {
+                Next::Frame(body) => match Report::decode(body) {
+                    Some(report) => self.report(slot, report),
+                    None => break false,
+                },
+                Next::Nothing => break true,
+                Next::Corrupt => break false,
             }
-            true
-        });
-        if channel.is_corrupt() && member.doom.is_none() {
-            member.doom = Some(Doom::Nonsense);
+        };
+        let member = self.members[slot.0].as_mut().expect("only an exit removes it");
+        member.channel.put_back(frames);
+        if !understood {
+            // Nothing after it makes sense.
+            member.doom.get_or_insert(Doom::Nonsense);
             member.child.kill_group();
+            self.stop_listening(slot);
         }
         incoming
+    }
+
+    fn report(&mut self, slot: Slot, report: Report<'_>) {
+        let member = self.members[slot.0].as_mut().expect("only an exit removes it");
+        let worker = member.worker;
+        match report {
+            Report::Ready => {
+                let first = !std::mem::replace(&mut member.reported_in, true);
+                if first && worker.incarnation == 1 {
+                    self.awaited -= 1;
+                }
+                self.life_changed = true;
+                let _ = self.tell(Event::WorkerReady { worker });
+            }
+            Report::Began { job, item } => {
+                member.last_words = None;
+                let _ = self.tell(Event::ItemBegan { worker, job: JobId(job), item });
+            }
+            Report::Finished { job, item, outcome } => {
+                member.last_words = None;
+                let pid = member.child.pid();
+                let job = JobId(job);
+                // Noted first and decided after the delivery: a failure may end the
+                // job, and then its worker must not be given more of it.
+                let finished = Event::ItemFinished { worker, job, item };
+                if self.scheduler.note(finished) == Verdict::Accepted {
+                    self.deliver(job, item, pid, outcome);
+                }
+                self.scheduler.decide(self.now());
+            }
+            Report::LastWords(report) => member.last_words = Some(to_panic(report)),
+        }
+        // Before the next event: it may end the job that a command is for.
+        self.carry_out();
     }
 
     /// An accepted outcome, to its job.
@@ -115,13 +152,13 @@ impl Core {
         self.settle(id, item, outcome);
     }
 
-    /// An item has its outcome.
+    /// An item has its outcome. The caller lets the scheduler decide.
     pub(super) fn settle(&mut self, id: JobId, item: Item, outcome: Outcome) {
         let job = self.jobs.get_mut(&id).expect("the scheduler knows only jobs that are kept");
         match outcome {
             Err(error) if job.shape.fail_fast => {
                 job.fail(error);
-                let _ = self.tell(Event::JobDropped { job: id });
+                let _ = self.scheduler.note(Event::JobDropped { job: id });
             }
             outcome => job.settle(item, outcome),
         }

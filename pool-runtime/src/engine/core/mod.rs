@@ -128,20 +128,11 @@ impl Core {
     pub(super) fn turn(&mut self, tokens: &[u64]) {
         for &token in tokens.iter().filter(|&&token| token != BELL) {
             let slot = Slot(usize::try_from(token / 2).expect("tokens are made from slots"));
-            // Taken out, so that its reports can be handled meanwhile. A token of a
-            // worker that went earlier in this turn finds nobody, or a successor
-            // with nothing to say.
-            let Some(mut member) = self.members[slot.0].take() else {
-                continue;
-            };
-            let gone = token == exit_token(slot) && self.serve_exit(&mut member);
             if token == channel_token(slot) {
-                self.serve_channel(&mut member);
+                self.serve_channel(slot);
+            } else {
+                self.serve_exit(slot);
             }
-            if !gone {
-                self.members[slot.0] = Some(member);
-            }
-            self.carry_out();
         }
         let now = self.now();
         self.scheduler.expire(now);

@@ -44,6 +44,7 @@ happenings! {
     CallerLeftWithItemRunning,
     CallerLeftAfterEnd,
     CallerLeftAtFailure,
+    OverByAnOutcome,
     CallerEnded,
     EndlessCaller,
     EmptyJob,

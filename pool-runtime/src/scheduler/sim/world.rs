@@ -291,12 +291,13 @@ impl World {
         let is_news = self.books.is_news(&event);
         let before = (!is_news).then(|| Glimpse::of(&self.scheduler, workers));
         self.note(|| format!("{event:?}{}", if is_news { "" } else { "  (no news)" }));
-        let verdict = self.scheduler.handle(event.clone(), self.now);
+        let verdict = self.scheduler.note(event.clone());
         if (verdict == Verdict::Accepted) != is_news {
             let detail = format!("{event:?} was {verdict:?}, news: {is_news}");
             return broken(Rule::OnlyNewsCounts, detail);
         }
         if let Some(before) = before {
+            self.scheduler.decide(self.now);
             let after = Glimpse::of(&self.scheduler, workers);
             let command = self.scheduler.poll_command();
             if before != after || command.is_some() {
@@ -308,9 +309,27 @@ impl World {
         self.books.enter(&event)?;
         if let Event::ItemFinished { job, item, .. } = event {
             self.caller(job).arrive(item, false)?;
+            self.perhaps_over(job)?;
         }
+        self.scheduler.decide(self.now);
         self.carry_out()?;
         Ok(true)
+    }
+
+    /// Now and then the outcome of an item is one that ends its job, which the
+    /// scheduler learns in the same moment.
+    fn perhaps_over(&mut self, job: JobId) -> Result<(), Broken> {
+        let over = Event::JobDropped { job };
+        if !self.books.is_news(&over) || !self.rng.percent(5) {
+            return Ok(());
+        }
+        self.tally.count(Happening::OverByAnOutcome);
+        self.caller(job).stage = Stage::Leaving;
+        self.caller(job).left = true;
+        self.note(|| format!("{over:?} in the same moment"));
+        let verdict = self.scheduler.note(over.clone());
+        assert_eq!(verdict, Verdict::Accepted, "the books say that it is news");
+        self.books.enter(&over)
     }
 
     fn caller(&mut self, job: JobId) -> &mut Caller {

@@ -1,0 +1,80 @@
+//! Mistakes planted on purpose, to show that the simulator finds mistakes.
+
+/// A planted mistake, compiled only into the tests: the simulator must find
+/// each of them (see `sim/mutations.rs`).
+macro_rules! planted {
+    ($scheduler:expr, $name:ident) => {{
+        #[cfg(test)]
+        {
+            $scheduler.mutation == Some($crate::scheduler::planted::Mutation::$name)
+        }
+        #[cfg(not(test))]
+        {
+            false
+        }
+    }};
+}
+
+/// The mistakes that can be planted.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mutation {
+    /// A dead worker's begun item goes back to the queue.
+    BegunItemRunsAgain,
+    /// A dead worker's unbegun items are forgotten.
+    UnbegunItemsLost,
+    /// Items come back behind the others of their job.
+    RequeuedAtTheBack,
+    /// An exit of an earlier incarnation is taken for the present one's.
+    StaleExitCounts,
+    /// A result that the worker has reported before is taken again.
+    RepeatedResultCounts,
+    /// A worker that dies in idleness is never replaced.
+    IdleDeathUnnoticed,
+    /// A dropped job keeps its running workers.
+    DroppedJobKeepsWorkers,
+    /// A dropped job's queue is served to the end.
+    DroppedJobStillServed,
+    /// The first job in the rotation is always served first.
+    UnfairRotation,
+    /// Workers that cannot start are started again without end.
+    StartsForEver,
+    /// A job is not told that no worker is left for it.
+    StrandedJob,
+    /// A worker that never reports in is waited for without end.
+    NoStartDeadline,
+    /// A deadline that was acted on stays.
+    DeadlineStays,
+    /// Closing stops workers while items are queued.
+    CloseDropsQueue,
+    /// A terminated pool starts a worker in place of a killed one.
+    TerminatedPoolRestarts,
+    /// Items come back before all others of their job, also before earlier ones.
+    RequeuedAtTheHead,
+    /// A begun item of a dead worker is heard of no more.
+    BegunItemForgotten,
+    /// A death counts as fruitless although an item had begun in that life.
+    EveryDeathIsFruitless,
+    /// A worker that was too slow to report in may be so again without end.
+    TimeoutsAreForgiven,
+    /// A slot that was given up stays so when another job is opened.
+    GivenUpForGood,
+    /// An earlier incarnation's report counts for the present one.
+    StaleReadyCounts,
+    /// An earlier incarnation's result counts for the present one.
+    StaleResultCounts,
+    /// A result counts for the item that runs, whatever job it is of.
+    OtherJobsResultCounts,
+    /// A result of an item that never began counts.
+    UnbegunResultCounts,
+    /// A deadline is acted on only when it has passed, not when it has come.
+    DeadlineActedOnLate,
+    /// A job that workers are busy with is not put into the rotation again.
+    RunningJobNotInRotation,
+    /// A closed pool does not replace the workers that its jobs still need.
+    ClosedPoolGivesUp,
+    /// A job that ended and has nothing left is kept.
+    DoneJobStays,
+    /// Termination kills the workers and leaves the jobs waiting.
+    TerminatedJobsWait,
+}
