@@ -3,5 +3,9 @@
 
 #![allow(unsafe_code)]
 
+pub mod alone;
 pub mod clean;
+pub mod fault;
+pub mod pools;
+pub mod temp;
 pub mod wait;

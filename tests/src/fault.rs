@@ -1,0 +1,162 @@
+//! Ways for a process to go wrong, all of them real.
+
+use std::hint::black_box;
+
+use serde::{Deserialize, Serialize};
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fault {
+    /// `panic!`.
+    Panic,
+    /// `exit(0)`, as if all were well.
+    Exit0,
+    /// `exit(7)`.
+    Exit7,
+    /// `abort()`.
+    Abort,
+    /// SIGKILL, as the kernel sends it when memory runs out.
+    Kill,
+    /// A write through a bad pointer.
+    Segv,
+    /// A recursion without end.
+    StackOverflow,
+    /// An error value, where the place of the fault can return one.
+    Err,
+}
+
+/// What [`Fault::Panic`] says.
+pub const PANIC_MESSAGE: &str = "a deliberate panic";
+
+/// What [`Fault::Err`] says.
+pub const ERR_MESSAGE: &str = "a deliberate refusal";
+
+impl Fault {
+    /// Each that works anywhere, which `Err` does not.
+    pub const ANYWHERE: [Fault; 7] = [
+        Fault::Panic,
+        Fault::Exit0,
+        Fault::Exit7,
+        Fault::Abort,
+        Fault::Kill,
+        Fault::Segv,
+        Fault::StackOverflow,
+    ];
+
+    /// Does it. Only `Err` returns.
+    ///
+    /// # Errors
+    ///
+    /// `Err` is one.
+    ///
+    /// # Panics
+    ///
+    /// `Panic` does.
+    pub fn commit(self) -> Result<(), &'static str> {
+        no_core_dump();
+        match self {
+            Fault::Panic => panic!("{PANIC_MESSAGE}"),
+            Fault::Exit0 => std::process::exit(0),
+            Fault::Exit7 => std::process::exit(7),
+            Fault::Abort => std::process::abort(),
+            Fault::Kill => kill_this_process(),
+            Fault::Segv => {
+                // SAFETY: there is none: nothing is mapped there, and the process
+                // is meant to be killed for it.
+                unsafe { std::ptr::without_provenance_mut::<u8>(8).write_volatile(1) }
+                Ok(())
+            }
+            Fault::StackOverflow => {
+                black_box(dive(0));
+                Ok(())
+            }
+            Fault::Err => Err(ERR_MESSAGE),
+        }
+    }
+
+    /// The signal that ends a process in which this happens, if one does.
+    #[must_use]
+    pub fn signal(self) -> Option<i32> {
+        match self {
+            Fault::Abort => Some(libc::SIGABRT),
+            Fault::Kill => Some(libc::SIGKILL),
+            Fault::Segv | Fault::StackOverflow => Some(libc::SIGSEGV),
+            Fault::Panic | Fault::Exit0 | Fault::Exit7 | Fault::Err => None,
+        }
+    }
+
+    /// The exit code of a process in which this happens, if it exits by it.
+    #[must_use]
+    pub fn exit_code(self) -> Option<i32> {
+        match self {
+            Fault::Exit0 => Some(0),
+            Fault::Exit7 => Some(7),
+            _ => None,
+        }
+    }
+
+    /// Whether it is the end of a worker that runs an item.
+    #[must_use]
+    pub fn is_fatal(self) -> bool {
+        self.signal().is_some() || self.exit_code().is_some()
+    }
+
+    /// How messages describe the end of a process in which this happens.
+    #[must_use]
+    pub fn described(self) -> &'static str {
+        match self {
+            Fault::Panic => PANIC_MESSAGE,
+            Fault::Err => ERR_MESSAGE,
+            Fault::Exit0 => "exited with code 0",
+            Fault::Exit7 => "exited with code 7",
+            Fault::Abort => "was killed by SIGABRT",
+            Fault::Kill => "was killed by SIGKILL",
+            Fault::Segv | Fault::StackOverflow => "was killed by SIGSEGV",
+        }
+    }
+}
+
+/// Ends this process by SIGKILL.
+pub fn kill_this_process() -> ! {
+    send(std::process::id(), libc::SIGKILL);
+    unreachable!("nothing survives SIGKILL")
+}
+
+/// Sends a signal to a process.
+///
+/// # Panics
+///
+/// When there is no such process.
+pub fn send(pid: u32, signal: i32) {
+    let pid = libc::pid_t::try_from(pid).unwrap();
+    // SAFETY: takes integers only.
+    let sent = unsafe { libc::kill(pid, signal) };
+    assert_eq!(sent, 0, "signal {signal} to {pid}: {}", std::io::Error::last_os_error());
+}
+
+/// Limits a resource of this process: `RLIMIT_NOFILE` and the like.
+///
+/// # Panics
+///
+/// When the kernel refuses.
+pub fn limit(resource: libc::__rlimit_resource_t, to: u64) {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: both calls get a valid pointer to a limit.
+    let set = unsafe {
+        libc::getrlimit(resource, &raw mut limit);
+        limit.rlim_cur = to;
+        libc::setrlimit(resource, &raw const limit)
+    };
+    assert_eq!(set, 0, "limit {resource}: {}", std::io::Error::last_os_error());
+}
+
+fn no_core_dump() {
+    limit(libc::RLIMIT_CORE, 0);
+}
+
+#[allow(unconditional_recursion)]
+#[inline(never)]
+fn dive(depth: u64) -> u64 {
+    let room = black_box([depth; 64]);
+    dive(black_box(depth + 1)) + room[0]
+}

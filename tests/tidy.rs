@@ -1,0 +1,166 @@
+//! The house stays as `ARCHITECTURE.md` draws it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Which rooms a room may use. `worker` under `engine` and `scheduler` under
+/// `api` are for the few names that `ARCHITECTURE.md` mentions.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("ids", &[]),
+    ("limits", &[]),
+    ("error", &[]),
+    ("scheduler", &["ids"]),
+    ("wire", &["ids", "limits"]),
+    ("sys", &[]),
+    ("channel", &["limits", "sys", "wire"]),
+    ("task", &["wire"]),
+    ("worker", &["channel", "ids", "limits", "sys", "task", "wire"]),
+    (
+        "engine",
+        &["channel", "error", "ids", "limits", "scheduler", "sys", "task", "wire", "worker"],
+    ),
+    ("api", &["api", "engine", "error", "ids", "limits", "scheduler", "task", "wire"]),
+    ("private", &["api", "task", "wire"]),
+];
+
+/// Lines of a file, above which it holds more than one idea.
+const LONGEST: usize = 460;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn rust_files(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            rust_files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn sources(dir: &str) -> Vec<(PathBuf, String)> {
+    let mut files = Vec::new();
+    rust_files(&root().join(dir), &mut files);
+    assert!(!files.is_empty(), "no sources under {dir}");
+    files.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
+}
+
+/// The room that a file of the runtime belongs to.
+fn room(path: &Path) -> String {
+    let within = path.strip_prefix(root().join("pool-runtime/src")).unwrap();
+    let first = within.components().next().unwrap().as_os_str().to_str().unwrap();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+/// The rooms that a source names: `crate::room`, in `use` lines and in paths.
+fn rooms_used(source: &str) -> Vec<String> {
+    let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
+    code.flat_map(|line| line.split("crate::").skip(1))
+        .map(|rest| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect())
+        .filter(|room: &String| !room.is_empty())
+        .collect()
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    for (path, source) in sources("pool-runtime/src") {
+        let room = room(&path);
+        if room == "lib" {
+            continue;
+        }
+        let (_, allowed) = LAYERS
+            .iter()
+            .find(|(name, _)| *name == room)
+            .unwrap_or_else(|| panic!("{} is in no room", path.display()));
+        for used in rooms_used(&source) {
+            assert!(
+                used == room || allowed.contains(&used.as_str()),
+                "{} uses {used}, which {room} may not",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_engine_and_the_api_take_only_names_from_far_rooms() {
+    for (path, source) in sources("pool-runtime/src/engine") {
+        for (_, rest) in source.match_indices("worker::").map(|(at, _)| source.split_at(at + 8)) {
+            let name: String =
+                rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let few = ["MARK", "depth", "hook_missed"];
+            assert!(few.contains(&name.as_str()), "{} uses worker::{name}", path.display());
+        }
+    }
+    for (path, source) in sources("pool-runtime/src/api") {
+        let lines = source.lines().filter(|line| line.contains("crate::scheduler"));
+        for line in lines {
+            let few = ["use crate::scheduler::Config;", "use crate::scheduler::Life;"];
+            assert!(few.contains(&line), "{}: {line}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_pure_rooms_touch_no_clock_descriptor_or_thread() {
+    for dir in ["pool-runtime/src/scheduler", "pool-runtime/src/wire"] {
+        for (path, source) in sources(dir) {
+            for word in [
+                "std::fs",
+                "std::io",
+                "std::net",
+                "std::os",
+                "std::thread",
+                "Instant",
+                "rustix",
+                "libc",
+            ] {
+                assert!(!source.contains(word), "{} names {word}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn one_file_names_the_codec() {
+    for (path, source) in sources("pool-runtime/src") {
+        let names_it = source.lines().any(|line| line.contains("bincode::"));
+        assert_eq!(names_it, path.ends_with("wire/payload.rs"), "{}", path.display());
+    }
+}
+
+#[test]
+fn unsafe_code_is_in_its_room() {
+    for (path, source) in sources("pool-runtime/src") {
+        let unsafe_code = source.contains("unsafe {") || source.contains("unsafe fn");
+        let allowed = room(&path) == "sys" || path.ends_with("worker/boot.rs");
+        assert!(!unsafe_code || allowed, "{} has unsafe code", path.display());
+    }
+}
+
+#[test]
+fn files_are_short_enough_to_hold_one_idea() {
+    for dir in ["pool-runtime", "pool-macros", "examples", "tests", "benches"] {
+        for (path, source) in sources(dir) {
+            let lines = source.lines().count();
+            assert!(lines <= LONGEST, "{} has {lines} lines", path.display());
+        }
+    }
+}
+
+#[test]
+fn nothing_is_unfinished_and_no_test_is_ignored() {
+    for dir in ["pool-runtime", "pool-macros", "examples", "tests", "benches"] {
+        for (path, source) in sources(dir) {
+            for mark in
+                [concat!("to", "do!("), concat!("unimpl", "emented!("), concat!("#[ign", "ore")]
+            {
+                assert!(!source.contains(mark), "{} has {mark}", path.display());
+            }
+        }
+    }
+}
