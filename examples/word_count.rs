@@ -112,11 +112,11 @@ fn arguments() -> Result<(NonZero<u32>, Vec<PathBuf>), Box<dyn Error>> {
 
 /// Cuts a file into ranges of `size` bytes and what is left of the line there.
 fn cut(path: &Path, size: NonZero<u32>) -> io::Result<Vec<Range>> {
-    let mut file = BufReader::new(File::open(path)?);
-    let metadata = file.get_ref().metadata()?;
+    let metadata = path.metadata()?;
     if !metadata.is_file() {
         return Err(io::Error::other("not a regular file, so it cannot be cut"));
     }
+    let mut file = BufReader::new(File::open(path)?);
     let mut ranges = Vec::new();
     let mut start = 0;
     while start < metadata.len() {

@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use serde::{Deserialize, Serialize};
 
 /// What goes wrong.
@@ -118,7 +119,7 @@ impl Fault {
 
 /// Ends this process by SIGKILL.
 pub fn kill_this_process() -> ! {
-    send(std::process::id(), libc::SIGKILL);
+    send(std::process::id(), Signal::KILL);
     unreachable!("nothing survives SIGKILL")
 }
 
@@ -127,31 +128,23 @@ pub fn kill_this_process() -> ! {
 /// # Panics
 ///
 /// When there is no such process.
-pub fn send(pid: u32, signal: i32) {
-    let pid = libc::pid_t::try_from(pid).unwrap();
-    // SAFETY: takes integers only.
-    let sent = unsafe { libc::kill(pid, signal) };
-    assert_eq!(sent, 0, "signal {signal} to {pid}: {}", std::io::Error::last_os_error());
+pub fn send(pid: u32, signal: Signal) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).unwrap();
+    kill_process(pid, signal).unwrap();
 }
 
-/// Limits a resource of this process: `RLIMIT_NOFILE` and the like.
+/// Limits a resource of this process.
 ///
 /// # Panics
 ///
 /// When the kernel refuses.
-pub fn limit(resource: libc::__rlimit_resource_t, to: u64) {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: both calls get a valid pointer to a limit.
-    let set = unsafe {
-        libc::getrlimit(resource, &raw mut limit);
-        limit.rlim_cur = to;
-        libc::setrlimit(resource, &raw const limit)
-    };
-    assert_eq!(set, 0, "limit {resource}: {}", std::io::Error::last_os_error());
+pub fn limit(resource: Resource, to: u64) {
+    let Rlimit { maximum, .. } = getrlimit(resource);
+    setrlimit(resource, Rlimit { current: Some(to), maximum }).unwrap();
 }
 
 fn no_core_dump() {
-    limit(libc::RLIMIT_CORE, 0);
+    limit(Resource::Core, 0);
 }
 
 #[allow(unconditional_recursion)]

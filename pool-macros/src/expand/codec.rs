@@ -173,7 +173,7 @@ fn decode(task: &Task) -> TokenStream {
 
 /// `__pool_call`: what a worker runs.
 fn call(task: &Task) -> TokenStream {
-    let (runtime, private) = (task.runtime(), task.private());
+    let private = task.private();
     let (name, body) = (task.name(), task.body_name());
     let values = task.arguments.iter().map(|argument| {
         let mut index = syn::Index::from(argument.index);
@@ -192,19 +192,12 @@ fn call(task: &Task) -> TokenStream {
         _ => generate!(move || #body(#(#values),*)),
     };
     generate! {
-        fn __pool_reply<__PoolTask: #runtime::Task>(
-            __pool_call: &mut #private::Call<'_>,
-            __pool_output: &<__PoolTask as #runtime::Task>::Output,
-        ) -> ::core::result::Result<(), #private::CallError> {
-            #private::Call::output(__pool_call, __pool_output)
-        }
-
         fn __pool_call(
             __pool_call: &mut #private::Call<'_>,
         ) -> ::core::result::Result<(), #private::CallError> {
             let __pool_decoded = __pool_decode::<#name>(__pool_call)?;
             let __pool_output = #private::Call::body(__pool_call, #run);
-            __pool_reply::<#name>(__pool_call, &__pool_output)
+            #private::Call::output::<#name>(__pool_call, &__pool_output)
         }
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn implementations(task: &Task) -> TokenStream {
         let Input { generics, given, views } = input;
         generate! {
             impl<#message, #generics> #runtime::TaskInput<#name> for #given {
-                fn write(
+                fn write_item(
                     self,
                     __pool_item: &mut #private::ItemWriter<'_>,
                 ) -> ::core::result::Result<(), #private::PayloadError> {

@@ -115,7 +115,7 @@ impl<T> AsyncResult<T> {
     }
 }
 
-impl<O: crate::task::CrossesBack> AsyncResult<O> {
+impl<O: 'static> AsyncResult<O> {
     /// One call.
     pub(super) fn single<T: Task<Output = O>>(
         engine: &Engine,
@@ -124,13 +124,13 @@ impl<O: crate::task::CrossesBack> AsyncResult<O> {
     ) -> Result<Self, Error> {
         let mut packer = Packer::default();
         packer
-            .push(|out| args.write(&mut ItemWriter::new(out)))
+            .push(|out| args.write_item(&mut ItemWriter::new(out)))
             .map_err(|error| unencodable(T::def(), None, error))?;
         let job = engine.open(T::def(), Shape { single: true, fail_fast: true })?;
         job.queue_all(packer.take());
         Ok(AsyncResult::new(job, |mut outcomes| {
             let (_, outcome) = outcomes.pop().expect("a call that is done has an outcome");
-            decode(T::def(), None, outcome)
+            decode::<T>(None, outcome)
         }))
     }
 }

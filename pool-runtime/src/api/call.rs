@@ -123,7 +123,7 @@ impl<'pool, T: Task> Job<'pool, T> {
         for item in items {
             let at = packer.next();
             packer
-                .push(|out| item.write(&mut ItemWriter::new(out)))
+                .push(|out| item.write_item(&mut ItemWriter::new(out)))
                 .map_err(|error| unencodable(T::def(), Some(at), error))?;
             if packer.len() >= chunk || packer.is_heavy() {
                 job.queue(packer.take());
@@ -140,6 +140,6 @@ impl<'pool, T: Task> Job<'pool, T> {
 /// Puts the outcomes of a whole map in input order.
 fn collect<T: Task>(mut outcomes: Vec<(u64, engine::Outcome)>) -> Result<Vec<T::Output>, Error> {
     outcomes.sort_unstable_by_key(|(item, _)| *item);
-    let each = |(item, outcome)| decode(T::def(), Some(item), outcome);
+    let each = |(item, outcome)| decode::<T>(Some(item), outcome);
     outcomes.into_iter().map(each).collect()
 }

@@ -109,7 +109,7 @@ where
         self.pull();
         loop {
             if let Some((item, outcome)) = self.arrived.pop_front() {
-                return Ok(Some((item, decode(T::def(), Some(item), outcome))));
+                return Ok(Some((item, decode::<T>(Some(item), outcome))));
             }
             // About to wait. A chunk that is not full must not wait for a worker
             // that waits for it, nor for an outcome when none is to come.
@@ -138,7 +138,7 @@ where
                 return;
             };
             self.pulled += 1;
-            match self.packer.push(|out| input.write(&mut ItemWriter::new(out))) {
+            match self.packer.push(|out| input.write_item(&mut ItemWriter::new(out))) {
                 Ok(()) if self.packer.len() >= self.chunk || self.packer.is_heavy() => self.flush(),
                 Ok(()) => {}
                 Err(error) => {
@@ -160,13 +160,12 @@ where
 }
 
 /// An outcome, as the caller gets it.
-pub(super) fn decode<O: crate::task::CrossesBack>(
-    task: &'static TaskDef,
+pub(super) fn decode<T: Task>(
     item: Option<Item>,
     outcome: engine::Outcome,
-) -> Result<O, Error> {
-    let bytes = outcome?;
-    payload::decode(&bytes).map_err(|error| {
+) -> Result<T::Output, Error> {
+    let (task, bytes) = (T::def(), outcome?);
+    T::decode_output(&bytes).map_err(|error| {
         let item = item.map(index);
         let message = format!("failed to decode the result of {}{}: {error}", task.name, on(item));
         Error::new(ErrorKind::Decode, message).with_task(task.name, item).with_source(error)

@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 
-use super::{Crosses, CrossesBack};
+use super::{Crosses, Task};
 use crate::wire::message::Phase;
 use crate::wire::payload;
 
@@ -79,8 +79,8 @@ impl<'de> Call<'de> {
     }
 
     /// The function's result.
-    pub fn output<O: CrossesBack>(&mut self, value: &O) -> Result<(), CallError> {
-        payload::encode(value, &mut self.output)
+    pub fn output<T: Task>(&mut self, value: &T::Output) -> Result<(), CallError> {
+        T::encode_output(value, &mut self.output)
             .map_err(|error| CallError::Encode(error.to_string()))
     }
 }

@@ -3,6 +3,8 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::wire::payload::{self, PayloadError};
+
 /// A type that an argument may have: it is encoded in the program and decoded
 /// in a worker, where it may borrow from the message (`'de`).
 ///
@@ -30,3 +32,28 @@ pub trait CrossesBack: Serialize + DeserializeOwned + 'static {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + 'static> CrossesBack for T {}
+
+/// What a task gives for its result: the ways to bytes and back.
+///
+/// Implemented for every task whose result is [`CrossesBack`]. It is a bound of
+/// the task and not of its `Output`, because only then a result that does not
+/// cross is one error, in the words of [`CrossesBack`], and not two of serde's.
+pub trait Returns<O> {
+    /// Appends the result to a message.
+    #[doc(hidden)]
+    fn encode_output(output: &O, into: &mut Vec<u8>) -> Result<(), PayloadError>;
+
+    /// Reads the result from a message.
+    #[doc(hidden)]
+    fn decode_output(bytes: &[u8]) -> Result<O, PayloadError>;
+}
+
+impl<T, O: CrossesBack> Returns<O> for T {
+    fn encode_output(output: &O, into: &mut Vec<u8>) -> Result<(), PayloadError> {
+        payload::encode(output, into)
+    }
+
+    fn decode_output(bytes: &[u8]) -> Result<O, PayloadError> {
+        payload::decode(bytes)
+    }
+}

@@ -9,22 +9,23 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::Task;
 use crate::wire::payload::{self, PayloadError};
 
 /// An item of the task `T`: its argument, a tuple of several, `()` for none.
 ///
 /// The attribute implements this once for each task (so that number literals
 /// infer), and for a borrowed argument once for each type that can lend it.
+///
+/// `T` has no bound, so that an error about the task is not repeated here.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an input of the task `{T}`",
     label = "not what the task `{T}` takes",
     note = "an item is the task's argument, a tuple of several arguments, or `()` for none"
 )]
-pub trait TaskInput<T: Task> {
+pub trait TaskInput<T> {
     /// Encodes the arguments, in order.
     #[doc(hidden)]
-    fn write(self, item: &mut ItemWriter<'_>) -> Result<(), PayloadError>;
+    fn write_item(self, item: &mut ItemWriter<'_>) -> Result<(), PayloadError>;
 }
 
 /// Appends the arguments of one item to a message.
@@ -89,8 +90,8 @@ macro_rules! owners {
 }
 
 owners! {
-    str: [] String, [] &str, [] &String, [] Box<str>, [] Rc<str>, [] Arc<str>, [] Cow<'_, str>;
-    Path: [] PathBuf, [] &Path, [] &PathBuf, [] Box<Path>, [] String, [] &str, [] &String, [] &OsStr;
-    [T]: [T] Vec<T>, [T] &[T], [T] &Vec<T>, [T] Box<[T]>, [T] Rc<[T]>, [T] Arc<[T]>,
+    str: [] String, [] &str, [] &&str, [] &String, [] Box<str>, [] Rc<str>, [] Arc<str>, [] Cow<'_, str>;
+    Path: [] PathBuf, [] &Path, [] &&Path, [] &PathBuf, [] Box<Path>, [] String, [] &str, [] &String, [] &OsStr;
+    [T]: [T] Vec<T>, [T] &[T], [T] &&[T], [T] &Vec<T>, [T] Box<[T]>, [T] Rc<[T]>, [T] Arc<[T]>,
         [T: Clone] Cow<'_, [T]>, [T, const N: usize] [T; N], [T, const N: usize] &[T; N];
 }

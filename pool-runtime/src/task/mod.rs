@@ -12,7 +12,7 @@ mod registry;
 
 pub(crate) use call::phase;
 pub use call::{Call, CallError};
-pub use crosses::{Crosses, CrossesBack};
+pub use crosses::{Crosses, CrossesBack, Returns};
 pub use input::{ItemWriter, Lend, TaskInput};
 pub use registry::{TASKS, TaskDef};
 pub(crate) use registry::{find, registered_twice};
@@ -37,9 +37,9 @@ pub(crate) use registry::{find, registered_twice};
 /// assert_eq!(first(&Pool::new(1)?, doubler, 4)?, 8);
 /// # Ok::<(), Error>(())
 /// ```
-pub trait Task: Copy + Send + Sync + 'static {
+pub trait Task: Returns<<Self as Task>::Output> + Copy + Send + Sync + 'static {
     /// What the function returns.
-    type Output: CrossesBack;
+    type Output: 'static;
 
     /// The registered entry; only the attribute can write one.
     #[doc(hidden)]

@@ -1,0 +1,235 @@
+//! Faults while a worker has an item.
+
+use pool_runtime::{Error, ErrorKind, Pool, pool_task};
+use pool_tests::clean::clean;
+use pool_tests::fault::{ERR_MESSAGE, Fault, PANIC_MESSAGE};
+use pool_tests::pools::{idle, pids};
+use serde::de::Error as _;
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// What a call is at when the fault happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Phase {
+    Decode,
+    Body,
+    Encode,
+}
+
+/// What happens to an item, if anything does.
+type Trouble = Option<(Phase, Fault)>;
+
+/// An argument that can fail to be decoded.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Order {
+    number: u64,
+    trouble: Trouble,
+}
+
+impl<'de> Deserialize<'de> for Order {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Order, D::Error> {
+        let (number, trouble) = Deserialize::deserialize(deserializer)?;
+        let order = Order { number, trouble };
+        order.reach(Phase::Decode).map_err(D::Error::custom)?;
+        Ok(order)
+    }
+}
+
+impl Order {
+    fn reach(&self, phase: Phase) -> Result<(), &'static str> {
+        match self.trouble {
+            Some((when, fault)) if when == phase => fault.commit(),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A result that can fail to be encoded.
+#[derive(Debug, Deserialize)]
+struct Answer {
+    squared: u64,
+    pid: u32,
+    #[serde(skip)]
+    order: Option<Order>,
+}
+
+impl Serialize for Answer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let order = self.order.expect("an answer is encoded where it was made");
+        order.reach(Phase::Encode).map_err(S::Error::custom)?;
+        (self.squared, self.pid).serialize(serializer)
+    }
+}
+
+#[pool_task]
+fn square(order: Order) -> Answer {
+    order.reach(Phase::Body).expect("a body has no error to return here");
+    let squared = order.number * order.number;
+    Answer { squared, pid: std::process::id(), order: Some(order) }
+}
+
+const TASK: &str = "crash_matrix::items::square";
+const WORKERS: usize = 2;
+const ITEMS: u64 = 24;
+const CHUNKS: [usize; 3] = [1, 5, 24];
+
+/// Every cell of the table.
+fn cells() -> impl Iterator<Item = (Phase, Fault)> {
+    let everywhere = [Phase::Decode, Phase::Body, Phase::Encode]
+        .into_iter()
+        .flat_map(|phase| Fault::ANYWHERE.map(|fault| (phase, fault)));
+    everywhere.chain([(Phase::Decode, Fault::Err), (Phase::Encode, Fault::Err)])
+}
+
+fn pool() -> Pool {
+    // A small stack overflows soon.
+    Pool::builder().workers(WORKERS).stack_size(1 << 20).build().unwrap()
+}
+
+fn orders(bad: &[u64], trouble: (Phase, Fault)) -> impl Iterator<Item = Order> {
+    (0..ITEMS)
+        .map(move |number| Order { number, trouble: bad.contains(&number).then_some(trouble) })
+}
+
+fn kind(phase: Phase, fault: Fault) -> ErrorKind {
+    match (fault, phase) {
+        (Fault::Panic, _) => ErrorKind::Panicked,
+        (Fault::Err, Phase::Decode) => ErrorKind::Decode,
+        (Fault::Err, _) => ErrorKind::Encode,
+        _ => ErrorKind::Died,
+    }
+}
+
+/// Every accessor and the message.
+fn assert_specified(error: &Error, (phase, fault): (Phase, Fault), item: Option<usize>) {
+    let text = error.to_string();
+    let cell = format!("{phase:?} × {fault:?}: {text}");
+    assert_eq!(error.kind(), kind(phase, fault), "{cell}");
+    assert_eq!(error.item(), item, "{cell}");
+    assert_eq!(error.task(), Some(TASK), "{cell}");
+    assert_eq!(error.signal(), fault.signal(), "{cell}");
+    assert_eq!(error.exit_code(), fault.exit_code(), "{cell}");
+
+    let panicked = fault == Fault::Panic;
+    assert_eq!(error.panic_message(), panicked.then_some(PANIC_MESSAGE), "{cell}");
+    let place = error.panic_location().map(|place| place.split(':').next().unwrap());
+    assert_eq!(place, panicked.then_some("tests/src/fault.rs"), "{cell}");
+    let frames = error.backtrace().unwrap_or_default();
+    assert_eq!(frames.contains("Fault::commit"), panicked, "{cell}\n{frames}");
+
+    let pid = error.pid().expect("the worker is known");
+    let on = item.map_or_else(String::new, |item| format!(" on item {item}"));
+    let says = |part: &str| assert!(text.contains(part), "no {part:?} in {cell}");
+    says(TASK);
+    says(fault.described());
+    match fault {
+        Fault::Panic => {
+            let during = match phase {
+                Phase::Decode => " while its arguments were decoded",
+                Phase::Body => "",
+                Phase::Encode => " while its result was encoded",
+            };
+            let place = error.panic_location().unwrap();
+            assert_eq!(text, format!("task {TASK} panicked{during}{on} at {place}: {PANIC_MESSAGE}"));
+        }
+        Fault::Err if phase == Phase::Decode => {
+            let what = "could not decode its input";
+            assert_eq!(text, format!("task {TASK} {what}{on}: argument `order`: {ERR_MESSAGE}"));
+        }
+        Fault::Err => {
+            let what = "could not encode its result";
+            assert_eq!(text, format!("task {TASK} {what}{on}: {ERR_MESSAGE}"));
+        }
+        _ => {
+            says(&format!("worker {}", if text.starts_with("worker 0") { 0 } else { 1 }));
+            says(&format!("(pid {pid}) {} while running {TASK}{on}", fault.described()));
+            says("(likely cause: ");
+        }
+    }
+}
+
+#[test]
+fn a_fault_costs_its_item_and_no_other() {
+    let _clean = clean();
+    let bad = [7, 16];
+    for (cell, chunk) in cells().flat_map(|cell| CHUNKS.map(|chunk| (cell, chunk))) {
+        let pool = pool();
+        let before = pids(&pool);
+        let mut blamed = Vec::new();
+        let results = pool.job(square).chunk_size(chunk).imap(orders(&bad, cell));
+        let mut seen = 0;
+        for (number, result) in (0..).zip(results) {
+            seen += 1;
+            if bad.contains(&number) {
+                let error = result.expect_err("a bad item");
+                assert_specified(&error, cell, Some(usize::try_from(number).unwrap()));
+                blamed.push(error.pid().unwrap());
+            } else {
+                let answer = result.unwrap_or_else(|error| panic!("{cell:?}, chunk {chunk}: {error}"));
+                assert_eq!(answer.squared, number * number);
+            }
+        }
+        assert_eq!(seen, ITEMS, "{cell:?}, chunk {chunk}");
+        assert_pool_is_whole(&pool, cell.1, &before.into_iter().collect::<Vec<_>>(), &blamed);
+    }
+}
+
+#[test]
+fn the_first_fault_is_the_error_of_a_map() {
+    let _clean = clean();
+    for (cell, chunk) in cells().flat_map(|cell| CHUNKS.map(|chunk| (cell, chunk))) {
+        let pool = pool();
+        let error = pool.job(square).chunk_size(chunk).map(orders(&[7], cell)).unwrap_err();
+        assert_specified(&error, cell, Some(7));
+        let answers = pool.map(square, orders(&[], cell)).unwrap();
+        assert_eq!(answers.len(), usize::try_from(ITEMS).unwrap());
+        idle(&pool, WORKERS);
+    }
+}
+
+#[test]
+fn a_fault_of_a_single_call_names_no_item() {
+    let _clean = clean();
+    for cell in cells() {
+        let pool = pool();
+        let error = pool.apply(square, Order { number: 3, trouble: Some(cell) }).unwrap_err();
+        assert_specified(&error, cell, None);
+        let answer = pool.apply(square, Order { number: 3, trouble: None }).unwrap();
+        assert_eq!(answer.squared, 9);
+        assert_eq!(answer.pid == error.pid().unwrap(), !cell.1.is_fatal() && answer.pid == error.pid().unwrap());
+    }
+}
+
+#[test]
+fn every_item_can_be_bad() {
+    let _clean = clean();
+    let pool = pool();
+    for fault in [Fault::Panic, Fault::Exit0, Fault::Kill] {
+        let cell = (Phase::Body, fault);
+        let all: Vec<u64> = (0..ITEMS).collect();
+        let results = pool.job(square).chunk_size(3).imap(orders(&all, cell));
+        let errors: Vec<Error> = results.map(|result| result.expect_err("all are bad")).collect();
+        for (item, error) in errors.iter().enumerate() {
+            assert_specified(error, cell, Some(item));
+        }
+        assert_eq!(errors.len(), all.len());
+    }
+    assert_eq!(pool.map(square, orders(&[], (Phase::Body, Fault::Kill))).unwrap().len(), 24);
+}
+
+/// The pool has all its workers, and they work: the ones it had, but for those
+/// that a fault has ended.
+fn assert_pool_is_whole(pool: &Pool, fault: Fault, before: &[u32], blamed: &[u32]) {
+    let after = idle(pool, WORKERS);
+    if fault.is_fatal() {
+        assert!(blamed.iter().all(|pid| !after.contains(pid)), "{fault:?}: {blamed:?} in {after:?}");
+    } else {
+        assert!(blamed.iter().all(|pid| after.contains(pid)), "{fault:?}: {blamed:?} in {after:?}");
+        assert!(after.iter().eq(before), "{fault:?}: {before:?}, then {after:?}");
+    }
+    let orders = orders(&[], (Phase::Body, fault));
+    for (number, answer) in (0..).zip(pool.map(square, orders).unwrap()) {
+        assert_eq!(answer.squared, number * number);
+        assert!(after.contains(&answer.pid), "{fault:?}: {} not in {after:?}", answer.pid);
+    }
+}
