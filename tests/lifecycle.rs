@@ -217,6 +217,7 @@ fn the_builder_sets_up_the_workers() {
         .env("POOL_TESTS_COLOUR", "blue")
         .current_dir("/")
         .stack_size(64 << 20)
+        .start_timeout(Duration::MAX)
         .build()
         .unwrap();
     assert_eq!(pool.apply(process_name, ()).unwrap(), "renderer-0");

@@ -24,7 +24,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 ];
 
 /// Lines of a file, above which it holds more than one idea.
-const LONGEST: usize = 460;
+const LONGEST: usize = 420;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()

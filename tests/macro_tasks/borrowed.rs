@@ -46,6 +46,7 @@ fn a_borrowed_position_in_a_tuple_takes_owners_and_borrows() -> Outcome {
     assert_eq!(repeated.pmap(vec![(String::from("ab"), 2)], 2)?, ["abab"]);
     let words = [String::from("ab")];
     assert_eq!(repeated.pmap(words.iter().map(|w| (w, 2)), 2)?, ["abab"]);
+    assert_eq!(repeated.pmap(["ab"].iter().map(|w| (w, 2)), 2)?, ["abab"]);
     Ok(())
 }
 

@@ -19,6 +19,7 @@
 mod sim;
 #[macro_use]
 mod planted;
+mod decide;
 mod protocol;
 mod slots;
 
@@ -94,7 +95,7 @@ impl Scheduler {
             #[cfg(test)]
             mutation: None,
         };
-        scheduler.start_workers(now);
+        scheduler.decide(now);
         scheduler
     }
 
@@ -367,89 +368,6 @@ impl Scheduler {
         let state = &self.jobs[&job];
         if state.ended && state.queue.is_empty() && state.loads == 0 {
             self.jobs.remove(&job);
-        }
-    }
-
-    /// What follows from the present state, whatever brought it about.
-    pub(crate) fn decide(&mut self, now: Moment) {
-        self.start_workers(now);
-        if !self.jobs.is_empty() && self.slots.all_given_up() && !planted!(self, StrandedJob) {
-            self.fail_jobs(JobFailure::NoWorkers);
-        }
-        self.send_chunks();
-        let nothing_left = self.jobs.is_empty()
-            || (planted!(self, CloseDropsQueue) && self.jobs.values().all(|job| job.loads == 0));
-        if self.mode == Mode::Closing && nothing_left {
-            self.stop_workers(now);
-        }
-        // A planted mistake must be found from outside.
-        #[cfg(test)]
-        if self.mutation.is_none() {
-            self.check();
-        }
-    }
-
-    fn start_workers(&mut self, now: Moment) {
-        let wanted = match self.mode {
-            Mode::Open => true,
-            Mode::Closing => !self.jobs.is_empty() && !planted!(self, ClosedPoolGivesUp),
-            Mode::Terminated => planted!(self, TerminatedPoolRestarts),
-        };
-        if !wanted {
-            return;
-        }
-        let deadline = match planted!(self, NoStartDeadline) {
-            false => now.saturating_add(self.config.start_timeout),
-            true => Moment::MAX,
-        };
-        let for_ever = planted!(self, StartsForEver);
-        while let Some(worker) = self.slots.start_next(deadline, for_ever) {
-            self.commands.push_back(Command::Start { worker });
-        }
-    }
-
-    fn send_chunks(&mut self) {
-        while self.slots.has_idle() {
-            let Some(job) = self.rotation.pop_front() else {
-                return;
-            };
-            let state = self.jobs.get_mut(&job).expect("a job in the rotation exists");
-            let items = state.queue.pop_front().expect("a job in the rotation has chunks");
-            state.loads += 1;
-            if !state.queue.is_empty() {
-                if planted!(self, UnfairRotation) {
-                    self.rotation.push_front(job);
-                } else {
-                    self.rotation.push_back(job);
-                }
-            }
-            let load = Load { job, items: items.clone(), begun: false };
-            let worker = self.slots.load_idle(load);
-            self.commands.push_back(Command::Send { worker, job, items });
-        }
-    }
-
-    fn stop_workers(&mut self, now: Moment) {
-        let deadline = now.saturating_add(self.config.stop_grace);
-        while let Some(worker) = self.slots.stop_next_idle(deadline) {
-            self.commands.push_back(Command::Stop { worker });
-        }
-    }
-
-    /// The numbered invariants of the module.
-    #[cfg(test)]
-    fn check(&self) {
-        self.slots.check();
-        for (id, job) in &self.jobs {
-            assert_eq!(
-                !job.queue.is_empty(),
-                self.rotation.contains(id),
-                "rotation and queue of {id:?}"
-            );
-            assert_eq!(job.loads, self.slots.holders(*id).len(), "loads of {id:?}");
-        }
-        for id in &self.rotation {
-            assert!(self.jobs.contains_key(id), "{id:?} is gone but in the rotation");
         }
     }
 }

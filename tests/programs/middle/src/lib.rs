@@ -1,0 +1,3 @@
+//! Hands on a task of another library.
+
+pub use deep::tripler;
