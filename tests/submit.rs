@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
@@ -151,6 +152,31 @@ fn a_future_wakes_when_the_pool_is_terminated() {
         });
         assert_eq!(block_on(result).unwrap_err().kind(), ErrorKind::Terminated);
     });
+}
+
+#[test]
+fn a_waker_may_use_the_pool_and_let_go_of_its_handles() {
+    struct Busy(Arc<Pool>, std::sync::Mutex<Option<AsyncResult<u64>>>, AtomicBool);
+    impl Wake for Busy {
+        fn wake(self: Arc<Self>) {
+            assert_eq!(self.0.workers().len(), 1);
+            drop(self.1.lock().unwrap().take());
+            drop(self.0.apply_async(square, 1));
+            self.2.store(true, Ordering::SeqCst);
+        }
+    }
+    let _clean = clean();
+    let pool = Arc::new(Pool::new(1).unwrap());
+    let other = pool.apply_async(square, 2).unwrap();
+    let busy = Arc::new(Busy(Arc::clone(&pool), Some(other).into(), AtomicBool::new(false)));
+    let waker = Waker::from(Arc::clone(&busy));
+    let mut result = pool.apply_async(square, 3).unwrap();
+    let mut context = Context::from_waker(&waker);
+    if std::pin::Pin::new(&mut result).poll(&mut context).is_pending() {
+        wait::until("the wake", || busy.2.load(Ordering::SeqCst));
+        assert_eq!(result.get().unwrap(), 9);
+    }
+    drop(busy);
 }
 
 #[test]

@@ -6,9 +6,9 @@ use std::task::{Poll, Waker};
 use std::thread::ThreadId;
 use std::time::Instant;
 
-use super::Shared;
 use super::core::Core;
 use super::pack::Pack;
+use super::shared::Shared;
 use crate::error::{Error, ErrorKind};
 use crate::ids::{Item, Items, JobId};
 use crate::scheduler::Event;
@@ -84,8 +84,8 @@ impl JobState {
         pack
     }
 
-    /// An item has its outcome.
-    pub(super) fn settle(&mut self, item: Item, outcome: Outcome) {
+    /// An item has its outcome. Gives whom to wake, as the others here do.
+    pub(super) fn settle(&mut self, item: Item, outcome: Outcome) -> Option<Waker> {
         let (&first, pack) =
             self.packs.range_mut(..=item).next_back().expect("unsettled items are kept");
         if pack.settle() {
@@ -93,24 +93,21 @@ impl JobState {
         }
         self.unsettled -= 1;
         self.arrivals.push_back((item, outcome));
-        self.wake();
+        self.wake()
     }
 
     /// The job ends here.
-    pub(super) fn fail(&mut self, error: Error) {
+    pub(super) fn fail(&mut self, error: Error) -> Option<Waker> {
         self.packs.clear();
         self.failed = true;
         self.failure = Some(error);
-        self.wake();
+        self.wake()
     }
 
-    pub(super) fn wake(&mut self) {
+    /// Something has changed for whoever waits.
+    pub(super) fn wake(&mut self) -> Option<Waker> {
         self.arrived.notify_all();
-        if self.is_done()
-            && let Some(waker) = self.waker.take()
-        {
-            waker.wake();
-        }
+        if self.is_done() { self.waker.take() } else { None }
     }
 
     /// What an error of this job says of an item.
@@ -193,8 +190,9 @@ impl Job {
         let mut core = self.shared.lock();
         core.job_mut(self.id).ended = true;
         core.act(Event::JobEnded { job: self.id });
-        // It may have been waited for by a join, and be done already.
-        core.job_mut(self.id).wake();
+        // It may be done by this.
+        let waker = core.job_mut(self.id).wake();
+        core.wake_later(waker);
     }
 
     /// Whether a worker would be idle if nothing more were queued now.
@@ -211,11 +209,11 @@ impl Job {
                 return progress;
             }
             let arrived = Arc::clone(&core.job_mut(self.id).arrived);
-            core = match remaining(until) {
-                None => arrived.wait(core).expect("see Shared::lock"),
+            match remaining(until) {
+                None => core.wait(&arrived, None),
                 Some(None) => return Progress::Nothing,
-                Some(Some(left)) => arrived.wait_timeout(core, left).expect("see Shared::lock").0,
-            };
+                Some(left) => core.wait(&arrived, left),
+            }
         }
     }
 
@@ -228,11 +226,11 @@ impl Job {
                 return true;
             }
             let arrived = Arc::clone(&state.arrived);
-            core = match remaining(until) {
-                None => arrived.wait(core).expect("see Shared::lock"),
+            match remaining(until) {
+                None => core.wait(&arrived, None),
                 Some(None) => return false,
-                Some(Some(left)) => arrived.wait_timeout(core, left).expect("see Shared::lock").0,
-            };
+                Some(left) => core.wait(&arrived, left),
+            }
         }
     }
 
@@ -243,7 +241,10 @@ impl Job {
         if state.is_done() {
             return Poll::Ready(());
         }
-        state.waker = Some(waker.clone());
+        let before = state.waker.replace(waker.clone());
+        // Dropping a waker may run anything; see `Locked`.
+        drop(core);
+        drop(before);
         Poll::Pending
     }
 
@@ -264,23 +265,36 @@ impl Job {
         }
         let name = state.task.name;
         let message = format!("the call of {name} was cancelled before it was done");
-        state.fail(Error::new(ErrorKind::Cancelled, message).with_task(name, None));
+        let error = Error::new(ErrorKind::Cancelled, message).with_task(name, None);
+        let waker = state.fail(error);
+        core.wake_later(waker);
         core.act(Event::JobDropped { job: self.id });
     }
 
     /// Lets the job go on with nobody holding it.
     pub(crate) fn detach(self) {
-        self.shared.lock().job_mut(self.id).detached = true;
-        // Dropped now, it would be dropped by the core too, were it not detached.
+        let mut core = self.shared.lock();
+        let state = core.job_mut(self.id);
+        state.detached = true;
+        let waker = state.waker.take();
+        // As in `poll_done`. Then `self` goes, which a detached job outlives.
+        drop(core);
+        drop(waker);
     }
 }
 
 impl Drop for Job {
     fn drop(&mut self) {
-        // Poisoned: the caller is told by a panic elsewhere, or is panicking.
-        if let Ok(mut core) = self.shared.core.lock() {
-            core.leave_job(self.id);
+        // After a panic of the engine its callers are told by panics elsewhere; one
+        // here could be a second one, which aborts the program.
+        if self.shared.is_poisoned() {
+            return;
         }
+        let mut core = self.shared.lock();
+        let state = core.leave_job(self.id);
+        // As in `poll_done`.
+        drop(core);
+        drop(state);
     }
 }
 

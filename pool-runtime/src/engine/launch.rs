@@ -1,6 +1,8 @@
 //! How a worker of this pool is started, the first time and every time after.
 
+use std::collections::hash_map::RandomState;
 use std::ffi::{CString, OsStr, OsString};
+use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -39,6 +41,8 @@ pub(crate) struct Launch {
     name: String,
     one_shot: bool,
     depth: u32,
+    /// Tells a worker of this pool from any other process.
+    mark: u64,
 }
 
 /// What a user may ask for; the rest is as in the program itself.
@@ -108,6 +112,8 @@ impl Launch {
                 Error::new(ErrorKind::Spawn, message).with_source(cause)
             })
         };
+        // The standard library seeds its hashers with randomness of the system's.
+        let mark = RandomState::new().build_hasher().finish();
         let (program, argv) = match &wishes.program {
             Some(path) => {
                 let path = c_string(path.as_os_str(), "the worker program")?;
@@ -124,7 +130,7 @@ impl Launch {
             name: wishes.name.unwrap_or_else(|| program_name(&argv)),
             program,
             argv,
-            envp: environment(wishes.env)?,
+            envp: environment(wishes.env, mark)?,
             dir,
             stdin: stream(wishes.stdin, 0)?,
             stdout: stream(wishes.stdout, 1)?,
@@ -132,6 +138,7 @@ impl Launch {
             stack: wishes.stack,
             one_shot: wishes.one_shot,
             depth,
+            mark,
         })
     }
 
@@ -149,8 +156,13 @@ impl Launch {
             true => self.name.clone(),
             false => format!("{}-{slot}", self.name),
         };
-        let boot =
-            Boot { depth: self.depth, one_shot: self.one_shot, stdin: self.stdin.is_some(), name };
+        let boot = Boot {
+            mark: self.mark,
+            depth: self.depth,
+            one_shot: self.one_shot,
+            stdin: self.stdin.is_some(),
+            name,
+        };
         let extra = self.stdin.as_ref().map(AsFd::as_fd);
         let (channel, lifeline) = ParentEnd::open(&boot.encode(), extra)
             .map_err(|cause| self.failed(slot, "make its channel", cause))?;
@@ -199,8 +211,8 @@ fn program_name(argv: &[CString]) -> String {
 }
 
 /// The program's environment with the user's additions and the worker's mark.
-fn environment(additions: Vec<(OsString, OsString)>) -> Result<Vec<CString>, Error> {
-    let mark = (OsString::from(worker::MARK), OsString::from(std::process::id().to_string()));
+fn environment(additions: Vec<(OsString, OsString)>, mark: u64) -> Result<Vec<CString>, Error> {
+    let mark = (OsString::from(worker::MARK), OsString::from(mark.to_string()));
     let added: Vec<_> = additions.into_iter().chain([mark]).collect();
     let overridden = |name: &OsStr| added.iter().any(|(other, _)| other == name);
     let own = std::env::vars_os().filter(|(name, _)| !overridden(name));

@@ -19,10 +19,11 @@ mod job;
 mod launch;
 mod obituary;
 mod pack;
+mod shared;
 mod thread;
 
 use std::process::ExitStatus;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::process::Signal;
 
@@ -33,27 +34,10 @@ use crate::sys::poller::Poller;
 use crate::task::TaskDef;
 
 use self::core::Core;
+use self::shared::Shared;
 pub(crate) use job::{Job, Outcome, Progress, Shape};
 pub(crate) use launch::{Launch, Stdio, Wishes};
 pub(crate) use pack::{NotPacked, Packer};
-
-/// What the engine's thread, its callers and its jobs hold in common.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    core: Mutex<Core>,
-    /// Workers came or went, or the engine finished.
-    life: Condvar,
-}
-
-impl Shared {
-    /// # Panics
-    ///
-    /// When the engine has panicked: a broken invariant of this library. Its
-    /// callers must not wait for what nobody will bring.
-    fn lock(&self) -> MutexGuard<'_, Core> {
-        self.core.lock().expect("the pool's engine has panicked; please report this")
-    }
-}
 
 /// The workers of one pool or process, and the thread that looks after them.
 #[derive(Debug)]
@@ -83,7 +67,7 @@ impl Engine {
         let poller = Poller::new().map_err(|cause| failed("make the pool's event queue", cause))?;
         let poller = Arc::new(poller);
         let core = Core::new(config, launch, Arc::clone(&poller));
-        let shared = Arc::new(Shared { core: Mutex::new(core), life: Condvar::new() });
+        let shared = Arc::new(Shared::new(core));
         let thread = thread::spawn(Arc::clone(&shared), poller)
             .map_err(|cause| failed("start the pool's thread", cause))?;
         let engine = Engine { shared, thread: Mutex::new(Some(thread)), workers };
@@ -92,7 +76,7 @@ impl Engine {
         core.carry_out();
         core.wake_thread();
         while core.starting_up() {
-            core = engine.shared.life.wait(core).expect("see Shared::lock");
+            core.wait(&engine.shared.life, None);
         }
         let failure = core.take_start_failure();
         drop(core);
@@ -126,10 +110,10 @@ impl Engine {
     pub(crate) fn join(&self) {
         let mut core = self.shared.lock();
         while !core.is_finished() {
-            core = self.shared.life.wait(core).expect("see Shared::lock");
+            core.wait(&self.shared.life, None);
         }
         drop(core);
-        let thread = self.thread.lock().expect("nothing panics while it is held").take();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             thread.join().expect("a thread that had finished has not panicked");
         }
@@ -160,10 +144,18 @@ impl Drop for Engine {
     fn drop(&mut self) {
         // After a panic of the engine its channels are closed, and with them its
         // workers gone; a second panic here would abort the program.
-        if self.shared.core.is_poisoned() {
+        if self.shared.is_poisoned() {
             return;
         }
         self.terminate();
+        // A waker that holds the last handle of a pool drops it on the engine's own
+        // thread, which cannot wait for itself; it goes on and reaps all the same.
+        let own = std::thread::current().id();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if thread.as_ref().is_some_and(|thread| thread.thread().id() == own) {
+            return;
+        }
+        drop(thread);
         self.join();
     }
 }

@@ -1,9 +1,9 @@
 //! The thread that turns the core when no caller does.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
-use super::Shared;
+use super::shared::Shared;
 use crate::sys::poller::Poller;
 use crate::sys::signals;
 
@@ -18,7 +18,7 @@ pub(super) fn spawn(
         if turned.is_err() {
             // The lock is poisoned by now, or is about to be: whoever waits must
             // wake up and see it. The panic hook has said why.
-            let mut core = shared.core.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut core = shared.lock_anyway();
             core.abandon();
             drop(core);
             shared.life.notify_all();

@@ -8,7 +8,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recv, recvmsg, sendmsg, socketpair,
 };
 
 /// A connected pair, closed on exec, neither end at a standard descriptor.
@@ -66,16 +66,13 @@ pub(crate) fn receive_with(socket: BorrowedFd<'_>) -> io::Result<(Vec<u8>, Vec<O
     Ok((bytes, fds))
 }
 
-/// The process that made the socket pair which standard input is an end of, if
-/// it is such an end.
-pub(crate) fn stdin_socket_peer() -> Option<u32> {
-    let stdin = rustix::stdio::stdin();
-    let domain = rustix::net::sockopt::socket_domain(stdin).ok()?;
-    if domain != AddressFamily::UNIX {
-        return None;
-    }
-    let peer = rustix::net::sockopt::socket_peercred(stdin).ok()?;
-    Some(peer.pid.as_raw_nonzero().get().unsigned_abs())
+/// The head of the message that waits on standard input, if that is a socket
+/// and a message waits there. The message stays where it is.
+pub(crate) fn peek_stdin() -> Option<[u8; 8]> {
+    let mut head = [0; 8];
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    let (_, length) = recv(rustix::stdio::stdin(), &mut head, flags).ok()?;
+    (length >= head.len()).then_some(head)
 }
 
 /// Takes what stands at descriptor 0 and puts /dev/null there.

@@ -16,6 +16,8 @@ pub(crate) const PROTOCOL: u32 = 1;
 /// with the descriptor of the channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Boot {
+    /// What the worker's environment variable says too.
+    pub(crate) mark: u64,
     /// How deep this worker's pools are nested, the program itself being 0.
     pub(crate) depth: u32,
     /// One item and out, with the exit status saying how it went.
@@ -26,8 +28,14 @@ pub(crate) struct Boot {
 }
 
 impl Boot {
+    /// The mark of a message whose rest may be of another protocol.
+    pub(crate) fn mark(bytes: &[u8]) -> Option<u64> {
+        Reader { bytes }.u64()
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(16 + self.name.len());
+        let mut out = Vec::with_capacity(32 + self.name.len());
+        out.extend_from_slice(&self.mark.to_le_bytes());
         out.extend_from_slice(&PROTOCOL.to_le_bytes());
         out.extend_from_slice(&self.depth.to_le_bytes());
         out.push(u8::from(self.one_shot));
@@ -38,6 +46,7 @@ impl Boot {
 
     pub(crate) fn decode(bytes: &[u8]) -> Option<Boot> {
         let mut reader = Reader { bytes };
+        let mark = reader.u64()?;
         if reader.u32()? != PROTOCOL {
             return None;
         }
@@ -46,7 +55,7 @@ impl Boot {
         let stdin = reader.u8()? != 0;
         let name = reader.text()?;
         reader.end()?;
-        Some(Boot { depth, one_shot, stdin, name })
+        Some(Boot { mark, depth, one_shot, stdin, name })
     }
 }
 

@@ -2,16 +2,17 @@
 //!
 //! ```text
 //!   the C runtime calls the initialiser array
-//!     └─ boot: is the mark in the environment?   no ──> return, main runs
-//!          └─ is stdin the socket it tells of?   no ──> return, main runs
+//!     └─ boot: is the mark in the environment?     no ──> return, main runs
+//!          └─ does a message with that mark wait
+//!             on standard input?                   no ──> return, main runs
 //!               └─ take the lifeline off stdin, receive the channel, arm
 //!                    └─ run the rest of the array (C++ constructors)
 //!                         └─ serve until goodbye ──> exit; main never runs
 //! ```
 //!
 //! The mark is removed before anything else, so that what a worker executes in
-//! turn is no worker. A mark alone starts nothing: the socket must have been
-//! made by the process that the mark names.
+//! turn is no worker. It is a number that the program drew; alone it starts
+//! nothing, since nobody else sends the message that repeats it.
 
 use std::ffi::{c_char, c_int};
 use std::os::fd::OwnedFd;
@@ -22,8 +23,7 @@ use crate::channel::{self, Accepted, WorkerEnd};
 use crate::sys::{fds, init_array, signals};
 use crate::wire::message::Boot;
 
-/// The environment variable that marks a worker; its value is the pid of the
-/// program that started it.
+/// The environment variable that marks a worker.
 pub(crate) const MARK: &str = "POOL_RUNTIME_WORKER";
 
 /// Exit code of a worker that could not boot, as `EX_SOFTWARE` of sysexits.h.
@@ -89,8 +89,8 @@ fn become_worker() -> Option<(WorkerEnd, Boot)> {
     unsafe {
         std::env::remove_var(MARK);
     }
-    let parent: u32 = mark.to_str()?.parse().ok()?;
-    if fds::stdin_socket_peer() != Some(parent) {
+    let mark: u64 = mark.to_str()?.parse().ok()?;
+    if Boot::mark(&fds::peek_stdin()?) != Some(mark) {
         return None;
     }
     let lifeline = fds::take_stdin().and_then(|lifeline| {

@@ -118,7 +118,8 @@ impl Core {
                 self.last_end.as_ref().expect("a worker has come to its end").again()
             }
         };
-        job.fail(error.with_task(name, None));
+        let waker = job.fail(error.with_task(name, None));
+        self.wake_later(waker);
         self.remove_if_over(id);
     }
 }

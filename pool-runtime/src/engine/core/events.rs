@@ -65,7 +65,11 @@ impl Core {
         self.last_end = Some(obituary.of_start(self.start_timeout));
         self.obituaries[slot.0] = Some(obituary);
         self.life_changed = true;
-        let _ = self.tell(Event::WorkerExited { worker });
+        // Decided once its item has failed: that may end the job, and then no worker
+        // must be given more of it.
+        let _ = self.scheduler.note(Event::WorkerExited { worker });
+        self.carry_out();
+        self.scheduler.decide(self.now());
         self.carry_out();
     }
 
@@ -155,13 +159,14 @@ impl Core {
     /// An item has its outcome. The caller lets the scheduler decide.
     pub(super) fn settle(&mut self, id: JobId, item: Item, outcome: Outcome) {
         let job = self.jobs.get_mut(&id).expect("the scheduler knows only jobs that are kept");
-        match outcome {
+        let waker = match outcome {
             Err(error) if job.shape.fail_fast => {
-                job.fail(error);
                 let _ = self.scheduler.note(Event::JobDropped { job: id });
+                job.fail(error)
             }
             outcome => job.settle(item, outcome),
-        }
+        };
+        self.wake_later(waker);
         self.remove_if_over(id);
     }
 

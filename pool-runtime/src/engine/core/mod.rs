@@ -7,6 +7,7 @@ mod events;
 use std::collections::HashMap;
 use std::process::ExitStatus;
 use std::sync::Arc;
+use std::task::Waker;
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
@@ -57,6 +58,8 @@ pub(super) struct Core {
     /// First incarnations that have not reported in; the builder waits for them.
     awaited: usize,
     life_changed: bool,
+    /// Futures that became ready.
+    due: Vec<Waker>,
     /// Until when the engine's thread sleeps.
     asleep_until: Option<Moment>,
 }
@@ -92,6 +95,7 @@ impl Core {
             last_end: None,
             awaited: config.workers,
             life_changed: false,
+            due: Vec::new(),
             asleep_until: None,
             scheduler: Scheduler::new(config, Duration::ZERO),
         }
@@ -184,17 +188,28 @@ impl Core {
         self.jobs.get_mut(&id).expect("a job is kept while it is held")
     }
 
-    /// The caller lets go of its job.
-    pub(super) fn leave_job(&mut self, id: JobId) {
+    /// The caller lets go of its job, and gets what is left of it.
+    pub(super) fn leave_job(&mut self, id: JobId) -> Option<JobState> {
         let state = self.job_mut(id);
         if state.is_detached() && !state.is_done() {
-            return;
+            return None;
         }
         let done = state.is_done();
-        self.jobs.remove(&id);
+        let state = self.jobs.remove(&id);
         if !done {
             self.act(Event::JobDropped { job: id });
         }
+        state
+    }
+
+    /// Wakes a future when the lock is released.
+    pub(super) fn wake_later(&mut self, waker: Option<Waker>) {
+        self.due.extend(waker);
+    }
+
+    /// The futures to wake now that the lock is being released.
+    pub(super) fn take_due(&mut self) -> Vec<Waker> {
+        std::mem::take(&mut self.due)
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -264,7 +279,7 @@ impl Core {
         self.members.clear();
         self.outside = None;
         for job in self.jobs.values_mut() {
-            job.wake();
+            self.due.extend(job.wake());
         }
     }
 }

@@ -115,10 +115,11 @@ fn a_chunk_gives_its_items_in_order() {
 
 #[test]
 fn a_boot_message_comes_back_and_another_protocol_is_refused() {
-    let boot = Boot { depth: 2, one_shot: true, stdin: false, name: "app-0".into() };
+    let boot = Boot { mark: 77, depth: 2, one_shot: true, stdin: false, name: "app-0".into() };
     let mut bytes = boot.encode();
     assert_eq!(Boot::decode(&bytes), Some(boot));
-    bytes[0] ^= 1;
+    assert_eq!(Boot::mark(&bytes), Some(77));
+    bytes[8] ^= 1;
     assert_eq!(Boot::decode(&bytes), None);
 }
 
