@@ -8,8 +8,8 @@
 //! cargo bench -p pool-benches -- call --output t.md
 //! ```
 //!
-//! `cargo test --benches` runs every row once with next to no work, so that
-//! workers are seen to boot in a program like this one.
+//! `cargo test --benches` runs every row once with next to no work and fails if
+//! one does, so that workers are seen to boot in a program like this one.
 
 fn main() {
     // procspawn's children enter by this door. This library's never get here.

@@ -130,8 +130,9 @@ fn the_first_failure_ends_a_map_and_names_its_item() {
     assert_eq!(error.item(), Some(3));
     assert_eq!(error.panic_message(), Some("5 is odd"));
     // An endless input ends too.
+    // Which of the odd ones is reported first is up to the two workers.
     let error = even_only.pmap(0.., &pool).unwrap_err();
-    assert_eq!(error.item(), Some(1));
+    assert_eq!(error.item().unwrap() % 2, 1);
     let error = pool.map_async(even_only, [0, 2, 9]).unwrap().get().unwrap_err();
     assert_eq!(error.item(), Some(2));
     assert_eq!(pool.map(even_only, [8]).unwrap(), [8]);

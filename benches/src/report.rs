@@ -29,12 +29,9 @@ impl Report {
                  line divided by this library's (or that of the line that says 1.00): above 1, \
                  this library is faster. \"Floor\" is what the kernel's own means cost with no \
                  library around them; \"reference\" is work inside one process.\n";
-        let small = match options.effort {
-            Effort::Full => "",
-            Effort::Quick => "\nA quick run: fewer items and rounds, not for comparison.\n",
-            Effort::Smoke => "\nA smoke run: the figures mean nothing.\n",
-        };
-        text += small;
+        if options.effort != Effort::Full {
+            text += "\nA quick run: fewer items and rounds, not for comparison.\n";
+        }
         let _ =
             writeln!(text, "\nPools have {WORKERS} workers where a row does not say otherwise.");
         Report { text }

@@ -115,7 +115,7 @@ fn assert_specified(error: &Error, (phase, fault): (Phase, Fault), item: Option<
     let place = error.panic_location().map(|place| place.split(':').next().unwrap());
     assert_eq!(place, panicked.then_some("tests/src/fault.rs"), "{cell}");
     let frames = error.backtrace().unwrap_or_default();
-    assert_eq!(frames.contains("Fault::commit"), panicked, "{cell}\n{frames}");
+    assert_eq!(frames.contains("commit"), panicked, "{cell}\n{frames}");
 
     let pid = error.pid().expect("the worker is known");
     let on = item.map_or_else(String::new, |item| format!(" on item {item}"));

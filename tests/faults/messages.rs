@@ -2,11 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::os::fd::{BorrowedFd, RawFd};
+use std::process::Command;
 
 use pool_runtime::{ErrorKind, Pool, pool_task};
+use pool_tests::alone::alone;
 use pool_tests::clean::clean;
-use pool_tests::fault::kill_this_process;
+use pool_tests::fault::{kill_this_process, send};
 use pool_tests::pools::{idle, pids};
+use pool_tests::wait;
+use rustix::process::Signal;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -176,18 +180,20 @@ fn unreceived(socket: RawFd) -> i32 {
 }
 
 /// Returns a result much larger than any buffer, and dies once part of it is
-/// out, if `dies`.
+/// out, if `dies`. The program is stopped meanwhile, so that it is a part indeed.
 #[pool_task]
 fn die_while_sending(dies: bool) -> String {
     if dies {
         let sockets = channel_sockets();
+        let program = std::os::unix::process::parent_id();
+        send(program, Signal::STOP);
         std::thread::spawn(move || {
-            loop {
-                // More than the announcement of an item takes.
-                if sockets.iter().any(|&socket| unreceived(socket) > 8 << 10) {
-                    kill_this_process();
-                }
-            }
+            // More than the announcement of an item takes.
+            let part_is_out = || sockets.iter().any(|&socket| unreceived(socket) > 8 << 10);
+            wait::until("a part of the result to be out", part_is_out);
+            let (own, program) = (std::process::id().to_string(), program.to_string());
+            let script = "kill -KILL $0; kill -CONT $1";
+            Command::new("sh").args(["-c", script, &own, &program]).status()
         });
     }
     "r".repeat(LARGE)
@@ -195,25 +201,27 @@ fn die_while_sending(dies: bool) -> String {
 
 #[test]
 fn a_worker_that_dies_halfway_through_sending_costs_that_item() {
-    let _clean = clean();
-    let pool = Pool::new(2).unwrap();
-    for chunk in [1, 3, 6] {
-        let items = [false, true, false, false, true, false];
-        let results = pool.job(die_while_sending).chunk_size(chunk).imap(items);
-        let mut dead = BTreeSet::new();
-        for (item, (dies, result)) in items.into_iter().zip(results).enumerate() {
-            if !dies {
-                assert_eq!(result.unwrap().len(), LARGE, "item {item}");
-                continue;
+    alone("messages::a_worker_that_dies_halfway_through_sending_costs_that_item", || {
+        let pool = Pool::new(2).unwrap();
+        for chunk in [1, 3, 6] {
+            let items = [false, true, false, false, true, false];
+            let results = pool.job(die_while_sending).chunk_size(chunk).imap(items);
+            let mut dead = BTreeSet::new();
+            for (item, (dies, result)) in items.into_iter().zip(results).enumerate() {
+                let length = result.map(|text| text.len());
+                if !dies {
+                    assert_eq!(length.unwrap(), LARGE, "item {item}");
+                    continue;
+                }
+                let error = length.unwrap_err();
+                assert_eq!((error.kind(), error.item()), (ErrorKind::Died, Some(item)), "{error}");
+                assert_eq!(error.signal(), Some(libc::SIGKILL), "{error}");
+                dead.insert(error.pid().unwrap());
             }
-            let error = result.unwrap_err();
-            assert_eq!((error.kind(), error.item()), (ErrorKind::Died, Some(item)), "{error}");
-            assert_eq!(error.signal(), Some(libc::SIGKILL), "{error}");
-            dead.insert(error.pid().unwrap());
+            assert_eq!(dead.len(), 2);
+            assert!(idle(&pool, 2).is_disjoint(&dead));
         }
-        assert_eq!(dead.len(), 2);
-        assert!(idle(&pool, 2).is_disjoint(&dead));
-    }
+    });
 }
 
 /// Dies while its next argument, a large one, is on its way to it.

@@ -41,7 +41,7 @@ fn leave_a_child(exits: bool) -> u32 {
     child
 }
 
-/// Leaves a child behind that has left the worker's process group and session.
+/// Leaves a child behind that has left the worker's process group.
 #[pool_task]
 #[allow(clippy::zombie_processes)]
 fn leave_a_daemon(_item: ()) -> u32 {

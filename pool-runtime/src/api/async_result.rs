@@ -10,6 +10,9 @@ use crate::engine::{self, Engine, Packer, Progress, Shape};
 use crate::error::{Error, ErrorKind};
 use crate::task::{ItemWriter, Task, TaskInput};
 
+/// Makes the result of what has arrived.
+pub(super) type Collect<T> = fn(Vec<engine::Arrival>) -> Result<T, Error>;
+
 /// A call that runs in a pool while its caller goes on.
 ///
 /// It is also a [`Future`], for any executor. Dropped, it lets the call run to
@@ -33,14 +36,11 @@ use crate::task::{ItemWriter, Task, TaskInput};
 pub struct AsyncResult<T> {
     /// `None` once the result was taken.
     job: Option<engine::Job>,
-    collect: fn(Vec<(u64, engine::Outcome)>) -> Result<T, Error>,
+    collect: Collect<T>,
 }
 
 impl<T> AsyncResult<T> {
-    pub(super) fn new(
-        job: engine::Job,
-        collect: fn(Vec<(u64, engine::Outcome)>) -> Result<T, Error>,
-    ) -> Self {
+    pub(super) fn new(job: engine::Job, collect: Collect<T>) -> Self {
         AsyncResult { job: Some(job), collect }
     }
 

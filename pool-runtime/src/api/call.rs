@@ -138,7 +138,7 @@ impl<'pool, T: Task> Job<'pool, T> {
 }
 
 /// Puts the outcomes of a whole map in input order.
-fn collect<T: Task>(mut outcomes: Vec<(u64, engine::Outcome)>) -> Result<Vec<T::Output>, Error> {
+fn collect<T: Task>(mut outcomes: Vec<engine::Arrival>) -> Result<Vec<T::Output>, Error> {
     outcomes.sort_unstable_by_key(|(item, _)| *item);
     let each = |(item, outcome)| decode::<T>(Some(item), outcome);
     outcomes.into_iter().map(each).collect()

@@ -54,6 +54,9 @@ pub(super) fn exact_length(items: &impl Iterator) -> Option<usize> {
     }
 }
 
+/// An item's index and its result, as the caller gets them.
+pub(super) type Settled<T> = (Item, Result<<T as Task>::Output, Error>);
+
 /// A job and the iterator that feeds it.
 #[derive(Debug)]
 pub(super) struct Feed<T, I> {
@@ -68,7 +71,7 @@ pub(super) struct Feed<T, I> {
     outstanding: u64,
     exhausted: bool,
     /// Outcomes that have arrived here, in order of arrival.
-    arrived: VecDeque<(Item, engine::Outcome)>,
+    arrived: VecDeque<engine::Arrival>,
     task: PhantomData<T>,
 }
 
@@ -105,7 +108,7 @@ where
 
     /// The next outcome to arrive; `None` when the job is at its end. `Err` is
     /// the failure of the whole job.
-    pub(super) fn next(&mut self) -> Result<Option<(Item, Result<T::Output, Error>)>, Error> {
+    pub(super) fn next(&mut self) -> Result<Option<Settled<T>>, Error> {
         self.pull();
         loop {
             if let Some((item, outcome)) = self.arrived.pop_front() {

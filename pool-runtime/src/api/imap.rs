@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::iter::FusedIterator;
 use std::marker::PhantomData;
 
-use super::feed::{Feed, index};
+use super::feed::{Feed, Settled, index};
 use super::pool::Pool;
 use crate::error::Error;
 use crate::ids::Item;
@@ -31,7 +31,7 @@ where
     }
 
     /// The next outcome to arrive, or the end: of the input, or by an error.
-    fn next(&mut self) -> Result<(Item, Result<T::Output, Error>), Option<Error>> {
+    fn next(&mut self) -> Result<Settled<T>, Option<Error>> {
         if let State::Running(feed) = self {
             match feed.next() {
                 Ok(Some(arrived)) => return Ok(arrived),

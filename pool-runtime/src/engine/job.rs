@@ -17,6 +17,9 @@ use crate::task::TaskDef;
 /// A result's bytes, or why there is none.
 pub(crate) type Outcome = Result<Vec<u8>, Error>;
 
+/// An outcome with its item.
+pub(crate) type Arrival = (Item, Outcome);
+
 /// What kind of call a job is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shape {
@@ -34,7 +37,7 @@ pub(super) struct JobState {
     /// Packs with items that are not settled, by their first item.
     packs: BTreeMap<Item, Pack>,
     /// Outcomes that the caller has not taken, in order of arrival.
-    arrivals: VecDeque<(Item, Outcome)>,
+    arrivals: VecDeque<Arrival>,
     unsettled: u64,
     /// The caller has queued its last item.
     ended: bool,
@@ -120,7 +123,7 @@ impl JobState {
 #[derive(Debug)]
 pub(crate) enum Progress {
     /// Outcomes, in order of arrival.
-    Arrived(VecDeque<(Item, Outcome)>),
+    Arrived(VecDeque<Arrival>),
     /// The job has failed as a whole; told once.
     Failed(Error),
     /// Nothing more will come.

@@ -35,7 +35,7 @@ use crate::task::TaskDef;
 
 use self::core::Core;
 use self::shared::Shared;
-pub(crate) use job::{Job, Outcome, Progress, Shape};
+pub(crate) use job::{Arrival, Job, Outcome, Progress, Shape};
 pub(crate) use launch::{Launch, Stdio, Wishes};
 pub(crate) use pack::{NotPacked, Packer};
 

@@ -220,11 +220,12 @@ impl Slots {
         self.startable.remove(&slot);
     }
 
-    /// Gives every slot that was given up another chance.
+    /// Gives every slot all its tries again: what was, is not held against a job
+    /// that opens now.
     pub(super) fn forgive(&mut self) {
         for (index, state) in self.slots.iter_mut().enumerate() {
+            state.fruitless = 0;
             if state.life == Life::Vacant {
-                state.fruitless = 0;
                 self.startable.insert(Slot(index));
             }
         }

@@ -58,10 +58,8 @@ extern "C" fn boot(argc: c_int, argv: *const *const c_char, envp: *const *const 
 /// link script, a static library inside a program of another language).
 ///
 /// ```
-/// fn main() {
-///     pool_runtime::init();
-///     // the program
-/// }
+/// pool_runtime::init();
+/// // the program
 /// ```
 pub fn init() {
     if let Some((channel, boot)) = become_worker() {

@@ -223,9 +223,7 @@ impl Books {
         self.ledger.open(job);
         for place in &mut self.places {
             place.starts = 0;
-            if place.post.is_none() {
-                place.fruitless = 0;
-            }
+            place.fruitless = 0;
         }
     }
 
