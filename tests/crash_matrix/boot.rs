@@ -59,7 +59,8 @@ pub(crate) fn own_pid() -> u32 {
 fn a_worker_that_dies_before_it_reports_in_is_an_error_of_the_pool() {
     let _clean = clean();
     for fault in Fault::ANYWHERE {
-        let pool = Pool::builder().workers(3).stack_size(1 << 20).env(TROUBLE, format!("{fault:?}"));
+        let pool =
+            Pool::builder().workers(3).stack_size(1 << 20).env(TROUBLE, format!("{fault:?}"));
         let error = pool.build().map(|_| ()).expect_err("no worker can start");
         let text = error.to_string();
 
@@ -109,7 +110,8 @@ fn the_fourth_worker_that_cannot_start_takes_the_first_three_with_it() {
     let _clean = clean();
     let temp = pool_tests::temp::TempDir::new();
     let count = temp.file("count");
-    let builder = Pool::builder().workers(5).env(TROUBLE, "Exit7").env(GOOD, "3").env(COUNT, &count);
+    let builder =
+        Pool::builder().workers(5).env(TROUBLE, "Exit7").env(GOOD, "3").env(COUNT, &count);
     let error = builder.build().map(|_| ()).expect_err("the fourth cannot start");
     assert_eq!((error.kind(), error.exit_code()), (ErrorKind::Spawn, Some(7)), "{error}");
     assert!((4..=5).contains(&std::fs::read(count).unwrap().len()));

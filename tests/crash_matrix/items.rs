@@ -130,7 +130,10 @@ fn assert_specified(error: &Error, (phase, fault): (Phase, Fault), item: Option<
                 Phase::Encode => " while its result was encoded",
             };
             let place = error.panic_location().unwrap();
-            assert_eq!(text, format!("task {TASK} panicked{during}{on} at {place}: {PANIC_MESSAGE}"));
+            assert_eq!(
+                text,
+                format!("task {TASK} panicked{during}{on} at {place}: {PANIC_MESSAGE}")
+            );
         }
         Fault::Err if phase == Phase::Decode => {
             let what = "could not decode its input";
@@ -165,7 +168,8 @@ fn a_fault_costs_its_item_and_no_other() {
                 assert_specified(&error, cell, Some(usize::try_from(number).unwrap()));
                 blamed.push(error.pid().unwrap());
             } else {
-                let answer = result.unwrap_or_else(|error| panic!("{cell:?}, chunk {chunk}: {error}"));
+                let answer =
+                    result.unwrap_or_else(|error| panic!("{cell:?}, chunk {chunk}: {error}"));
                 assert_eq!(answer.squared, number * number);
             }
         }
@@ -196,7 +200,10 @@ fn a_fault_of_a_single_call_names_no_item() {
         assert_specified(&error, cell, None);
         let answer = pool.apply(square, Order { number: 3, trouble: None }).unwrap();
         assert_eq!(answer.squared, 9);
-        assert_eq!(answer.pid == error.pid().unwrap(), !cell.1.is_fatal() && answer.pid == error.pid().unwrap());
+        assert_eq!(
+            answer.pid == error.pid().unwrap(),
+            !cell.1.is_fatal() && answer.pid == error.pid().unwrap()
+        );
     }
 }
 
@@ -222,7 +229,10 @@ fn every_item_can_be_bad() {
 fn assert_pool_is_whole(pool: &Pool, fault: Fault, before: &[u32], blamed: &[u32]) {
     let after = idle(pool, WORKERS);
     if fault.is_fatal() {
-        assert!(blamed.iter().all(|pid| !after.contains(pid)), "{fault:?}: {blamed:?} in {after:?}");
+        assert!(
+            blamed.iter().all(|pid| !after.contains(pid)),
+            "{fault:?}: {blamed:?} in {after:?}"
+        );
     } else {
         assert!(blamed.iter().all(|pid| after.contains(pid)), "{fault:?}: {blamed:?} in {after:?}");
         assert!(after.iter().eq(before), "{fault:?}: {before:?}, then {after:?}");
