@@ -1,19 +1,45 @@
-//! The codec beside bincode, whose bytes it writes, and beside a plain copy.
+//! The codec beside bincode, whose bytes it writes, and beside a plain copy:
 //!
-//! `cargo bench -p pool-benches --bench codec`
+//! ```sh
+//! cargo bench -p pool-benches --bench codec
+//! cargo bench -p pool-benches --bench codec -- --quick
+//! ```
+//!
+//! A worker's result is encoded and decoded by functions that a user can reach,
+//! so the codec is measured through them.
 
 use std::fmt::Debug;
-use std::hint::black_box;
+use std::time::Duration;
 
-use bincode::Options;
-use divan::Bencher;
+use bincode::{DefaultOptions, Options as _};
 use divan::counter::BytesCount;
+use divan::{Bencher, Divan, black_box};
+use pool_benches::options::{Effort, Options};
 use pool_runtime::Returns;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 fn main() {
-    divan::main();
+    let options = match Options::parse(std::env::args().skip(1)) {
+        Ok(options) => options,
+        Err(message) => {
+            eprintln!("{message}");
+            std::process::exit(2);
+        }
+    };
+    if !options.selects("codec") {
+        return;
+    }
+    if options.list {
+        println!("codec: benchmark");
+        return;
+    }
+    let divan = Divan::default();
+    match options.effort {
+        Effort::Smoke => divan.test_benches(),
+        Effort::Quick => divan.max_time(Duration::from_millis(50)).run_benches(),
+        Effort::Full => divan.max_time(Duration::from_secs(1)).run_benches(),
+    }
 }
 
 /// A way to bytes and back.
@@ -38,8 +64,8 @@ impl Codec for Ours {
 struct Bincode;
 
 impl Bincode {
-    fn options() -> impl Options {
-        bincode::DefaultOptions::new().with_fixint_encoding().reject_trailing_bytes()
+    fn options() -> impl bincode::Options {
+        DefaultOptions::new().with_fixint_encoding().reject_trailing_bytes()
     }
 }
 
@@ -156,20 +182,35 @@ impl Sample for Vec<Shape> {
 }
 
 macro_rules! rows {
-    ($($ty:ty),*) => {
-        #[divan::bench(types = [$($ty),*], consts = [0, 1])]
-        fn encode<T: Sample, const BINCODE: usize>(bencher: Bencher<'_, '_>) {
-            if BINCODE == 1 { encode_by::<Bincode, T>(bencher) } else { encode_by::<Ours, T>(bencher) }
-        }
+    ($($codec:ident in $name:ident),*: $types:tt) => {$(
+        mod $name {
+            use super::*;
 
-        #[divan::bench(types = [$($ty),*], consts = [0, 1])]
-        fn decode<T: Sample, const BINCODE: usize>(bencher: Bencher<'_, '_>) {
-            if BINCODE == 1 { decode_by::<Bincode, T>(bencher) } else { decode_by::<Ours, T>(bencher) }
+            #[divan::bench(types = $types)]
+            fn encode<T: Sample>(bencher: Bencher<'_, '_>) {
+                let value = T::sample();
+                let mut bytes = Vec::new();
+                $codec::encode(&value, &mut bytes);
+                bencher.counter(BytesCount::new(bytes.len())).bench_local(|| {
+                    bytes.clear();
+                    $codec::encode(black_box(&value), &mut bytes);
+                    black_box(bytes.last().copied())
+                });
+            }
+
+            #[divan::bench(types = $types)]
+            fn decode<T: Sample>(bencher: Bencher<'_, '_>) {
+                let mut bytes = Vec::new();
+                $codec::encode(&T::sample(), &mut bytes);
+                bencher
+                    .counter(BytesCount::new(bytes.len()))
+                    .bench_local(|| drop(black_box($codec::decode::<T>(black_box(&bytes)))));
+            }
         }
-    };
+    )*};
 }
 
-rows!(
+rows!(Bincode in bincode_1, Ours in ours: [
     Vec<u8>,
     Vec<f64>,
     (Vec<u8>, Vec<f64>),
@@ -181,27 +222,8 @@ rows!(
     (u32, f64, bool),
     String,
     Few,
-    Vec<Shape>
-);
-
-fn encode_by<C: Codec, T: Sample>(bencher: Bencher<'_, '_>) {
-    let value = T::sample();
-    let mut bytes = Vec::new();
-    C::encode(&value, &mut bytes);
-    bencher.counter(BytesCount::new(bytes.len())).bench_local(|| {
-        bytes.clear();
-        C::encode(black_box(&value), &mut bytes);
-        black_box(bytes.last().copied())
-    });
-}
-
-fn decode_by<C: Codec, T: Sample>(bencher: Bencher<'_, '_>) {
-    let mut bytes = Vec::new();
-    C::encode(&T::sample(), &mut bytes);
-    bencher
-        .counter(BytesCount::new(bytes.len()))
-        .bench_local(|| drop(black_box(C::decode::<T>(black_box(&bytes)))));
-}
+    Vec<Shape>,
+]);
 
 /// What an array costs at least: into warm memory, as encoding does it, and into
 /// a new vector, as decoding does.

@@ -2,8 +2,7 @@
 
 fn main() {
     println!("cargo::rerun-if-changed=fragile.c");
-    let compiled =
-        cc::Build::new().file("fragile.c").warnings_into_errors(true).try_compile("fragile");
+    let compiled = cc::Build::new().file("fragile.c").try_compile("fragile");
     if let Err(error) = compiled {
         panic!(
             "the example `fragile` needs a C compiler, such as gcc or clang (on Debian and Ubuntu: \

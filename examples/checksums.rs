@@ -88,12 +88,18 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
             Err(error) => return Err(error.into()),
         };
         let path = under_way.borrow_mut().pop_front().expect("each result has its item");
-        match digest.map(|digest| print(&mut out, &digest, &path)) {
-            Ok(Ok(())) => {}
+        let digest = match digest {
+            Ok(digest) => digest,
+            Err(error) => {
+                report(&path, error);
+                continue;
+            }
+        };
+        match print(&mut out, &digest, &path) {
+            Ok(()) => {}
             // As `checksums | head`: nobody wants the rest.
-            Ok(Err(error)) if error.kind() == ErrorKind::BrokenPipe => break,
-            Ok(Err(error)) => return Err(format!("standard output: {error}").into()),
-            Err(error) => report(&path, error),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => break,
+            Err(error) => return Err(format!("standard output: {error}").into()),
         }
     }
     Ok(code.get())

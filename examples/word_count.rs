@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 use pool_runtime::{Pool, pool_task};
 
-const USAGE: &str = "usage: word_count [--range BYTES] FILE…";
+const USAGE: &str = "expected word_count [--range BYTES] FILE…";
 
 /// Words printed.
 const TOP: usize = 10;
@@ -92,7 +92,11 @@ fn run() -> Result<(), Box<dyn Error>> {
             *counts.entry(word).or_default() += count;
         }
     }
-    print(counts)
+    let report = report(counts);
+    io::stdout()
+        .write_all(report.as_bytes())
+        .map_err(|error| format!("standard output: {error}"))?;
+    Ok(())
 }
 
 fn arguments() -> Result<(NonZero<u32>, Vec<PathBuf>), Box<dyn Error>> {
@@ -132,15 +136,14 @@ fn cut(path: &Path, size: NonZero<u32>) -> io::Result<Vec<Range>> {
 
 /// The most frequent words, the first in the alphabet first among equals; then
 /// the totals.
-fn print(counts: Counts) -> Result<(), Box<dyn Error>> {
+fn report(counts: Counts) -> String {
     let total: u64 = counts.values().sum();
     let different = counts.len();
     let mut counts: Vec<(String, u64)> = counts.into_iter().collect();
     counts.sort_unstable_by(|(a, n), (b, m)| (Reverse(n), a).cmp(&(Reverse(m), b)));
-    let mut out = io::stdout().lock();
-    for (word, count) in counts.iter().take(TOP) {
-        writeln!(out, "{count:>12} {word}")?;
-    }
-    writeln!(out, "{total:>12} words, {different} different")?;
-    Ok(())
+    counts.truncate(TOP);
+    let mut lines: Vec<String> =
+        counts.iter().map(|(word, count)| format!("{count:>12} {word}\n")).collect();
+    lines.push(format!("{total:>12} words, {different} different\n"));
+    lines.concat()
 }

@@ -114,5 +114,7 @@ fn the_fourth_worker_that_cannot_start_takes_the_first_three_with_it() {
         Pool::builder().workers(5).env(TROUBLE, "Exit7").env(GOOD, "3").env(COUNT, &count);
     let error = builder.build().map(|_| ()).expect_err("the fourth cannot start");
     assert_eq!((error.kind(), error.exit_code()), (ErrorKind::Spawn, Some(7)), "{error}");
-    assert!((4..=5).contains(&std::fs::read(count).unwrap().len()));
+    // Two cannot start, and each is tried three times at most.
+    let starts = std::fs::read(count).unwrap().len();
+    assert!((4..=3 + 2 * 3).contains(&starts), "{starts} starts");
 }

@@ -100,7 +100,24 @@ fn calls_that_meet_a_dying_idle_worker_do_not_fail() {
             send(worker.pid, Signal::KILL);
         }
         pool.apply(own_pid, ()).unwrap();
-        idle(&pool, WORKERS);
+    }
+    assert_eq!(pool.map(own_pid, [(); 20]).unwrap().len(), 20);
+}
+
+#[test]
+fn a_call_does_not_pay_for_idle_deaths_before_it() {
+    let _clean = clean();
+    let pool = Pool::new(1).unwrap();
+    for _ in 0..20 {
+        for _ in 0..2 {
+            let [pid] = Vec::from_iter(idle(&pool, 1))[..] else { unreachable!("one worker") };
+            send(pid, Signal::KILL);
+            wait::until("the worker to be replaced", || {
+                !pids(&pool).is_empty() && !pids(&pool).contains(&pid)
+            });
+        }
+        send(*idle(&pool, 1).first().unwrap(), Signal::KILL);
+        pool.apply(own_pid, ()).unwrap();
     }
 }
 

@@ -137,8 +137,10 @@ where
                 self.job.end();
                 return;
             };
+            let packed = self.packer.push(|out| input.write_item(&mut ItemWriter::new(out)));
+            // Not before: an item whose encoding panics is never taken.
             self.pulled += 1;
-            match self.packer.push(|out| input.write_item(&mut ItemWriter::new(out))) {
+            match packed {
                 Ok(()) if self.packer.len() >= self.chunk || self.packer.is_heavy() => self.flush(),
                 Ok(()) => {}
                 Err(error) => {

@@ -18,6 +18,9 @@ use crate::sys::spawn::{self, Program, SpawnError};
 use crate::wire::message::Boot;
 use crate::worker;
 
+/// Bytes of a process's name that the kernel keeps.
+const NAME_BYTES: usize = 15;
+
 /// Where a standard stream of a worker goes.
 #[derive(Debug)]
 pub(crate) enum Stdio {
@@ -98,17 +101,21 @@ impl Launch {
         }
         let dir = match &wishes.dir {
             Some(path) => fds::directory(path).map_err(|cause| {
-                let message = format!("failed to open the working directory {path:?}: {cause}");
+                let hint = scarcity(&cause);
+                let message =
+                    format!("failed to open the working directory {path:?}: {cause}{hint}");
                 Error::new(ErrorKind::Spawn, message).with_source(cause)
             })?,
             None => fds::working_directory().map_err(|cause| {
-                let message = format!("failed to open the current directory: {cause}");
+                let hint = scarcity(&cause);
+                let message = format!("failed to open the current directory: {cause}{hint}");
                 Error::new(ErrorKind::Spawn, message).with_source(cause)
             })?,
         };
         let stream = |stdio, number| {
             stream(stdio, number).map_err(|cause| {
-                let message = format!("failed to redirect standard stream {number}: {cause}");
+                let hint = scarcity(&cause);
+                let message = format!("failed to redirect standard stream {number}: {cause}{hint}");
                 Error::new(ErrorKind::Spawn, message).with_source(cause)
             })
         };
@@ -152,10 +159,12 @@ impl Launch {
 
     /// Starts a process; its boot message is already on the way to it.
     pub(super) fn start(&self, slot: Slot) -> Result<(Child, ParentEnd), Error> {
-        let name = match self.one_shot {
+        // No more of it than the kernel shows, and than a message holds.
+        let mut name = match self.one_shot {
             true => self.name.clone(),
             false => format!("{}-{slot}", self.name),
         };
+        name.truncate(name.floor_char_boundary(NAME_BYTES));
         let boot = Boot {
             mark: self.mark,
             depth: self.depth,
@@ -185,22 +194,26 @@ impl Launch {
             "execute the worker program" => format!("{step} {:?}", self.program),
             _ => step.to_owned(),
         };
-        let hint = match cause.raw_os_error() {
-            Some(libc::EMFILE) => {
-                " (the program has no descriptors left: raise `ulimit -n`, or use fewer workers; \
-                 each takes three)"
-            }
-            Some(libc::ENFILE) => " (the machine has no descriptors left)",
-            Some(libc::EAGAIN) => {
-                " (no processes left: see `ulimit -u`, RLIMIT_NPROC, and the pids limit of the \
-                 cgroup)"
-            }
-            Some(libc::ENOMEM) => " (no memory left for another process)",
-            _ => "",
-        };
+        let hint = scarcity(&cause);
         let message =
             format!("failed to start {}: failed to {what}: {cause}{hint}", self.who(slot));
         Error::new(ErrorKind::Spawn, message).with_source(cause)
+    }
+}
+
+/// Which resource is used up, if that is the cause of a failure to start.
+pub(super) fn scarcity(cause: &io::Error) -> &'static str {
+    match cause.raw_os_error() {
+        Some(libc::EMFILE) => {
+            " (the program has no descriptors left: raise `ulimit -n`, or use fewer workers; each \
+             takes three)"
+        }
+        Some(libc::ENFILE) => " (the machine has no descriptors left)",
+        Some(libc::EAGAIN) => {
+            " (no processes left: see `ulimit -u`, RLIMIT_NPROC, and the pids limit of the cgroup)"
+        }
+        Some(libc::ENOMEM) => " (no memory left for another process)",
+        _ => "",
     }
 }
 
@@ -222,7 +235,8 @@ fn environment(additions: Vec<(OsString, OsString)>, mark: u64) -> Result<Vec<CS
     let added = (0..added.len()).filter(|&index| !later(index)).map(|index| added[index].clone());
     for (name, value) in own.chain(added) {
         if name.is_empty() || name.as_bytes()[1..].contains(&b'=') {
-            return Err(Error::invalid(format!("{name:?} cannot be the name of a variable")));
+            let message = format!("an environment variable cannot have the name {name:?}");
+            return Err(Error::invalid(message));
         }
         let mut entry = name.into_vec();
         entry.push(b'=');

@@ -60,7 +60,7 @@ impl Engine {
     /// cannot, the others are killed and reaped, and its error is returned.
     pub(crate) fn start(config: Config, launch: Launch) -> Result<Engine, Error> {
         let failed = |what: &str, cause: std::io::Error| {
-            let message = format!("failed to {what}: {cause}");
+            let message = format!("failed to {what}: {cause}{}", launch::scarcity(&cause));
             Error::new(ErrorKind::Spawn, message).with_source(cause)
         };
         let workers = config.workers;

@@ -1,5 +1,6 @@
 //! How a worker ended, put into words.
 
+use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -38,7 +39,10 @@ impl Obituary {
         let item = item.map(index);
         let on = item.map_or_else(String::new, |item| format!(" on item {item}"));
         let Obituary { who, pid, .. } = self;
-        let error = match &self.last_words {
+        // Where it ended otherwise, the task caught that panic and met its end later.
+        let aborted = |status: ExitStatus| status.signal() == Some(libc::SIGABRT);
+        let last_words = self.last_words.as_ref().filter(|_| self.status.is_none_or(aborted));
+        let error = match last_words {
             Some(panic) => {
                 let place =
                     panic.location.as_deref().map_or_else(String::new, |at| format!(" at {at}"));
@@ -73,12 +77,17 @@ impl Obituary {
                 format!("{who} (pid {pid}) {} before it began an item{}", self.end(), self.cause())
             }
             _ => {
-                let cause = match self.status.and_then(|status| status.code()) {
-                    Some(_) => {
+                let exited = self.status.is_some_and(|status| status.code().is_some());
+                let cause = match self.doom {
+                    // No task has run, so none is to blame.
+                    Some(Doom::ChannelClosed | Doom::Nonsense) => {
+                        " (likely cause: a worker program that does not use this library)"
+                    }
+                    _ if exited => {
                         " (likely cause: a static constructor that ends the process, or a worker \
                          program that does not use this library)"
                     }
-                    None => &self.cause(),
+                    _ => &self.cause(),
                 };
                 format!("{who} (pid {pid}) {} before it reported in{cause}", self.end())
             }

@@ -51,6 +51,9 @@ pub(crate) struct Packer {
     next: Item,
     bytes: Vec<u8>,
     starts: Vec<usize>,
+    /// Where the last item ends. Bytes after it are of one whose encoding
+    /// panicked, in a caller that caught that and goes on.
+    end: usize,
 }
 
 /// Why an item was not packed.
@@ -85,7 +88,8 @@ impl Packer {
         &mut self,
         encode: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), NotPacked<E>> {
-        let start = self.bytes.len();
+        let start = self.end;
+        self.bytes.truncate(start);
         message::put_item(&mut self.bytes, encode).map_err(NotPacked::Unencodable)?;
         let length = self.bytes.len() - start;
         if length > MAX_ITEM {
@@ -93,6 +97,7 @@ impl Packer {
             return Err(NotPacked::TooLong(length));
         }
         self.starts.push(start);
+        self.end += length;
         self.next += 1;
         Ok(())
     }
@@ -108,6 +113,7 @@ impl Packer {
     pub(crate) fn take(&mut self) -> Pack {
         let count = self.starts.len();
         assert!(count > 0, "an empty pack");
+        self.bytes.truncate(std::mem::take(&mut self.end));
         Pack {
             items: self.next - count as Item..self.next,
             bytes: Arc::new(std::mem::take(&mut self.bytes)),

@@ -53,12 +53,19 @@ impl Child {
     pub(crate) fn is_exiting(&self) -> bool {
         /// `PF_EXITING` of the kernel's `sched.h`.
         const EXITING: u64 = 4;
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()));
+        let stat = match std::fs::read_to_string(format!("/proc/{}/stat", self.pid())) {
+            Ok(stat) => stat,
+            // With nothing left to look with, it is killed rather than waited for.
+            // Any other error: it is gone already (the program ignores SIGCHLD).
+            Err(error) => {
+                let scarce = [libc::EMFILE, libc::ENFILE, libc::ENOMEM].map(Some);
+                return !scarce.contains(&error.raw_os_error());
+            }
+        };
         // The name, in parentheses, may hold anything; the flags are the seventh
         // field after it.
-        let flags = stat.ok().and_then(|stat| {
-            stat.rsplit_once(')')?.1.split_whitespace().nth(6)?.parse::<u64>().ok()
-        });
+        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+        let flags = fields.split_whitespace().nth(6).and_then(|flags| flags.parse::<u64>().ok());
         flags.is_none_or(|flags| flags & EXITING != 0)
     }
 

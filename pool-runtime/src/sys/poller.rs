@@ -10,6 +10,8 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustix::io::Errno;
 
+use super::fds::above_standard;
+
 /// The bell's token.
 pub(crate) const BELL: u64 = u64::MAX;
 
@@ -22,8 +24,8 @@ pub(crate) struct Poller {
 
 impl Poller {
     pub(crate) fn new() -> io::Result<Poller> {
-        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let epoll = above_standard(epoll::create(CreateFlags::CLOEXEC)?)?;
+        let bell = above_standard(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)?;
         let poller = Poller { epoll, bell };
         poller.add(poller.bell.as_fd(), BELL)?;
         Ok(poller)

@@ -45,12 +45,19 @@ pub(crate) fn ignore_sigpipe() {
 /// Puts every signal to its default and unblocks them all. Only system calls:
 /// it runs in a process that shares its parent's memory, before exec.
 pub(super) fn reset_all() {
-    // SAFETY: SIG_DFL is valid for every signal; those that cannot be changed
-    // (SIGKILL, SIGSTOP, the C library's own) give an error, which is ignored.
+    // By the system call itself: the C library refuses its own two, 32 and 33,
+    // which its posix_spawn leaves ignored in a program that it has started. All
+    // zero is the default in the kernel's `struct sigaction`: handler, flags,
+    // restorer, and a mask of 8 bytes.
+    let default = [0u64; 4];
+    // SAFETY: the kernel reads `default`, which is as long as what it reads, and
+    // writes nothing, since there is no place for the old one. The default is
+    // valid for every signal; SIGKILL and SIGSTOP give an error, which is ignored.
     // The empty set is initialised by sigemptyset before use.
     unsafe {
         for signal in 1..=64 {
-            libc::signal(signal, libc::SIG_DFL);
+            let old = ptr::null_mut::<u64>();
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), old, 8usize);
         }
         let mut none = MaybeUninit::uninit();
         libc::sigemptyset(none.as_mut_ptr());

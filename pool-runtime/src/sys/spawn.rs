@@ -108,6 +108,11 @@ pub(crate) fn spawn(program: &Program<'_>) -> Result<Child, SpawnError> {
     // SAFETY: clone succeeded, so with CLONE_PIDFD it wrote a new descriptor here,
     // which nobody else knows.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    // Off the standard descriptors, if it can be: the child exists already.
+    let pidfd = match pidfd.as_raw_fd() {
+        0..=2 => rustix::io::fcntl_dupfd_cloexec(&pidfd, 3).unwrap_or(pidfd),
+        _ => pidfd,
+    };
     let child = Child::new(pid, pidfd);
     match plan.failed {
         None => Ok(child),

@@ -1,6 +1,14 @@
-//! A frame is its body's length (`u64`, little endian) and its body.
+//! A frame is its head and its body. The head is a `u64`, little endian: the
+//! body's length in the lower five bytes and a mark in the upper three.
+//!
+//! Without the mark a single byte that a task writes into the channel would turn
+//! the next head into some other length, and the program would wait for bytes
+//! that nobody sends. The mark's bytes differ, so no shift of a head is a head.
 
 use crate::limits::MAX_FRAME;
+
+const MARK: u64 = 0x9e_37_b5 << LENGTH_BITS;
+const LENGTH_BITS: u32 = 40;
 
 /// Bytes before the body.
 pub(crate) const HEADER: usize = 8;
@@ -17,10 +25,11 @@ pub(crate) enum Split<'a> {
 }
 
 pub(crate) fn split(bytes: &[u8]) -> Split<'_> {
-    let Some((length, rest)) = bytes.split_first_chunk::<HEADER>() else {
+    let Some((head, rest)) = bytes.split_first_chunk::<HEADER>() else {
         return Split::Partial { needs: HEADER };
     };
-    let length = u64::from_le_bytes(*length);
+    // Without the right mark it is no length that is allowed.
+    let length = u64::from_le_bytes(*head) ^ MARK;
     if length == 0 || length > MAX_FRAME {
         return Split::Corrupt;
     }
@@ -44,7 +53,7 @@ pub(crate) fn begin(out: &mut Vec<u8>) -> usize {
 pub(crate) fn finish(out: &mut [u8], start: usize, more: usize) {
     let length = (out.len() - start - HEADER + more) as u64;
     assert!(length > 0 && length <= MAX_FRAME, "a frame of {length} bytes");
-    out[start..start + HEADER].copy_from_slice(&length.to_le_bytes());
+    out[start..start + HEADER].copy_from_slice(&(MARK | length).to_le_bytes());
 }
 
 #[cfg(test)]
@@ -66,9 +75,26 @@ mod tests {
     }
 
     #[test]
-    fn an_impossible_length_is_corruption() {
+    fn an_impossible_head_is_corruption() {
         assert_eq!(split(&0u64.to_le_bytes()), Split::Corrupt);
+        assert_eq!(split(&3u64.to_le_bytes()), Split::Corrupt);
         assert_eq!(split(&u64::MAX.to_le_bytes()), Split::Corrupt);
-        assert_eq!(split(&(MAX_FRAME + 1).to_le_bytes()), Split::Corrupt);
+        assert_eq!(split(&(MARK | (MAX_FRAME + 1)).to_le_bytes()), Split::Corrupt);
+        let largest = Split::Partial { needs: HEADER + usize::try_from(MAX_FRAME).unwrap() };
+        assert_eq!(split(&(MARK | MAX_FRAME).to_le_bytes()), largest);
+    }
+
+    #[test]
+    fn a_shifted_head_is_corruption() {
+        for length in [1, 33, 1000] {
+            let mut frame = Vec::new();
+            let start = begin(&mut frame);
+            frame.resize(HEADER + length, 0);
+            finish(&mut frame, start, 0);
+            for stray in 1..HEADER {
+                let shifted = [&vec![0; stray][..], &frame].concat();
+                assert_eq!(split(&shifted), Split::Corrupt, "{stray} bytes before {length}");
+            }
+        }
     }
 }

@@ -20,17 +20,31 @@ thread_local! {
     static NOTED: RefCell<Option<PanicReport>> = const { RefCell::new(None) };
 }
 
+/// What the standard library says in a second panic when the first cannot
+/// unwind: out of a function with the C ABI, or out of a destructor that runs
+/// while another panic unwinds.
+const CANNOT_UNWIND: [&str; 2] =
+    ["panic in a function that cannot unwind", "panic in a destructor during cleanup"];
+
 /// Installs the hook. A panic on the thread that runs tasks prints nothing: it
 /// is reported to the program. Other threads panic as in any program.
 pub(super) fn install(sender: Sender) {
     let default = std::panic::take_hook();
+    let worker = std::process::id();
     std::panic::set_hook(Box::new(move |info| {
-        let Some(phase) = task::phase() else {
-            return default(info);
+        let phase = match task::phase() {
+            // Not in a copy of the worker that the task has forked.
+            Some(phase) if std::process::id() == worker => phase,
+            _ => return default(info),
         };
+        let message = text(info.payload());
+        if CANNOT_UNWIND.contains(&&*message) && NOTED.with_borrow(Option::is_some) {
+            // What was thrown says more than that it met a wall.
+            return;
+        }
         let report = PanicReport {
             phase,
-            message: text(info.payload()),
+            message,
             location: info.location().map(ToString::to_string),
             backtrace: Some(Backtrace::force_capture().to_string()),
         };
@@ -49,8 +63,10 @@ pub(super) fn run<R>(call: impl FnOnce() -> R) -> Result<R, PanicReport> {
     let phase = task::phase().expect("the call has begun and not ended");
     result.map_err(|payload| {
         let message = text(&*payload);
+        // Taken before the payload goes: its destructor may panic too.
+        let noted = NOTED.take();
         discard(payload);
-        match NOTED.take() {
+        match noted {
             Some(noted) if noted.message == message => noted,
             // Thrown without the hook's knowledge (`resume_unwind`, as when the
             // task joins a thread that panicked), or the task replaced the hook.

@@ -43,7 +43,7 @@ impl Core {
                 assert!(before.is_none(), "two workers in slot {}", worker.slot);
             }
             Err(error) => {
-                self.last_end = Some(error);
+                self.note_end(error);
                 self.life_changed = true;
                 let _ = self.tell(Event::StartFailed { worker });
             }

@@ -62,7 +62,7 @@ impl Core {
             doom: member.doom,
             last_words: member.last_words.take(),
         };
-        self.last_end = Some(obituary.of_start(self.start_timeout));
+        self.note_end(obituary.of_start(self.start_timeout));
         self.obituaries[slot.0] = Some(obituary);
         self.life_changed = true;
         // Decided once its item has failed: that may end the job, and then no worker

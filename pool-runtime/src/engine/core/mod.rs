@@ -229,6 +229,14 @@ impl Core {
         self.awaited > 0 && self.last_end.is_none()
     }
 
+    /// Keeps how a worker came to its end, or why it could not be started; while
+    /// the pool starts up, the first of these, which the others may follow from.
+    fn note_end(&mut self, end: Error) {
+        if self.awaited == 0 || self.last_end.is_none() {
+            self.last_end = Some(end);
+        }
+    }
+
     pub(super) fn take_start_failure(&mut self) -> Option<Error> {
         if self.awaited > 0 { self.last_end.take() } else { None }
     }

@@ -16,15 +16,17 @@ pub(super) const MOST_EMPTY: u32 = 1 << 24;
 /// Takes values off the front of what is left.
 pub(super) struct Decoder<'de> {
     rest: &'de [u8],
-    /// Elements so far that took no bytes.
-    empty: u32,
+    /// How many more elements may take no bytes.
+    pub(super) empty: u32,
 }
 
 impl<'de> Decoder<'de> {
+    #[inline]
     pub(super) fn new(bytes: &'de [u8]) -> Self {
-        Decoder { rest: bytes, empty: 0 }
+        Decoder { rest: bytes, empty: MOST_EMPTY }
     }
 
+    #[inline]
     pub(super) fn end(&self) -> Result<()> {
         if self.rest.is_empty() { Ok(()) } else { Err(Cause::Trailing.into()) }
     }
@@ -85,10 +87,7 @@ impl<'de> Decoder<'de> {
         let before = self.rest.len();
         let value = seed.deserialize(&mut *self)?;
         if self.rest.len() == before {
-            self.empty = self.empty.saturating_add(1);
-            if self.empty > MOST_EMPTY {
-                return Err(Cause::EmptyElements(MOST_EMPTY).into());
-            }
+            self.empty = self.empty.checked_sub(1).ok_or(Cause::EmptyElements(MOST_EMPTY))?;
         }
         Ok(value)
     }
@@ -155,7 +154,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
 
     #[inline]
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        // Copied first, since what is aligned is checked in half the time.
+        // Copied first, since checking is faster where it is aligned.
         let text = String::from_utf8(self.bytes()?.to_vec());
         visitor.visit_string(text.map_err(|error| Cause::Utf8(error.utf8_error()))?)
     }

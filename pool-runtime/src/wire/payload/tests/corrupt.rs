@@ -51,18 +51,25 @@ fn a_list_of_what_takes_no_bytes_comes_to_an_end() {
         round(vec![vec![(); count]; 3]);
     }
     round(HashMap::from([((), ())]));
-    let endless = u64::MAX.to_le_bytes();
-    let error = decode::<Vec<()>>(&endless).unwrap_err().to_string();
+    let error = decode::<Vec<()>>(&u64::MAX.to_le_bytes()).unwrap_err().to_string();
     assert_eq!(error, format!("more than {MOST_EMPTY} elements that take no bytes"));
-    decode::<Vec<PhantomData<u8>>>(&endless).unwrap_err();
-    decode::<Vec<[u8; 0]>>(&endless).unwrap_err();
-    decode::<HashSet<()>>(&endless).unwrap_err();
-    decode::<HashMap<(), ()>>(&endless).unwrap_err();
 
+    fn within<T: for<'de> Deserialize<'de>>(bound: u32, bytes: &[u8]) -> bool {
+        let mut decoder = de::Decoder::new(bytes);
+        decoder.empty = bound;
+        T::deserialize(&mut decoder).is_ok()
+    }
+    let ten = 10u64.to_le_bytes();
+    assert!(within::<Vec<()>>(10, &ten) && !within::<Vec<()>>(9, &ten));
+    assert!(within::<Vec<[u8; 0]>>(10, &ten) && !within::<Vec<[u8; 0]>>(9, &ten));
+    assert!(within::<HashSet<()>>(10, &ten) && !within::<HashSet<()>>(9, &ten));
+    assert!(within::<HashMap<(), ()>>(10, &ten) && !within::<HashMap<(), ()>>(9, &ten));
+    assert!(within::<Vec<PhantomData<u8>>>(10, &ten));
     // The bound is on the whole message, not on each list in it.
-    let lists = vec![vec![(); MOST_EMPTY as usize / 100]; 101];
-    decode::<Vec<Vec<()>>>(&bytes_of(&lists)).unwrap_err();
-    round(vec![vec![(); MOST_EMPTY as usize / 100]; 100]);
+    let lists = bytes_of(&vec![vec![(); 10]; 3]);
+    assert!(within::<Vec<Vec<()>>>(30, &lists) && !within::<Vec<Vec<()>>>(29, &lists));
+    // What a type has of it is no matter.
+    assert!(within::<((), [(); 9])>(0, &[]));
 }
 
 /// What `size_hint` said, of which users make room; the elements are left.

@@ -101,7 +101,7 @@ struct Everything {
     transparent: Transparent,
     generic: Generic<Vec<i8>>,
     map: BTreeMap<String, Vec<u128>>,
-    empties: Vec<Marker>,
+    empty: Option<Marker>,
     fixed: [f64; 3],
     shapes: Vec<Shape>,
     last: Result<Vec<u64>, usize>,
@@ -173,7 +173,7 @@ impl Random {
             map: (0..self.below(4))
                 .map(|_| (self.text(), self.list(3, |random| u128::from(random.next()) << 9)))
                 .collect(),
-            empties: self.list(9, |_| Marker),
+            empty: (self.below(2) == 0).then_some(Marker),
             fixed: [self.float(), self.float(), self.float()],
             shapes: self.list(3, |random| random.shape(2)),
             last: if self.below(2) == 0 {
@@ -211,15 +211,12 @@ fn random_values_with_bytes_torn_out_and_turned() {
                     *byte = [0, 1, 0x80, 0xff, random.next() as u8][random.below(5)];
                 }
             }
-            // bincode would count a huge list of what takes no bytes to its end,
-            // so it is asked only where this codec has come to an end in time.
             match decode::<Everything>(&bytes) {
                 Ok(value) => {
                     // Compared as bytes, since a number may have become NaN.
                     let theirs: Everything = bincode().deserialize(&bytes).unwrap();
                     assert_eq!(bytes_of(&value), bytes_of(&theirs));
                 }
-                Err(error) if error.to_string().contains("take no bytes") => {}
                 Err(_) => assert!(bincode().deserialize::<Everything>(&bytes).is_err()),
             }
         }

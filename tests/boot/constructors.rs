@@ -1,0 +1,36 @@
+//! What C and C++ do before `main` has happened when a task runs, and only once.
+
+use super::programs::{Built, test};
+
+fn workers_see_what_constructors_have_built(built: Built) {
+    test(|| {
+        let ended = built.run("constructors").run().success();
+        let order = ended.stdout[3].strip_prefix("c here: ").expect("the order in the program");
+        assert!(order.starts_with("(3, "), "each of three C constructors runs once: {order}");
+        assert_eq!(
+            ended.stdout,
+            [
+                "c++ here: (1, 14, 51)",
+                "c++ in a worker: (1, 14, 51)",
+                "ages in a worker: [36, 41, -1]",
+                &format!("c here: {order}"),
+                &format!("c in a worker: {order}"),
+                // So the worker had to run the last one itself.
+                "before the hook: (true, false)",
+            ],
+            "{built:?}"
+        );
+    });
+}
+
+#[test]
+fn a_worker_sees_what_constructors_have_built() {
+    workers_see_what_constructors_have_built(Built::Debug);
+}
+
+#[test]
+fn a_worker_sees_what_constructors_have_built_whatever_the_linker_does() {
+    for built in [Built::Release, Built::Fat, Built::Abort, Built::Static] {
+        workers_see_what_constructors_have_built(built);
+    }
+}

@@ -1,0 +1,10 @@
+//! What tasks, values and callers can do to a pool short of plain crashes, which
+//! are in `crash_matrix`.
+
+#![allow(unsafe_code)]
+
+mod callers;
+mod meddling;
+mod messages;
+mod offspring;
+mod panics;

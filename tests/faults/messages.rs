@@ -1,0 +1,261 @@
+//! Values that do not survive the way, and large ones that must.
+
+use std::collections::BTreeSet;
+use std::os::fd::{BorrowedFd, RawFd};
+
+use pool_runtime::{ErrorKind, Pool, pool_task};
+use pool_tests::clean::clean;
+use pool_tests::fault::kill_this_process;
+use pool_tests::pools::{idle, pids};
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::meddling::channel_sockets;
+
+/// Fails to be encoded where `good` is false, after a part of it was written.
+#[derive(Debug, Deserialize)]
+struct Picky {
+    good: bool,
+    pid: u32,
+}
+
+impl Serialize for Picky {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        /// Written in part, and then not.
+        struct Half;
+        impl Serialize for Half {
+            fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+                Err(S::Error::custom("not this one"))
+            }
+        }
+        match self.good {
+            true => (self.good, self.pid).serialize(serializer),
+            false => (0_u64, "a part", Half).serialize(serializer),
+        }
+    }
+}
+
+#[pool_task]
+fn picky(good: bool) -> Picky {
+    Picky { good, pid: std::process::id() }
+}
+
+#[test]
+fn two_hundred_results_that_cannot_be_encoded_cost_no_worker() {
+    let _clean = clean();
+    let pool = Pool::new(2).unwrap();
+    let before = pids(&pool);
+    for chunk in [1, 7, 300] {
+        let items = std::iter::repeat_n(false, 200).chain(std::iter::repeat_n(true, 100));
+        let results: Vec<_> = pool.job(picky).chunk_size(chunk).imap(items).collect();
+        assert_eq!(results.len(), 300);
+        for (item, result) in results.into_iter().enumerate() {
+            if item >= 200 {
+                assert!(before.contains(&result.unwrap().pid));
+                continue;
+            }
+            let error = result.unwrap_err();
+            assert_eq!((error.kind(), error.item()), (ErrorKind::Encode, Some(item)), "{error}");
+            assert!(before.contains(&error.pid().unwrap()));
+            assert!(error.to_string().contains("not this one"), "{error}");
+        }
+        assert_eq!(idle(&pool, 2), before);
+    }
+}
+
+/// Encodes itself as something that it cannot be decoded from.
+#[derive(Debug)]
+struct Mismatch(u32);
+
+impl Serialize for Mismatch {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            0 => "longer than a number".serialize(serializer),
+            1 => 1_u8.serialize(serializer),
+            _ => self.0.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Mismatch {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Mismatch, D::Error> {
+        match u32::deserialize(deserializer)? {
+            2 => Err(serde::de::Error::custom("2 is not accepted here")),
+            number => Ok(Mismatch(number)),
+        }
+    }
+}
+
+#[pool_task]
+fn mismatch(n: u32) -> Mismatch {
+    Mismatch(n)
+}
+
+#[test]
+fn a_result_that_cannot_be_decoded_is_an_error_of_its_item() {
+    let _clean = clean();
+    let pool = Pool::new(2).unwrap();
+    let before = pids(&pool);
+    for (item, result) in pool.imap(mismatch, 0..20).enumerate() {
+        if item > 2 {
+            assert_eq!(result.unwrap().0 as usize, item);
+            continue;
+        }
+        let error = result.unwrap_err();
+        assert_eq!((error.kind(), error.item()), (ErrorKind::Decode, Some(item)), "{error}");
+        assert_eq!(error.task(), Some("faults::messages::mismatch"));
+        let text = error.to_string();
+        let says =
+            format!("failed to decode the result of faults::messages::mismatch on item {item}");
+        assert!(text.starts_with(&says), "{text}");
+        let why = if item == 2 { "2 is not accepted here" } else { "do not match" };
+        assert!(text.contains(why), "{text}");
+        assert!(std::error::Error::source(&error).is_some());
+    }
+    assert_eq!(idle(&pool, 2), before, "no worker is to blame");
+    assert_eq!(pool.map(mismatch, 0..3).unwrap_err().kind(), ErrorKind::Decode);
+    assert_eq!(pool.apply(mismatch, 0).unwrap_err().kind(), ErrorKind::Decode);
+    assert_eq!(pool.map(mismatch, 3..9).unwrap().len(), 6);
+}
+
+/// An argument that a worker cannot decode although it was encoded.
+#[pool_task]
+fn take_mismatch(value: Mismatch) -> u32 {
+    value.0
+}
+
+#[test]
+fn an_argument_that_cannot_be_decoded_is_an_error_of_its_item() {
+    let _clean = clean();
+    let pool = Pool::new(2).unwrap();
+    let before = pids(&pool);
+    for (item, result) in pool.imap(take_mismatch, (0..10).map(Mismatch)).enumerate() {
+        if item > 2 {
+            assert_eq!(result.unwrap() as usize, item);
+            continue;
+        }
+        let error = result.unwrap_err();
+        assert_eq!((error.kind(), error.item()), (ErrorKind::Decode, Some(item)), "{error}");
+        assert!(error.to_string().contains("argument `value`: "), "{error}");
+        assert!(before.contains(&error.pid().unwrap()));
+    }
+    assert_eq!(idle(&pool, 2), before);
+}
+
+const LARGE: usize = 64 << 20;
+
+#[pool_task]
+fn shout(text: String) -> String {
+    text.to_ascii_uppercase()
+}
+
+#[test]
+fn sixty_four_mebibytes_go_both_ways_at_once_on_every_worker() {
+    let _clean = clean();
+    let pool = Pool::new(3).unwrap();
+    let before = pids(&pool);
+    // Twice as many items as workers: an argument is on its way to each worker
+    // while a result is on its way back from it.
+    let letters = ["a", "b", "c", "d", "e", "f"];
+    let items = letters.iter().map(|letter| letter.repeat(LARGE));
+    for (letter, result) in letters.iter().zip(pool.job(shout).chunk_size(1).imap(items)) {
+        let text = result.unwrap();
+        assert_eq!(text.len(), LARGE);
+        let expected = letter.to_uppercase().as_bytes()[0];
+        assert!(text.bytes().all(|byte| byte == expected));
+    }
+    assert_eq!(pids(&pool), before);
+}
+
+/// Bytes that were sent on the socket and not received.
+fn unreceived(socket: RawFd) -> i32 {
+    let mut bytes = 0;
+    // SAFETY: the request writes an integer, which `bytes` is.
+    let asked = unsafe { libc::ioctl(socket, libc::TIOCOUTQ, &raw mut bytes) };
+    if asked == 0 { bytes } else { 0 }
+}
+
+/// Returns a result much larger than any buffer, and dies once part of it is
+/// out, if `dies`.
+#[pool_task]
+fn die_while_sending(dies: bool) -> String {
+    if dies {
+        let sockets = channel_sockets();
+        std::thread::spawn(move || {
+            loop {
+                // More than the announcement of an item takes.
+                if sockets.iter().any(|&socket| unreceived(socket) > 8 << 10) {
+                    kill_this_process();
+                }
+            }
+        });
+    }
+    "r".repeat(LARGE)
+}
+
+#[test]
+fn a_worker_that_dies_halfway_through_sending_costs_that_item() {
+    let _clean = clean();
+    let pool = Pool::new(2).unwrap();
+    for chunk in [1, 3, 6] {
+        let items = [false, true, false, false, true, false];
+        let results = pool.job(die_while_sending).chunk_size(chunk).imap(items);
+        let mut dead = BTreeSet::new();
+        for (item, (dies, result)) in items.into_iter().zip(results).enumerate() {
+            if !dies {
+                assert_eq!(result.unwrap().len(), LARGE, "item {item}");
+                continue;
+            }
+            let error = result.unwrap_err();
+            assert_eq!((error.kind(), error.item()), (ErrorKind::Died, Some(item)), "{error}");
+            assert_eq!(error.signal(), Some(libc::SIGKILL), "{error}");
+            dead.insert(error.pid().unwrap());
+        }
+        assert_eq!(dead.len(), 2);
+        assert!(idle(&pool, 2).is_disjoint(&dead));
+    }
+}
+
+/// Dies while its next argument, a large one, is on its way to it.
+#[pool_task]
+fn die_while_receiving(text: String) -> usize {
+    if text.len() == 1 {
+        kill_this_process();
+    }
+    text.len()
+}
+
+#[test]
+fn a_worker_that_dies_halfway_through_receiving_costs_the_item_it_ran() {
+    let _clean = clean();
+    let pool = Pool::new(1).unwrap();
+    let items = ["x".to_owned(), "y".repeat(LARGE), "z".repeat(LARGE)];
+    // All in one chunk, of which the socket holds a fraction.
+    let mut results = pool.job(die_while_receiving).chunk_size(3).imap(items);
+    let error = results.next().unwrap().unwrap_err();
+    assert_eq!((error.kind(), error.item()), (ErrorKind::Died, Some(0)), "{error}");
+    assert_eq!(results.next().unwrap().unwrap(), LARGE);
+    assert_eq!(results.next().unwrap().unwrap(), LARGE);
+    assert!(results.next().is_none());
+}
+
+/// Closes its end for receiving, while the program is sending to it.
+#[pool_task]
+fn stop_listening(bytes: usize) -> usize {
+    for socket in channel_sockets() {
+        // SAFETY: the descriptor was seen open, and nobody closes it meanwhile.
+        let socket = unsafe { BorrowedFd::borrow_raw(socket) };
+        let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
+    }
+    bytes
+}
+
+#[test]
+fn a_task_that_shuts_its_channel_down_costs_its_item() {
+    let _clean = clean();
+    let pool = Pool::new(2).unwrap();
+    let error = pool.apply(stop_listening, 1).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Died, "{error}");
+    assert_eq!(pool.map(shout, ["a".to_owned()]).unwrap(), ["A"]);
+    idle(&pool, 2);
+}

@@ -1,0 +1,170 @@
+//! Programs that have run out of descriptors or processes: an error that names
+//! the resource, nothing left behind, and all is well once there is room again.
+
+#![allow(unsafe_code)]
+
+use std::fs::File;
+
+use pool_runtime::{Error, ErrorKind, Pool, pool_task};
+use pool_tests::alone::alone;
+use pool_tests::clean::descriptors;
+use pool_tests::fault::limit;
+use rustix::process::{Resource, getrlimit, getuid};
+
+#[pool_task]
+fn double(n: u64) -> u64 {
+    n * 2
+}
+
+#[pool_task]
+fn own_user() -> u32 {
+    getuid().as_raw()
+}
+
+/// Lets go of `room` descriptors, the rest below the limit being taken.
+fn with_descriptors<R>(room: usize, call: impl FnOnce() -> R) -> R {
+    let before = getrlimit(Resource::Nofile).current.unwrap();
+    limit(Resource::Nofile, 128);
+    let mut taken: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+    taken.truncate(taken.len().checked_sub(room).expect("room for the test"));
+    let result = call();
+    drop(taken);
+    limit(Resource::Nofile, before);
+    result
+}
+
+fn assert_names_descriptors(error: &Error) {
+    assert_eq!(error.kind(), ErrorKind::Spawn, "{error}");
+    assert!(error.to_string().contains("ulimit -n"), "{error}");
+    assert!(std::error::Error::source(error).is_some(), "{error}");
+}
+
+#[test]
+fn the_fourth_of_five_workers_that_finds_no_descriptor_takes_the_others_with_it() {
+    alone("the_fourth_of_five_workers_that_finds_no_descriptor_takes_the_others_with_it", || {
+        let five = |room| with_descriptors(room, || Pool::new(5).map(|pool| pool.workers().len()));
+        let enough = (1..100).find(|&room| five(room).is_ok()).expect("a hundred are enough");
+        let mut named = Vec::new();
+        for room in (0..enough).rev() {
+            let error = five(room).unwrap_err();
+            assert_names_descriptors(&error);
+            let text = error.to_string();
+            named.extend((0..5).filter(|slot| text.contains(&format!("worker {slot}"))));
+        }
+        // The less room there is, the earlier it ends.
+        assert!(named.is_sorted_by(|a, b| a >= b), "{named:?}");
+        assert!([0, 3, 4].iter().all(|slot| named.contains(slot)), "{named:?}");
+        assert_eq!(double.pmap(0..5, 5).unwrap(), [0, 2, 4, 6, 8]);
+    });
+}
+
+#[test]
+fn a_process_without_descriptors_is_an_error() {
+    alone("a_process_without_descriptors_is_an_error", || {
+        for room in 0..6 {
+            let error = with_descriptors(room, || double.spawn(1).map(|_| ())).unwrap_err();
+            assert_names_descriptors(&error);
+        }
+        assert_eq!(double.spawn(1).unwrap().join().unwrap(), 2);
+    });
+}
+
+#[pool_task]
+fn die_on_zero(n: u64) -> u64 {
+    if n == 0 {
+        std::process::exit(7);
+    }
+    n
+}
+
+#[test]
+fn a_worker_that_cannot_be_replaced_for_want_of_descriptors_fails_the_calls() {
+    alone("a_worker_that_cannot_be_replaced_for_want_of_descriptors_fails_the_calls", || {
+        let pool = Pool::new(1).unwrap();
+        let before = descriptors();
+        with_descriptors(0, || {
+            let error = pool.apply(die_on_zero, 0).unwrap_err();
+            assert_eq!((error.kind(), error.exit_code()), (ErrorKind::Died, Some(7)), "{error}");
+            // The dead worker's own three are free again, and no more is needed
+            // for the next; so they are taken too.
+            let rest: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+            match pool.map(die_on_zero, 0..3) {
+                Err(error) if error.kind() == ErrorKind::Died => {}
+                result => assert_names_descriptors(&result.unwrap_err()),
+            }
+            drop(rest);
+        });
+        assert_eq!(pool.map(die_on_zero, 1..3).unwrap(), [1, 2]);
+        assert!(descriptors().len() <= before.len());
+    });
+}
+
+/// Processes and threads of a user, which is what `RLIMIT_NPROC` counts.
+fn tasks_of(user: u32) -> u64 {
+    let field = |status: &str, name: &str| -> Option<u64> {
+        let line = status.lines().find(|line| line.starts_with(name))?;
+        line.split_whitespace().nth(1)?.parse().ok()
+    };
+    let entries = std::fs::read_dir("/proc").unwrap();
+    // Not `self`, which is one of the others.
+    let pids = entries.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse::<u32>().ok());
+    let status = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/status")).ok();
+    let processes = pids.filter_map(status);
+    let own = processes.filter(|status| field(status, "Uid:") == Some(user.into()));
+    own.filter_map(|status| field(&status, "Threads:")).sum()
+}
+
+/// Becomes a user without privileges, whom the limit binds; gives the user.
+fn become_nobody() -> u32 {
+    if getuid().is_root() {
+        // One that has no other processes, as a rule.
+        let user = 20_000 + std::process::id() % 40_000;
+        // SAFETY: these calls take integers and a null pointer for an empty list.
+        // The C library sees to it that they hold for every thread.
+        let done = unsafe {
+            [libc::setgroups(0, std::ptr::null()), libc::setgid(user), libc::setuid(user)]
+        };
+        assert_eq!(done, [0, 0, 0], "{}", std::io::Error::last_os_error());
+    }
+    getuid().as_raw()
+}
+
+#[test]
+fn no_processes_left_is_an_error_that_names_the_limit() {
+    alone("no_processes_left_is_an_error_that_names_the_limit", || {
+        let was_root = getuid().is_root();
+        let user = become_nobody();
+        let before = getrlimit(Resource::Nproc).current;
+        // Beside the pool's own thread: none, some, and enough for three workers.
+        for room in 0..=4 {
+            limit(Resource::Nproc, tasks_of(user) + room);
+            // More than other programs of the user can make room for meanwhile.
+            let error = Pool::new(200).map(|_| ()).expect_err("there is no room for them");
+            let text = error.to_string();
+            assert_eq!(error.kind(), ErrorKind::Spawn, "{text}");
+            assert!(text.contains("RLIMIT_NPROC"), "{text}");
+            if was_root {
+                let who = match room {
+                    0 => "the pool's thread".to_owned(),
+                    room => format!("worker {}", room - 1),
+                };
+                assert!(text.contains(&format!("failed to start {who}")), "room {room}: {text}");
+            }
+        }
+        let (current, maximum) = (before, getrlimit(Resource::Nproc).maximum);
+        let limit = rustix::process::Rlimit { current, maximum };
+        rustix::process::setrlimit(Resource::Nproc, limit).unwrap();
+        assert_eq!(double.pmap(0..5, 5).unwrap(), [0, 2, 4, 6, 8]);
+    });
+}
+
+#[test]
+fn workers_of_a_program_that_gave_up_its_privileges_have_none() {
+    alone("workers_of_a_program_that_gave_up_its_privileges_have_none", || {
+        let user = become_nobody();
+        assert_eq!(own_user.pmap([(), ()], 2).unwrap(), [user, user]);
+        let pool = Pool::new(2).unwrap();
+        assert_eq!(pool.apply(die_on_zero, 0).unwrap_err().exit_code(), Some(7));
+        assert_eq!(pool.map(own_user, [(); 4]).unwrap(), [user; 4]);
+    });
+}
