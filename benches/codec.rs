@@ -102,6 +102,13 @@ impl Sample for (Vec<u8>, Vec<f64>) {
     }
 }
 
+/// The numbers are not aligned in the message.
+impl Sample for (u8, Vec<f64>) {
+    fn sample() -> Self {
+        (1, Sample::sample())
+    }
+}
+
 /// As a user would write it.
 #[derive(Debug, Serialize, Deserialize)]
 struct Measurement {
@@ -214,6 +221,7 @@ rows!(Bincode in bincode_1, Ours in ours: [
     Vec<u8>,
     Vec<f64>,
     (Vec<u8>, Vec<f64>),
+    (u8, Vec<f64>),
     Measurement,
     Vec<bool>,
     Vec<[f64; 3]>,
