@@ -5,7 +5,8 @@
 //! is one, is that of a borrow that the signature ties down.
 
 use std::any::TypeId;
-use std::mem::ManuallyDrop;
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::ptr;
 use std::slice;
 
@@ -31,37 +32,66 @@ pub(crate) fn is<E: Primitive, T>() -> bool {
     typeid::of::<T>() == TypeId::of::<E>()
 }
 
-/// Whether `T` is a vector of these.
-#[inline]
-pub(crate) fn is_vector<E: Primitive, T>() -> bool {
-    typeid::of::<T>() == TypeId::of::<Vec<E>>()
+/// A borrow of what only its id tells the type of. Code that takes this is not
+/// generic, so it is compiled once and not for each type.
+#[derive(Clone, Copy)]
+pub(crate) struct AnyRef<'a> {
+    id: TypeId,
+    to: *const (),
+    life: PhantomData<&'a ()>,
 }
 
-/// What an iterator still has to give, if it is one over a slice of `E`.
-#[inline]
-pub(crate) fn rest_of<E: Primitive, I>(iterator: &I) -> Option<&[E]> {
-    if typeid::of::<I>() != TypeId::of::<slice::Iter<'static, E>>() {
-        return None;
+impl<'a> AnyRef<'a> {
+    #[inline]
+    pub(crate) fn new<T>(value: &'a T) -> Self {
+        AnyRef { id: typeid::of::<T>(), to: ptr::from_ref(value).cast(), life: PhantomData }
     }
-    // SAFETY: `I` is `slice::Iter<'a, E>` for some `'a`, which outlives the borrow
-    // of it; a slice's iterator is covariant, so it may be seen as one over the
-    // shorter lifetime, which is all that is given back.
-    let iterator = unsafe { &*ptr::from_ref(iterator).cast::<slice::Iter<'_, E>>() };
-    Some(iterator.as_slice())
+
+    /// What an iterator still has to give, if this is one over a slice of `E`.
+    #[inline]
+    pub(crate) fn rest_of<E: Primitive>(self) -> Option<&'a [E]> {
+        if self.id != TypeId::of::<slice::Iter<'static, E>>() {
+            return None;
+        }
+        // SAFETY: `to` was made of a `&'a slice::Iter<'b, E>`, so `'b` outlives
+        // `'a`; a slice's iterator is covariant, so it may be seen as one over the
+        // shorter lifetime, which is all that is given back.
+        let iterator = unsafe { &*self.to.cast::<slice::Iter<'a, E>>() };
+        Some(iterator.as_slice())
+    }
 }
 
-/// The vector under the name that generic code has for its type.
-///
-/// # Panics
-///
-/// When `T` is another type, see [`is_vector`].
-#[inline]
-pub(crate) fn vector<E: Primitive, T>(vector: Vec<E>) -> T {
-    assert!(is_vector::<E, T>(), "a vector cast to another type");
-    let vector = ManuallyDrop::new(vector);
-    // SAFETY: `T` has the id of `Vec<E>`, in which there is no lifetime, so it is
-    // that type. The original is not dropped, so the vector has one owner.
-    unsafe { ptr::from_ref(&vector).cast::<T>().read() }
+/// A vector of primitives under no type, to be taken out under the name that
+/// generic code has for it. Nothing is freed if it is not taken out.
+pub(crate) struct Vector {
+    id: TypeId,
+    vector: MaybeUninit<Vec<u8>>,
+}
+
+impl Vector {
+    #[inline]
+    pub(crate) fn new<E: Primitive>(from: Vec<E>) -> Self {
+        const {
+            assert!(size_of::<Vec<E>>() == size_of::<Vec<u8>>());
+            assert!(align_of::<Vec<E>>() == align_of::<Vec<u8>>());
+        }
+        let mut vector = MaybeUninit::<Vec<u8>>::uninit();
+        // SAFETY: the place has the size and alignment of what is written.
+        unsafe { vector.as_mut_ptr().cast::<Vec<E>>().write(from) };
+        Vector { id: TypeId::of::<Vec<E>>(), vector }
+    }
+
+    /// # Panics
+    ///
+    /// When `T` is another type than that of the vector.
+    #[inline]
+    pub(crate) fn take<T>(self) -> T {
+        assert!(typeid::of::<T>() == self.id, "a vector cast to another type");
+        // SAFETY: a `Vec<E>` was written here, and `T` has its id; there is no
+        // lifetime in it, so `T` is that type. `self` is gone after this and frees
+        // nothing, so the vector has one owner.
+        unsafe { self.vector.as_ptr().cast::<T>().read() }
+    }
 }
 
 /// The slice under the name that generic code has for its element type.
@@ -83,21 +113,20 @@ mod tests {
 
     #[test]
     fn only_the_very_type_is_cast() {
-        assert_eq!(rest_of::<u8, _>(&[1_u8, 2].iter()), Some(&[1, 2][..]));
-        assert_eq!(rest_of::<u8, _>(&[1_i8, 2].iter()), None);
-        assert_eq!(rest_of::<u8, _>(&vec![1_u8, 2].into_iter()), None);
-        assert_eq!(rest_of::<f64, _>(&[1.0, 2.0].iter().rev()), None);
+        assert_eq!(AnyRef::new(&[1_u8, 2].iter()).rest_of::<u8>(), Some(&[1, 2][..]));
+        assert_eq!(AnyRef::new(&[1_i8, 2].iter()).rest_of::<u8>(), None);
+        assert_eq!(AnyRef::new(&vec![1_u8, 2].into_iter()).rest_of::<u8>(), None);
+        assert_eq!(AnyRef::new(&[1.0, 2.0].iter().rev()).rest_of::<f64>(), None);
 
         assert!(is::<f64, f64>() && !is::<u64, f64>());
-        assert!(is_vector::<f64, Vec<f64>>() && !is_vector::<u64, Vec<f64>>());
-        assert_eq!(vector::<f64, Vec<f64>>(vec![1.5]), [1.5]);
+        assert_eq!(Vector::new(vec![1.5]).take::<Vec<f64>>(), [1.5]);
         assert_eq!(slice::<f64, f64>(&[1.5]), [1.5]);
     }
 
     #[test]
     #[should_panic(expected = "another type")]
     fn a_vector_is_not_cast_to_one_of_the_same_shape() {
-        vector::<u64, Vec<i64>>(vec![1]);
+        Vector::new(Vec::<u64>::new()).take::<Vec<i64>>();
     }
 
     #[test]

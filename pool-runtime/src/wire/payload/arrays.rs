@@ -17,7 +17,7 @@ use serde::forward_to_deserialize_any;
 
 use super::de::Decoder;
 use super::error::{Cause, Result};
-use crate::sys::cast::{self, Primitive};
+use crate::sys::cast::{AnyRef, Primitive, Vector};
 
 /// The same for each type of number, by the name of `$number`. What is in memory
 /// is on the wire, on the little-endian 64-bit machines that are supported.
@@ -34,29 +34,44 @@ pub(super) use for_each_number;
 
 /// How many elements an iterator has and their bytes, if it is one over a slice
 /// of numbers, or of `bool`, whose one byte is a number too.
-#[inline]
-pub(super) fn whole<I>(items: &I) -> Option<(usize, &[u8])> {
-    for_each_number!(Of => if let Some(numbers) = cast::rest_of::<Of, I>(items) {
+///
+/// Like [`reader`] it is inlined whatever it looks like: once the type is known,
+/// nothing is left of it.
+#[inline(always)]
+pub(super) fn whole(items: AnyRef<'_>) -> Option<(usize, &[u8])> {
+    for_each_number!(Of => if let Some(numbers) = items.rest_of::<Of>() {
         return Some((numbers.len(), cast_slice(numbers)));
     });
-    cast::rest_of::<bool, I>(items).map(|bools| (bools.len(), cast_slice(bools)))
+    items.rest_of::<bool>().map(|bools| (bools.len(), cast_slice(bools)))
 }
 
 /// The vector that a visitor is to make of the next `count` elements, if it is
-/// the visitor of a vector of such elements.
+/// the visitor of a vector of numbers.
 #[inline]
 pub(super) fn vector<'de, V: Visitor<'de>>(
     decoder: &mut Decoder<'de>,
     count: usize,
 ) -> Option<Result<V::Value>> {
-    for_each_number!(Of => if makes_vector::<Of, V>() {
-        let bytes = decoder.elements(count, size_of::<Of>());
-        return Some(bytes.map(|bytes| cast::vector(copied::<Of>(bytes))));
+    let read = reader(typeid::of::<V::Value>(), typeid::of::<V>())?;
+    Some(read(decoder, count).map(Vector::take))
+}
+
+type Reader = fn(&mut Decoder<'_>, usize) -> Result<Vector>;
+
+/// How to read what a visitor makes, if it is the visitor of a vector of numbers.
+/// That it makes such vectors is not enough: a visitor of the user's may make
+/// them of anything.
+#[inline(always)]
+fn reader(made: TypeId, visitor: TypeId) -> Option<Reader> {
+    for_each_number!(Of => if made == TypeId::of::<Vec<Of>>() {
+        return (visitor_of_vector::<Of>() == Some(visitor)).then_some(numbers::<Of> as Reader);
     });
-    if makes_vector::<bool, V>() {
-        return Some(decoder.elements(count, 1).and_then(bools).map(cast::vector));
-    }
-    None
+    let bool = made == TypeId::of::<Vec<bool>>() && visitor_of_vector::<bool>() == Some(visitor);
+    bool.then_some(bools as Reader)
+}
+
+fn numbers<E: Primitive + Pod>(decoder: &mut Decoder<'_>, count: usize) -> Result<Vector> {
+    Ok(Vector::new(copied::<E>(decoder.elements(count, size_of::<E>())?)))
 }
 
 /// Numbers out of their bytes.
@@ -69,23 +84,17 @@ pub(super) fn copied<E: Pod>(bytes: &[u8]) -> Vec<E> {
 }
 
 /// All bytes are looked at before any is refused: that takes many at a time.
-fn bools(bytes: &[u8]) -> Result<Vec<bool>> {
+fn bools(decoder: &mut Decoder<'_>, count: usize) -> Result<Vector> {
+    let bytes = decoder.elements(count, 1)?;
     if bytes.iter().fold(0, |all, byte| all | byte) > 1 {
         let wrong = bytes.iter().find(|byte| **byte > 1);
         return Err(Cause::Bool(*wrong.expect("one of them has that bit")).into());
     }
-    Ok(bytes.iter().map(|byte| *byte == 1).collect())
+    Ok(Vector::new(bytes.iter().map(|byte| *byte == 1).collect::<Vec<bool>>()))
 }
 
-/// Whether `V` is what `Vec<E>` passes to a deserializer. That it makes such
-/// vectors is not enough: a visitor of the user's may make them of anything.
-#[inline]
-fn makes_vector<'de, E: Primitive + Deserialize<'de>, V: Visitor<'de>>() -> bool {
-    cast::is_vector::<E, V::Value>() && visitor_of_vector::<E>() == Some(typeid::of::<V>())
-}
-
-/// The type of that visitor. It has no name outside serde, but any deserializer
-/// gets to see it.
+/// The type of the visitor that a vector passes to a deserializer. It has no name
+/// outside serde, but any deserializer gets to see it.
 #[inline]
 fn visitor_of_vector<'de, E: Deserialize<'de>>() -> Option<TypeId> {
     Vec::<E>::deserialize(Probe).err().and_then(|Seen(visitor)| visitor)
@@ -137,17 +146,18 @@ mod tests {
     #[test]
     fn serde_still_gives_arrays_away() {
         struct OfTheUsers;
-        impl<'de> Visitor<'de> for OfTheUsers {
-            type Value = Vec<u8>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("bytes")
-            }
-        }
         for_each_number!(Of => assert!(visitor_of_vector::<Of>().is_some()));
-        assert!(!makes_vector::<u8, OfTheUsers>());
-        assert!(whole(&IntoIterator::into_iter(&vec![1.5_f64])).is_some());
-        assert!(whole(&[1_u8, 2].iter()).is_some());
-        assert!(whole(&[1_u8, 2].iter().rev()).is_none());
-        assert!(whole(&['a'].iter()).is_none());
+        let by = |visitor| reader(TypeId::of::<Vec<u8>>(), visitor).is_some();
+        assert!(by(visitor_of_vector::<u8>().unwrap()));
+        assert!(!by(visitor_of_vector::<i8>().unwrap()));
+        assert!(!by(TypeId::of::<OfTheUsers>()));
+
+        fn is_whole<I: Iterator>(items: I) -> bool {
+            whole(AnyRef::new(&items)).is_some()
+        }
+        assert!(is_whole(IntoIterator::into_iter(&vec![1.5_f64])));
+        assert!(is_whole([1_u8, 2].iter()));
+        assert!(!is_whole([1_u8, 2].iter().rev()));
+        assert!(!is_whole(['a'].iter()));
     }
 }

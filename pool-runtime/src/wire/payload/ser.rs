@@ -8,6 +8,7 @@ use serde::ser::{
 
 use super::arrays;
 use super::error::{Cause, PayloadError, Result};
+use crate::sys::cast::AnyRef;
 
 /// Appends what it is given.
 pub(super) struct Encoder<'a> {
@@ -192,7 +193,7 @@ impl Serializer for &mut Encoder<'_> {
         I::Item: Serialize,
     {
         let mut items = items.into_iter();
-        if let Some((length, bytes)) = arrays::whole(&items) {
+        if let Some((length, bytes)) = arrays::whole(AnyRef::new(&items)) {
             self.put_length(length)?;
             return self.put(bytes);
         }

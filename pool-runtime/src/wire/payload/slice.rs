@@ -60,7 +60,7 @@ impl<'de, E: Primitive + Pod, T: 'de> Visitor<'de> for Numbers<E, T> {
     fn visit_borrowed_bytes<R: de::Error>(self, bytes: &'de [u8]) -> Result<Self::Value, R> {
         Ok(match try_cast_slice::<u8, E>(bytes) {
             Ok(numbers) => Slice::Borrowed(cast::slice(numbers)),
-            Err(_) => Slice::Owned(cast::vector(copied::<E>(bytes))),
+            Err(_) => Slice::Owned(cast::Vector::new(copied::<E>(bytes)).take()),
         })
     }
 }
