@@ -10,7 +10,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("error", &[]),
     ("scheduler", &["ids"]),
-    ("wire", &["ids", "limits"]),
+    ("wire", &["ids", "limits", "sys"]),
     ("sys", &[]),
     ("channel", &["limits", "sys", "wire"]),
     ("task", &["wire"]),
@@ -126,10 +126,25 @@ fn the_pure_rooms_touch_no_clock_descriptor_or_thread() {
 }
 
 #[test]
-fn one_file_names_the_codec() {
+fn the_codec_is_in_its_room() {
     for (path, source) in sources("pool-runtime/src") {
-        let names_it = source.lines().any(|line| line.contains("bincode::"));
-        assert_eq!(names_it, path.ends_with("wire/payload.rs"), "{}", path.display());
+        let codec = path.to_str().unwrap().contains("/wire/payload/");
+        for word in ["Serializer for", "Deserializer<'de> for", "bytemuck::"] {
+            let test = source.find("mod tests {").unwrap_or(source.len());
+            assert!(codec || !source[..test].contains(word), "{} names {word}", path.display());
+        }
+        let reference = path.ends_with("wire/payload/tests/reference.rs");
+        assert_eq!(source.contains("bincode::"), reference, "{}", path.display());
+    }
+}
+
+/// Of the room of system calls, bytes may know the casts and nothing else.
+#[test]
+fn the_wire_takes_only_casts_from_sys() {
+    for (path, source) in sources("pool-runtime/src/wire") {
+        for (at, _) in source.match_indices("sys::") {
+            assert!(source[at..].starts_with("sys::cast"), "{} uses sys", path.display());
+        }
     }
 }
 

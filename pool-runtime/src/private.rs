@@ -3,5 +3,5 @@
 
 pub use crate::api::{pmap, spawn};
 pub use crate::task::{Call, CallError, Crosses, CrossesBack, ItemWriter, Lend, TASKS, TaskDef};
-pub use crate::wire::payload::PayloadError;
+pub use crate::wire::payload::{PayloadError, Slice};
 pub use linkme;

@@ -40,7 +40,7 @@ pub(super) enum Target {
     Bytes,
     /// A path in the message.
     Path,
-    /// The elements of a vector that is decoded for the call.
+    /// Elements that are decoded for the call, or numbers in the message.
     Slice(Type),
     /// A value that is decoded for the call.
     Value(Type),
@@ -112,11 +112,11 @@ impl Kind {
     }
 
     /// The type that is decoded.
-    pub(super) fn decoded(&self, user: &TokenStream) -> TokenStream {
+    pub(super) fn decoded(&self, user: &TokenStream, private: &TokenStream) -> TokenStream {
         match self {
             Kind::Owned(_) => user.clone(),
             Kind::Borrowed { target, optional } => {
-                let decoded = target.decoded(user);
+                let decoded = target.decoded(user, private);
                 if *optional { option_of(&decoded) } else { decoded }
             }
         }
@@ -171,14 +171,14 @@ impl Target {
         }
     }
 
-    fn decoded(&self, user: &TokenStream) -> TokenStream {
+    fn decoded(&self, user: &TokenStream, private: &TokenStream) -> TokenStream {
         let message = message_lifetime();
         match self {
             Target::Str | Target::Bytes | Target::Path => {
                 let target = self.named(user);
                 generate!(&#message #target)
             }
-            Target::Slice(_) => generate!(::std::vec::Vec<#user>),
+            Target::Slice(_) => generate!(#private::Slice<#message, #user>),
             Target::Value(_) => user.clone(),
         }
     }

@@ -49,7 +49,7 @@ fn writer(argument: &Argument) -> Ident {
 /// Reads one argument from `__pool_call`.
 fn read(task: &Task, argument: &Argument, user: &TokenStream) -> TokenStream {
     let private = task.private();
-    let (decoded, shown) = (argument.kind.decoded(user), &argument.shown);
+    let (decoded, shown) = (argument.kind.decoded(user, &private), &argument.shown);
     if argument.index + 1 == task.arguments.len() {
         generate!(#private::Call::last_argument::<#decoded>(__pool_call, #shown))
     } else {
@@ -75,7 +75,7 @@ fn crossing(task: &Task) -> TokenStream {
     let (mut declared, mut defined, mut markers) = (Vec::new(), Vec::new(), Vec::new());
     for (argument, user) in users(task) {
         let (reader, writer) = (reader(argument), writer(argument));
-        let (decoded, view) = (argument.kind.decoded(&any), argument.kind.view(&any));
+        let (decoded, view) = (argument.kind.decoded(&any, &private), argument.kind.view(&any));
         let (read, write) = (read(task, argument, &any), write(task, argument, &any));
         let binding = argument.binding();
         let read_signature = generate! {
@@ -150,7 +150,8 @@ fn encode(task: &Task) -> TokenStream {
 fn decode(task: &Task) -> TokenStream {
     let (private, message) = (task.private(), message_lifetime());
     let markers: Vec<Ident> = users(task).map(|(argument, _)| marker(argument)).collect();
-    let types = task.arguments.iter().map(|argument| argument.kind.decoded(&user_tokens(argument)));
+    let decoded = |argument: &Argument| argument.kind.decoded(&user_tokens(argument), &private);
+    let types = task.arguments.iter().map(decoded);
     let reads = task.arguments.iter().map(|argument| {
         let user = user_tokens(argument);
         if user.is_empty() {

@@ -140,9 +140,9 @@ mod tests {
         }
         let mut pack = packer.take();
         assert_eq!(pack.items(), 1..4);
-        assert_eq!(pack.body(&(1..4)).range, 0..3 * 8 + 3);
-        assert_eq!(pack.body(&(2..3)).range, 10..18);
-        assert_eq!(pack.body(&(3..4)).range, 18..27);
+        assert_eq!(pack.body(&(1..4)).range, 0..16 + 8 + 16);
+        assert_eq!(pack.body(&(2..3)).range, 16..24);
+        assert_eq!(pack.body(&(3..4)).range, 24..40);
         assert!(packer.is_empty());
         assert_eq!(packer.next(), 4);
         assert_eq!([pack.settle(), pack.settle(), pack.settle()], [false, false, true]);

@@ -1,5 +1,7 @@
-//! The one room for system calls. It does what it is told and decides nothing.
+//! The one room for system calls, and for what else is `unsafe`. It does what it
+//! is told and decides nothing.
 
+pub(crate) mod cast;
 pub(crate) mod child;
 pub(crate) mod fds;
 pub(crate) mod init_array;

@@ -3,8 +3,10 @@
 
 use std::cell::Cell;
 
-use super::{Crosses, Task};
-use crate::wire::message::Phase;
+use serde::Deserialize;
+
+use super::Task;
+use crate::wire::message::{Phase, gap};
 use crate::wire::payload;
 
 thread_local! {
@@ -45,17 +47,17 @@ impl<'de> Call<'de> {
     }
 
     /// Any argument but the last.
-    pub fn argument<T: Crosses<'de>>(&mut self, name: &str) -> Result<T, CallError> {
+    pub fn argument<T: Deserialize<'de>>(&mut self, name: &str) -> Result<T, CallError> {
         let cut = || CallError::Decode(format!("argument `{name}`: the message ends too early"));
         let (length, rest) = self.input.split_first_chunk::<8>().ok_or_else(cut)?;
         let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| cut())?;
         let (bytes, rest) = rest.split_at_checked(length).ok_or_else(cut)?;
-        self.input = rest;
+        self.input = rest.get(gap(length)..).ok_or_else(cut)?;
         decode(bytes, name)
     }
 
     /// The last argument, or the only one.
-    pub fn last_argument<T: Crosses<'de>>(&mut self, name: &str) -> Result<T, CallError> {
+    pub fn last_argument<T: Deserialize<'de>>(&mut self, name: &str) -> Result<T, CallError> {
         decode(std::mem::take(&mut self.input), name)
     }
 
@@ -85,6 +87,73 @@ impl<'de> Call<'de> {
     }
 }
 
-fn decode<'de, T: Crosses<'de>>(bytes: &'de [u8], name: &str) -> Result<T, CallError> {
+fn decode<'de, T: Deserialize<'de>>(bytes: &'de [u8], name: &str) -> Result<T, CallError> {
     payload::decode(bytes).map_err(|error| CallError::Decode(format!("argument `{name}`: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::ItemWriter;
+    use crate::wire::message::{Chunk, put_chunk_head, put_item};
+    use crate::wire::payload::Slice;
+    use crate::wire::{frame, payload::PayloadError};
+
+    /// Two items of a task `(u8, &[f64], &str, &[u16])` as they reach a worker.
+    fn frame_of(task: &str) -> Vec<u64> {
+        let mut items = Vec::new();
+        for text in ["", "abc"] {
+            put_item(&mut items, |out| {
+                let mut item = ItemWriter::new(out);
+                item.argument(&7u8)?;
+                item.argument(&[1.5, 2.5][..])?;
+                item.argument(text)?;
+                item.last_argument(&[1u16, 2, 3][..])?;
+                Ok::<(), PayloadError>(())
+            })
+            .unwrap();
+        }
+        let mut bytes = Vec::new();
+        put_chunk_head(&mut bytes, task, 1, 0, items.len());
+        bytes.extend_from_slice(&items);
+        let mut words = vec![0; bytes.len().div_ceil(8)];
+        bytemuck::cast_slice_mut(&mut words)[..bytes.len()].copy_from_slice(&bytes);
+        words
+    }
+
+    #[test]
+    fn numbers_are_lent_from_an_aligned_frame() {
+        for task in ["", "a", "app::task", "0123456789abcdef"] {
+            let words = frame_of(task);
+            let frame::Split::Frame { body, .. } = frame::split(bytemuck::cast_slice(&words))
+            else {
+                panic!("no frame");
+            };
+            let items: Vec<&[u8]> = Chunk::decode(body).unwrap().collect();
+            assert_eq!(items.len(), 2);
+            for (item, wanted) in items.into_iter().zip(["", "abc"]) {
+                let mut call = Call::begin(item, Vec::new());
+                assert_eq!(call.argument::<u8>("a").unwrap(), 7);
+                let floats: Slice<'_, f64> = call.argument("b").unwrap();
+                assert_eq!(call.argument::<&str>("c").unwrap(), wanted);
+                let shorts: Slice<'_, u16> = call.last_argument("d").unwrap();
+                assert!(matches!(floats, Slice::Borrowed([1.5, 2.5])), "{floats:?}");
+                assert!(matches!(shorts, Slice::Borrowed([1, 2, 3])), "{shorts:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_torn_item_is_an_error() {
+        let mut bytes = Vec::new();
+        let mut item = ItemWriter::new(&mut bytes);
+        item.argument("abc").unwrap();
+        let whole = bytes.len();
+        for cut in 0..whole {
+            let mut call = Call::begin(&bytes[..cut], Vec::new());
+            call.argument::<&str>("a").unwrap_err();
+        }
+        bytes[..8].copy_from_slice(&u64::MAX.to_le_bytes());
+        Call::begin(&bytes, Vec::new()).argument::<&str>("a").unwrap_err();
+    }
 }

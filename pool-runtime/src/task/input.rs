@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::wire::message::put_gap;
 use crate::wire::payload::{self, PayloadError};
 
 /// An item of the task `T`: its argument, a tuple of several, `()` for none.
@@ -39,13 +40,14 @@ impl<'a> ItemWriter<'a> {
         ItemWriter { bytes }
     }
 
-    /// Any argument but the last: with its length before it.
+    /// Any argument but the last: with its length before it and a gap after it.
     pub fn argument<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), PayloadError> {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&[0; 8]);
         payload::encode(value, self.bytes)?;
         let length = (self.bytes.len() - start - 8) as u64;
         self.bytes[start..start + 8].copy_from_slice(&length.to_le_bytes());
+        put_gap(self.bytes, start);
         Ok(())
     }
 

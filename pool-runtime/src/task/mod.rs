@@ -1,9 +1,10 @@
 //! What a task is: the traits that generated code implements, and the registry.
 //!
 //! An item on the wire is the arguments in order. Each but the last is preceded
-//! by its length (`u64`, little endian), the last takes the rest: so one
-//! argument alone costs nothing, and every argument can be decoded, and blamed,
-//! by itself.
+//! by its length (`u64`, little endian) and followed by a gap up to a multiple of
+//! eight bytes, the last takes the rest: so one argument alone costs nothing,
+//! every argument can be decoded, and blamed, by itself, and its numbers are
+//! aligned.
 
 mod call;
 mod crosses;

@@ -3,6 +3,10 @@
 //! Everything is little endian. The program trusts nothing of what a worker
 //! sends (its memory may be corrupt), so decoding gives `None` where a message
 //! is not one of these, and never reads past its end.
+//!
+//! Items and their arguments begin at a multiple of eight bytes from the start of
+//! a frame's body, so that an argument which is an array of numbers can be lent
+//! to the task where it lies. What fills the gaps is zero and is not read.
 
 use super::frame;
 use crate::ids::Item;
@@ -59,13 +63,28 @@ impl Boot {
     }
 }
 
+/// How many bytes lie between this many and the next multiple of eight.
+pub(crate) fn gap(length: usize) -> usize {
+    length.wrapping_neg() % ALIGN
+}
+
+const ALIGN: usize = 8;
+
+/// Fills the gap after what has been written since `start`.
+pub(crate) fn put_gap(out: &mut Vec<u8>, start: usize) {
+    let gap = gap(out.len() - start);
+    out.extend_from_slice(&[0; ALIGN][..gap]);
+}
+
 /// Appends the head of a frame with a chunk, whose items take `more` bytes and
-/// follow it: each its length (`u64`) and its bytes, as [`put_item`] wrote them.
+/// follow it: each its length (`u64`), its bytes and a gap, as [`put_item`] wrote
+/// them.
 pub(crate) fn put_chunk_head(out: &mut Vec<u8>, task: &str, job: u64, first: Item, more: usize) {
     let start = frame::begin(out);
     out.extend_from_slice(&job.to_le_bytes());
     out.extend_from_slice(&first.to_le_bytes());
     put_text(out, task);
+    put_gap(out, start + frame::HEADER);
     frame::finish(out, start, more);
 }
 
@@ -82,6 +101,7 @@ pub(crate) fn put_item<E>(
     }
     let length = (out.len() - start - 8) as u64;
     out[start..start + 8].copy_from_slice(&length.to_le_bytes());
+    put_gap(out, start);
     Ok(())
 }
 
@@ -101,6 +121,7 @@ impl<'a> Chunk<'a> {
         let first = reader.u64()?;
         let length = reader.u32()? as usize;
         let task = std::str::from_utf8(reader.take(length)?).ok()?;
+        reader.take(gap(body.len() - reader.bytes.len()))?;
         Some(Chunk { task, job, first, items: reader })
     }
 }
@@ -111,7 +132,9 @@ impl<'a> Iterator for Chunk<'a> {
 
     fn next(&mut self) -> Option<&'a [u8]> {
         let length = usize::try_from(self.items.u64()?).ok()?;
-        self.items.take(length)
+        let item = self.items.take(length)?;
+        self.items.take(gap(length))?;
+        Some(item)
     }
 }
 

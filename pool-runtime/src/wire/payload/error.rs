@@ -1,0 +1,123 @@
+//! What goes wrong between values and bytes.
+
+use std::fmt;
+use std::str::Utf8Error;
+
+use serde::{de, ser};
+
+/// Why a value could not be turned into bytes, or bytes into a value.
+///
+/// Boxed, since every step of a codec returns it and few ever fail.
+#[derive(Debug)]
+pub struct PayloadError(Box<Cause>);
+
+pub(super) type Result<T> = std::result::Result<T, PayloadError>;
+
+#[derive(Debug)]
+pub(super) enum Cause {
+    /// In the words of the type's own `Serialize` or `Deserialize`.
+    Custom(String),
+    /// A sequence or map is encoded with its length first.
+    UnknownLength,
+    /// A field that decoding will expect is left out.
+    SkippedField(&'static str),
+    /// A type asks the bytes what they are, and they do not tell.
+    NotSelfDescribing(&'static str),
+    TooShort,
+    Trailing,
+    Bool(u8),
+    Char,
+    Utf8(Utf8Error),
+    OptionTag(u8),
+    /// More elements than there is reason to believe in.
+    EmptyElements(u32),
+}
+
+impl Cause {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Cause::Custom(_) | Cause::EmptyElements(_) => None,
+            Cause::UnknownLength => {
+                Some("`#[serde(flatten)]`, or a sequence whose length is not known beforehand")
+            }
+            Cause::SkippedField(_) => Some("`#[serde(skip_serializing_if)]`"),
+            Cause::NotSelfDescribing(_) => Some(
+                "`#[serde(untagged)]`, `#[serde(tag)]`, `#[serde(flatten)]` or a type like \
+                 `serde_json::Value`, which needs a self-describing format",
+            ),
+            Cause::TooShort
+            | Cause::Trailing
+            | Cause::Bool(_)
+            | Cause::Char
+            | Cause::Utf8(_)
+            | Cause::OptionTag(_) => Some(
+                "`Serialize` and `Deserialize` of the type do not match, as under \
+                 `#[serde(skip_serializing_if)]`",
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cause::Custom(text) => f.write_str(text),
+            Cause::UnknownLength => {
+                f.write_str("a sequence or map can only be encoded if its length is known")
+            }
+            Cause::SkippedField(name) => write!(f, "field `{name}` is left out"),
+            Cause::NotSelfDescribing(what) => {
+                write!(f, "the bytes do not describe themselves, so they have no `{what}`")
+            }
+            Cause::TooShort => f.write_str("the bytes end too early"),
+            Cause::Trailing => f.write_str("bytes are left after the value"),
+            Cause::Bool(byte) => {
+                write!(f, "invalid u8 while decoding bool, expected 0 or 1, found {byte}")
+            }
+            Cause::Char => f.write_str("char is not valid"),
+            Cause::Utf8(error) => write!(f, "string is not valid utf8: {error}"),
+            Cause::OptionTag(byte) => write!(f, "tag for enum is not valid, found {byte}"),
+            Cause::EmptyElements(most) => {
+                write!(f, "more than {most} elements that take no bytes")
+            }
+        }
+    }
+}
+
+impl From<Cause> for PayloadError {
+    #[cold]
+    fn from(cause: Cause) -> Self {
+        PayloadError(Box::new(cause))
+    }
+}
+
+impl fmt::Display for PayloadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        match self.0.hint() {
+            Some(hint) => write!(f, " (likely cause: {hint})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for PayloadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &*self.0 {
+            Cause::Utf8(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl ser::Error for PayloadError {
+    fn custom<T: fmt::Display>(text: T) -> Self {
+        Cause::Custom(text.to_string()).into()
+    }
+}
+
+impl de::Error for PayloadError {
+    fn custom<T: fmt::Display>(text: T) -> Self {
+        Cause::Custom(text.to_string()).into()
+    }
+}

@@ -1,0 +1,265 @@
+//! Values to bytes.
+
+use serde::Serialize;
+use serde::ser::{
+    SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
+    SerializeTupleStruct, SerializeTupleVariant, Serializer,
+};
+
+use super::arrays;
+use super::error::{Cause, PayloadError, Result};
+use crate::sys::cast::AnyRef;
+
+/// Appends what it is given.
+pub(super) struct Encoder<'a> {
+    out: &'a mut Vec<u8>,
+}
+
+impl<'a> Encoder<'a> {
+    #[inline]
+    pub(super) fn new(out: &'a mut Vec<u8>) -> Self {
+        Encoder { out }
+    }
+
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        self.out.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    #[inline]
+    fn put_length(&mut self, length: usize) -> Result<()> {
+        self.put(&(length as u64).to_le_bytes())
+    }
+
+    #[inline]
+    fn put_bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        self.put_length(bytes.len())?;
+        self.put(bytes)
+    }
+}
+
+macro_rules! numbers {
+    ($($method:ident($number:ty))*) => {$(
+        #[inline]
+        fn $method(self, value: $number) -> Result<()> {
+            self.put(&value.to_le_bytes())
+        }
+    )*};
+}
+
+impl Serializer for &mut Encoder<'_> {
+    type Ok = ();
+    type Error = PayloadError;
+    type SerializeSeq = Self;
+    type SerializeTuple = Self;
+    type SerializeTupleStruct = Self;
+    type SerializeTupleVariant = Self;
+    type SerializeMap = Self;
+    type SerializeStruct = Self;
+    type SerializeStructVariant = Self;
+
+    numbers! {
+        serialize_u8(u8) serialize_u16(u16) serialize_u32(u32) serialize_u64(u64)
+        serialize_u128(u128)
+        serialize_i8(i8) serialize_i16(i16) serialize_i32(i32) serialize_i64(i64)
+        serialize_i128(i128)
+        serialize_f32(f32) serialize_f64(f64)
+    }
+
+    fn is_human_readable(&self) -> bool {
+        false
+    }
+
+    #[inline]
+    fn serialize_bool(self, value: bool) -> Result<()> {
+        self.put(&[u8::from(value)])
+    }
+
+    fn serialize_char(self, value: char) -> Result<()> {
+        self.put(value.encode_utf8(&mut [0; 4]).as_bytes())
+    }
+
+    #[inline]
+    fn serialize_str(self, value: &str) -> Result<()> {
+        self.put_bytes(value.as_bytes())
+    }
+
+    #[inline]
+    fn serialize_bytes(self, value: &[u8]) -> Result<()> {
+        self.put_bytes(value)
+    }
+
+    fn serialize_unit(self) -> Result<()> {
+        Ok(())
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Result<()> {
+        Ok(())
+    }
+
+    #[inline]
+    fn serialize_unit_variant(self, _: &'static str, index: u32, _: &'static str) -> Result<()> {
+        self.put(&index.to_le_bytes())
+    }
+
+    #[inline]
+    fn serialize_none(self) -> Result<()> {
+        self.put(&[0])
+    }
+
+    #[inline]
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<()> {
+        self.put(&[1])?;
+        value.serialize(self)
+    }
+
+    #[inline]
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<()> {
+        value.serialize(self)
+    }
+
+    #[inline]
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        index: u32,
+        _: &'static str,
+        value: &T,
+    ) -> Result<()> {
+        self.put(&index.to_le_bytes())?;
+        value.serialize(self)
+    }
+
+    #[inline]
+    fn serialize_seq(self, length: Option<usize>) -> Result<Self> {
+        self.put_length(length.ok_or(Cause::UnknownLength)?)?;
+        Ok(self)
+    }
+
+    #[inline]
+    fn serialize_tuple(self, _: usize) -> Result<Self> {
+        Ok(self)
+    }
+
+    #[inline]
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self> {
+        Ok(self)
+    }
+
+    #[inline]
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        index: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self> {
+        self.put(&index.to_le_bytes())?;
+        Ok(self)
+    }
+
+    #[inline]
+    fn serialize_map(self, length: Option<usize>) -> Result<Self> {
+        self.serialize_seq(length)
+    }
+
+    #[inline]
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self> {
+        Ok(self)
+    }
+
+    #[inline]
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        index: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self> {
+        self.put(&index.to_le_bytes())?;
+        Ok(self)
+    }
+
+    /// Vectors, slices, and all that is made of them come here.
+    #[inline]
+    fn collect_seq<I>(self, items: I) -> Result<()>
+    where
+        I: IntoIterator,
+        I::Item: Serialize,
+    {
+        let mut items = items.into_iter();
+        if let Some((length, bytes)) = arrays::whole(AnyRef::new(&items)) {
+            self.put_length(length)?;
+            return self.put(bytes);
+        }
+        let length = match items.size_hint() {
+            (least, Some(most)) if least == most => Some(most),
+            _ => None,
+        };
+        let sequence = self.serialize_seq(length)?;
+        items.try_for_each(|item| item.serialize(&mut *sequence))
+    }
+}
+
+/// Elements and fields follow each other with nothing between them.
+macro_rules! parts {
+    ($($compound:ident: $($method:ident),+;)*) => {$(
+        impl $compound for &mut Encoder<'_> {
+            type Ok = ();
+            type Error = PayloadError;
+
+            $(#[inline]
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+                value.serialize(&mut **self)
+            })+
+
+            #[inline]
+            fn end(self) -> Result<()> {
+                Ok(())
+            }
+        }
+    )*};
+}
+
+parts! {
+    SerializeSeq: serialize_element;
+    SerializeTuple: serialize_element;
+    SerializeTupleStruct: serialize_field;
+    SerializeTupleVariant: serialize_field;
+    SerializeMap: serialize_key, serialize_value;
+}
+
+macro_rules! named_parts {
+    ($($compound:ident)*) => {$(
+        impl $compound for &mut Encoder<'_> {
+            type Ok = ();
+            type Error = PayloadError;
+
+            #[inline]
+            fn serialize_field<T: Serialize + ?Sized>(
+                &mut self,
+                _: &'static str,
+                value: &T,
+            ) -> Result<()> {
+                value.serialize(&mut **self)
+            }
+
+            /// Decoding will expect the field, and take the next one's bytes for it.
+            fn skip_field(&mut self, name: &'static str) -> Result<()> {
+                Err(Cause::SkippedField(name).into())
+            }
+
+            #[inline]
+            fn end(self) -> Result<()> {
+                Ok(())
+            }
+        }
+    )*};
+}
+
+named_parts!(SerializeStruct SerializeStructVariant);
