@@ -63,13 +63,11 @@ fn measurement(count: u32) -> Measurement {
     }
 }
 
+/// Arrays beside and inside of what else a result may be.
+type Mixed = (Vec<f64>, (u8, Vec<u8>), Option<Vec<i16>>, Result<Measurement, Vec<u64>>);
+
 #[pool_task]
-fn parts(
-    small: u8,
-    data: Vec<u8>,
-    values: Vec<f64>,
-    all: (Vec<i16>, Measurement),
-) -> (Vec<f64>, (u8, Vec<u8>), Option<Vec<i16>>, Result<Measurement, Vec<u64>>) {
+fn parts(small: u8, data: Vec<u8>, values: Vec<f64>, all: (Vec<i16>, Measurement)) -> Mixed {
     (values, (small, data), Some(all.0), Ok(all.1))
 }
 

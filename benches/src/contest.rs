@@ -81,6 +81,7 @@ impl Row {
         name: &'static str,
         run: Result<Run, String>,
     ) -> &mut Entrant {
+        let run = run.map_err(|why| format!("missing: {why}"));
         self.entrants.push(Entrant { name, remark: String::new(), run });
         self.entrants.last_mut().expect("one was pushed")
     }
@@ -159,7 +160,7 @@ pub(crate) fn measure(name: &'static str, mut row: Row, effort: Effort) -> RowRe
                         score.rounds.push(figures);
                     }
                 }
-                Err(why) => entrant.run = Err(why),
+                Err(why) => entrant.run = Err(format!("failed: {why}")),
             }
         }
     }
@@ -207,6 +208,9 @@ mod tests {
         assert_eq!(result.median("counts", 0), Some(3.0));
         assert_eq!(result.median("fails", 0), None);
         let whys: Vec<_> = result.lines.iter().map(|line| line.outcome.as_ref().err()).collect();
-        assert_eq!(whys, [None, Some(&"it broke".into()), Some(&"not installed".into())]);
+        assert_eq!(
+            whys,
+            [None, Some(&"failed: it broke".into()), Some(&"missing: not installed".into())]
+        );
     }
 }

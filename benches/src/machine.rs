@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
@@ -13,14 +14,16 @@ pub(crate) fn describe() -> String {
         .and_then(|kib| kib.trim_end_matches(" kB").parse::<f64>().ok())
         .map_or_else(|| "unknown".into(), |kib| format!("{:.0} GiB", kib / (1 << 20) as f64));
     let kernel = rustix::system::uname();
-    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load = load.split(' ').next().unwrap_or("unknown");
+    let others = busy_share().map_or_else(
+        || "it is not known how busy the machine was".into(),
+        |share| format!("before the start others used {:.0} % of the processors", share * 100.0),
+    );
     format!(
         "- processor: {cpu}, {cores} cores ({arch}); memory: {memory}\n\
          - kernel: Linux {}\n\
          - {}\n\
          - rayon {}, procspawn {}, {}\n\
-         - {}, load average at the start {load}\n",
+         - {}; {others}\n",
         kernel.release().to_string_lossy(),
         said_by("rustc", &["--version"]).unwrap_or_else(|| "rustc unknown".into()),
         locked_version("rayon"),
@@ -59,6 +62,26 @@ pub(crate) fn own_time() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
+/// The share of all processors' time that is used while this program sleeps:
+/// above a few hundredths, a run is not one to compare with others.
+fn busy_share() -> Option<f64> {
+    let before = processor_times()?;
+    std::thread::sleep(Duration::from_millis(500));
+    let after = processor_times()?;
+    let (busy, all) = (after.0 - before.0, after.1 - before.1);
+    (all > 0.0).then(|| busy / all)
+}
+
+/// Ticks since the machine's start: those in use, and all.
+fn processor_times() -> Option<(f64, f64)> {
+    let stat = fs::read_to_string("/proc/stat").ok()?;
+    let ticks: Vec<f64> =
+        stat.lines().next()?.split_whitespace().skip(1).filter_map(|it| it.parse().ok()).collect();
+    // user, nice, system, idle, iowait, irq, softirq, steal; the rest is in these.
+    let all: f64 = ticks.iter().take(8).sum();
+    Some((all - ticks.get(3)? - ticks.get(4)?, all))
+}
+
 /// The value of the first line `name: value`.
 fn field(path: &str, name: &str) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
@@ -86,7 +109,8 @@ mod tests {
     #[test]
     fn the_machine_is_known() {
         let text = describe();
-        assert!(!text.contains("unknown"), "{text}");
+        assert!(text.contains("Linux") && text.contains("rayon 1."), "{text}");
+        assert!((0.0..=1.0).contains(&busy_share().unwrap()));
         assert!(peak_memory(std::process::id()).unwrap() > 100_000.0);
         assert!(own_time() > 0.0);
     }

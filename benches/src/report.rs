@@ -91,7 +91,7 @@ fn section(result: &RowResult) -> String {
                 cells.extend(compared.then(|| ratio.unwrap_or_default()));
                 cells.push(line.rounds.to_string());
             }
-            Err(why) => cells.push(format!("missing: {why}")),
+            Err(why) => cells.push(why.clone()),
         }
         cells.resize(heads.len(), String::new());
         text += &table_row(&cells);
