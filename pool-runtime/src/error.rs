@@ -153,7 +153,8 @@ impl Error {
         self.0.status?.code()
     }
 
-    /// What the task panicked with, where that was text.
+    /// What the task panicked with, if that was text; else a sentence saying that it
+    /// was not.
     pub fn panic_message(&self) -> Option<&str> {
         Some(&self.0.panic.as_ref()?.message)
     }

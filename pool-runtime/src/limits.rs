@@ -13,8 +13,9 @@ pub(crate) const MAX_DEPTH: u32 = 10;
 /// The longest frame, in bytes. A length above it is taken for corruption.
 pub(crate) const MAX_FRAME: u64 = 1 << 32;
 
-/// The longest item, in bytes: a frame less room for the chunk's head.
-pub(crate) const MAX_ITEM: usize = (1 << 32) - (1 << 16);
+/// The longest item, in bytes: a frame less room for the chunk's head and for
+/// the items before it, which are fewer bytes than `CHUNK_BYTES`.
+pub(crate) const MAX_ITEM: usize = (1 << 32) - (2 << 20);
 
 /// A chunk is sent once its items reach this many bytes, whatever the chunk
 /// size: large items gain nothing from travelling together.

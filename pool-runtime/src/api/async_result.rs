@@ -77,7 +77,8 @@ impl<T> AsyncResult<T> {
         self.wait_timeout(Duration::ZERO)
     }
 
-    /// Whether the call succeeded; `None` while the result is not there, or
+    /// Whether the call succeeded in its worker (whether its result can be decoded
+    /// here is for `get` to tell); `None` while the result is not there, or
     /// after it was taken.
     pub fn successful(&self) -> Option<bool> {
         let job = self.job.as_ref()?;

@@ -71,7 +71,8 @@ impl PoolBuilder {
 
     /// The program that the workers run, where it is not this one: for a host
     /// that is not yours, as a Python interpreter that has loaded your library.
-    /// It must be built with this library and the same tasks.
+    /// It must be built with this library and the same tasks, from the same source
+    /// paths: a task without a name of its own (`name = "…"`) is known by its place.
     pub fn worker_program(mut self, path: impl Into<PathBuf>) -> Self {
         self.wishes.program = Some(path.into());
         self

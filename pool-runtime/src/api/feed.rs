@@ -7,6 +7,8 @@
 
 use std::collections::VecDeque;
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
 
 use crate::api::pool::Pool;
 use crate::engine::{self, NotPacked, Packer, Progress, Shape};
@@ -37,9 +39,9 @@ impl Pace {
         Ok(self)
     }
 
-    /// The chunk for a source of this length, if it is known. Sixteen chunks a
-    /// worker leave room for uneven items; without a known length any chunk
-    /// could be the last, so items go one by one.
+    /// The largest chunk for a source of this length, if it is known. Sixteen
+    /// chunks a worker leave room for uneven items; without a known length any
+    /// chunk could be the last, so items go one by one.
     pub(super) fn chunk_for(self, length: Option<usize>, workers: usize) -> usize {
         let fair = length.map_or(1, |length| (length / (workers * 16)).clamp(1, MAX_AUTO_CHUNK));
         self.chunk.unwrap_or(fair)
@@ -57,13 +59,24 @@ pub(super) fn exact_length(items: &impl Iterator) -> Option<usize> {
 /// An item's index and its result, as the caller gets them.
 pub(super) type Settled<T> = (Item, Result<<T as Task>::Output, Error>);
 
+/// How long a chunk should keep a worker, if the user names no chunk size.
+const CHUNK_TIME: Duration = Duration::from_millis(2);
+
+/// A source that takes this long for an item gains nothing by chunks; what there
+/// is goes on its way.
+const SLOW_SOURCE: Duration = Duration::from_micros(100);
+
 /// A job and the iterator that feeds it.
 #[derive(Debug)]
 pub(super) struct Feed<T, I> {
     job: engine::Job,
     items: I,
     packer: Packer,
+    /// Items in a chunk; if the user did not say so, at most.
     chunk: usize,
+    /// When the job began, if chunks are to be as large as its items are quick.
+    measured_since: Option<Instant>,
+    workers: usize,
     window: u64,
     pulled: u64,
     taken: u64,
@@ -80,7 +93,7 @@ where
     I::Item: TaskInput<T>,
 {
     pub(super) fn open(pool: &Pool, items: I, pace: Pace, fail_fast: bool) -> Result<Self, Error> {
-        let Pace { window, .. } = pace.check()?;
+        let window = pace.check()?.window;
         let workers = pool.engine().workers();
         let chunk = pace.chunk_for(exact_length(&items), workers);
         let window =
@@ -91,6 +104,8 @@ where
             items,
             packer: Packer::default(),
             chunk,
+            measured_since: pace.chunk.is_none().then(Instant::now),
+            workers,
             window: window as u64,
             pulled: 0,
             taken: 0,
@@ -109,7 +124,12 @@ where
     /// The next outcome to arrive; `None` when the job is at its end. `Err` is
     /// the failure of the whole job.
     pub(super) fn next(&mut self) -> Result<Option<Settled<T>>, Error> {
-        self.pull();
+        // One at least, so that a caller who takes what is there keeps the workers
+        // fed; no more than that once something is there, since a source may be
+        // slow.
+        while self.pull() && self.arrived.is_empty() {
+            self.look()?;
+        }
         loop {
             if let Some((item, outcome)) = self.arrived.pop_front() {
                 return Ok(Some((item, decode::<T>(Some(item), outcome))));
@@ -119,41 +139,75 @@ where
             if !self.packer.is_empty() && (self.outstanding == 0 || self.job.is_hungry()) {
                 self.flush();
             }
-            match self.job.wait(None) {
-                Progress::Arrived(outcomes) => {
-                    self.outstanding -= outcomes.len() as u64;
-                    self.arrived = outcomes;
-                }
-                Progress::Failed(error) => return Err(error),
-                Progress::Done => return Ok(None),
-                Progress::Nothing => unreachable!("waited without a limit"),
+            if self.take_in(self.job.wait(None))? {
+                return Ok(None);
             }
         }
     }
 
-    /// Pulls as many items as the window allows.
-    fn pull(&mut self) {
-        while !self.exhausted && self.pulled - self.taken < self.window {
-            let Some(input) = self.items.next() else {
-                self.exhausted = true;
+    /// Takes in what has arrived, without waiting.
+    fn look(&mut self) -> Result<(), Error> {
+        let progress = self.job.look();
+        self.take_in(progress).map(drop)
+    }
+
+    /// Tells whether the job is at its end.
+    fn take_in(&mut self, progress: Progress) -> Result<bool, Error> {
+        match progress {
+            Progress::Arrived(outcomes) => {
+                self.outstanding -= outcomes.len() as u64;
+                self.arrived.extend(outcomes);
+                Ok(false)
+            }
+            Progress::Failed(error) => Err(error),
+            Progress::Done => Ok(true),
+            Progress::Nothing => Ok(false),
+        }
+    }
+
+    /// Pulls one item, if the window allows; tells whether there may be more.
+    fn pull(&mut self) -> bool {
+        if self.exhausted || self.pulled - self.taken >= self.window {
+            return false;
+        }
+        let asked = Instant::now();
+        let Some(input) = self.items.next() else {
+            self.exhausted = true;
+            self.flush();
+            self.job.end();
+            return false;
+        };
+        let slow = asked.elapsed() >= SLOW_SOURCE;
+        let packed = self.packer.push(|out| input.write_item(&mut ItemWriter::new(out)));
+        // Not before: an item whose encoding panics is never taken.
+        self.pulled += 1;
+        match packed {
+            Ok(()) if slow || self.packer.is_heavy() || self.packer.len() >= self.chunk_now() => {
                 self.flush();
-                self.job.end();
-                return;
-            };
-            let packed = self.packer.push(|out| input.write_item(&mut ItemWriter::new(out)));
-            // Not before: an item whose encoding panics is never taken.
-            self.pulled += 1;
-            match packed {
-                Ok(()) if self.packer.len() >= self.chunk || self.packer.is_heavy() => self.flush(),
-                Ok(()) => {}
-                Err(error) => {
-                    self.flush();
-                    let item = self.packer.next();
-                    self.packer.skip();
-                    self.arrived.push_back((item, Err(unencodable(T::def(), Some(item), error))));
-                }
+            }
+            Ok(()) => {}
+            Err(error) => {
+                self.flush();
+                let item = self.packer.next();
+                self.packer.skip();
+                self.arrived.push_back((item, Err(unencodable(T::def(), Some(item), error))));
             }
         }
+        true
+    }
+
+    /// How many items the next chunk should have: by the time that the settled
+    /// ones took, so that slow items go one by one, balance at the end, and keep
+    /// nobody else from a worker for long. The time includes that of the caller,
+    /// which errs on the side of small chunks.
+    fn chunk_now(&self) -> usize {
+        let Some(since) = self.measured_since else {
+            return self.chunk;
+        };
+        let workers = self.workers as u128;
+        let item = since.elapsed().as_nanos() * workers / u128::from(self.taken.max(1));
+        let quick = CHUNK_TIME.as_nanos() / item.max(1);
+        if self.taken == 0 { 1 } else { (quick as usize).clamp(1, self.chunk) }
     }
 
     fn flush(&mut self) {
@@ -170,7 +224,16 @@ pub(super) fn decode<T: Task>(
     outcome: engine::Outcome,
 ) -> Result<T::Output, Error> {
     let (task, bytes) = (T::def(), outcome?);
-    T::decode_output(&bytes).map_err(|error| {
+    // Caught, because the outcome is taken already: a caller that catches the panic
+    // itself and goes on would wait for it.
+    let decoded = catch_unwind(AssertUnwindSafe(|| T::decode_output(&bytes)));
+    let Ok(decoded) = decoded else {
+        let item = item.map(index);
+        let message =
+            format!("the result of {}{} panicked while it was decoded", task.name, on(item));
+        return Err(Error::new(ErrorKind::Decode, message).with_task(task.name, item));
+    };
+    decoded.map_err(|error| {
         let item = item.map(index);
         let message = format!("failed to decode the result of {}{}: {error}", task.name, on(item));
         Error::new(ErrorKind::Decode, message).with_task(task.name, item).with_source(error)

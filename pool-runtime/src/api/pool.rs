@@ -82,11 +82,14 @@ impl Pool {
 
     /// Runs the task on every item, lazily: a result in input order each time
     /// the iterator is asked for one. Items are pulled only as far ahead as the
-    /// window allows (see [`Job::window`]), so the input may be endless.
+    /// window allows (see [`Job::window`]), so the input may be endless. They are
+    /// pulled on the calling thread: an input that waits for a result of this very
+    /// map, before there is one to be taken, waits for ever.
     ///
     /// An item that fails is an `Err` in its place, and the others go on. If the
-    /// pool is closed, terminated, or can start no worker, that is one `Err` and
-    /// then the end.
+    /// pool is closed, terminated, or can start no worker, that is one `Err`, whose
+    /// `item()` is `None`, and then the end: results that had come out of turn are
+    /// lost.
     ///
     /// ```
     /// use pool_runtime::{Pool, pool_task};
@@ -172,7 +175,8 @@ impl Pool {
         self.engine.close();
     }
 
-    /// Waits until all work is done and every worker is gone.
+    /// Waits until all work is done and every worker is gone. A worker has 5 s for
+    /// its exit handlers before it is killed.
     ///
     /// # Errors
     ///

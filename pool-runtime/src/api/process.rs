@@ -84,7 +84,8 @@ impl<O> Process<O> {
     }
 
     /// As [`Process::join`], but waits no longer than `timeout` for the result:
-    /// then the error's kind is `TimedOut`, and one may ask again.
+    /// then the error's kind is `TimedOut`, and one may ask again. After a result
+    /// the process has 5 s for its exit handlers.
     pub fn join_timeout(&mut self, timeout: Duration) -> Result<O, Error> {
         if !self.result.wait_timeout(timeout) {
             return self.result.get_timeout(Duration::ZERO);

@@ -24,8 +24,8 @@ const TURN: usize = 4 << 20;
 #[derive(Debug)]
 pub(crate) struct ParentEnd {
     socket: OwnedFd,
-    /// Held, never used: its closing is the message.
-    _lifeline: OwnedFd,
+    /// Never used for anything else: its closing is the message.
+    lifeline: Option<OwnedFd>,
     inbox: Vec<u8>,
     outbox: Outbox,
 }
@@ -52,8 +52,12 @@ impl ParentEnd {
         let (lifeline, their_lifeline) = fds::pair(SocketType::SEQPACKET)?;
         let fds: Vec<_> = std::iter::once(theirs.as_fd()).chain(extra).collect();
         fds::send_with(lifeline.as_fd(), boot, &fds)?;
-        let end =
-            ParentEnd { socket, _lifeline: lifeline, inbox: Vec::new(), outbox: Outbox::default() };
+        let end = ParentEnd {
+            socket,
+            lifeline: Some(lifeline),
+            inbox: Vec::new(),
+            outbox: Outbox::default(),
+        };
         Ok((end, their_lifeline))
     }
 
@@ -75,6 +79,12 @@ impl ParentEnd {
             self.outbox.clear();
         }
         self.outbox.is_empty()
+    }
+
+    /// Lets the kernel kill the worker's process group, with the rights that the
+    /// worker had when it booted. The program may have fewer by now.
+    pub(crate) fn cut_lifeline(&mut self) {
+        self.lifeline = None;
     }
 
     /// No more frames will be sent: the worker leaves when it has read the last.

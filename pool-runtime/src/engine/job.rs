@@ -64,7 +64,7 @@ impl JobState {
             failure: None,
             failed: false,
             detached: false,
-            consumer: None,
+            consumer: Some(std::thread::current().id()),
             arrived: Arc::new(Condvar::new()),
             waker: None,
         }
@@ -105,6 +105,12 @@ impl JobState {
         self.failed = true;
         self.failure = Some(error);
         self.wake()
+    }
+
+    /// No outcome will come; whoever waits is to see why.
+    pub(super) fn abandon(&mut self) -> Option<Waker> {
+        self.arrived.notify_all();
+        self.waker.take()
     }
 
     /// Something has changed for whoever waits.
@@ -203,6 +209,11 @@ impl Job {
         self.shared.lock().is_hungry()
     }
 
+    /// Takes what there is.
+    pub(crate) fn look(&self) -> Progress {
+        self.shared.lock().job_mut(self.id).progress()
+    }
+
     /// Takes what there is; waits until there is something, or `until`.
     pub(crate) fn wait(&self, until: Option<Instant>) -> Progress {
         let mut core = self.shared.lock();
@@ -239,12 +250,15 @@ impl Job {
 
     /// As a future waits: `waker` is woken when nothing more will arrive.
     pub(crate) fn poll_done(&self, waker: &Waker) -> Poll<()> {
+        // Before the lock: cloning a waker may run anything too.
+        let waker = waker.clone();
         let mut core = self.shared.lock();
         let state = core.job_mut(self.id);
         if state.is_done() {
+            drop(core);
             return Poll::Ready(());
         }
-        let before = state.waker.replace(waker.clone());
+        let before = state.waker.replace(waker);
         // Dropping a waker may run anything; see `Locked`.
         drop(core);
         drop(before);

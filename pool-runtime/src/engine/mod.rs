@@ -45,6 +45,9 @@ pub(crate) struct Engine {
     shared: Arc<Shared>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
     workers: usize,
+    /// The process that started it. In a copy that the program has forked there is
+    /// no thread of the engine's, and the workers are not the copy's to end.
+    owner: u32,
 }
 
 /// One worker, as callers see it.
@@ -70,7 +73,8 @@ impl Engine {
         let shared = Arc::new(Shared::new(core));
         let thread = thread::spawn(Arc::clone(&shared), poller)
             .map_err(|cause| failed("start the pool's thread", cause))?;
-        let engine = Engine { shared, thread: Mutex::new(Some(thread)), workers };
+        let owner = std::process::id();
+        let engine = Engine { shared, thread: Mutex::new(Some(thread)), workers, owner };
 
         let mut core = engine.shared.lock();
         core.carry_out();
@@ -84,12 +88,24 @@ impl Engine {
         failure.map_or(Ok(engine), Err)
     }
 
+    fn is_foreign(&self) -> bool {
+        self.owner != std::process::id()
+    }
+
     pub(crate) fn workers(&self) -> usize {
         self.workers
     }
 
     /// Begins a job; its items follow.
     pub(crate) fn open(&self, task: &'static TaskDef, shape: Shape) -> Result<Job, Error> {
+        if self.is_foreign() {
+            let owner = self.owner;
+            return Err(Error::invalid(format!(
+                "failed to call {}: the pool belongs to process {owner}, of which this is a forked \
+                 copy; build a pool in the copy",
+                task.name
+            )));
+        }
         Job::open(&self.shared, task, shape)
     }
 
@@ -98,6 +114,9 @@ impl Engine {
     }
 
     pub(crate) fn terminate(&self) {
+        if self.is_foreign() {
+            return;
+        }
         self.shared.lock().act(Event::Terminate);
     }
 
@@ -108,6 +127,9 @@ impl Engine {
     /// Waits until the pool is closed or terminated, all work is done and every
     /// worker is reaped.
     pub(crate) fn join(&self) {
+        if self.is_foreign() {
+            return;
+        }
         let mut core = self.shared.lock();
         while !core.is_finished() {
             core.wait(&self.shared.life, None);
@@ -144,7 +166,7 @@ impl Drop for Engine {
     fn drop(&mut self) {
         // After a panic of the engine its channels are closed, and with them its
         // workers gone; a second panic here would abort the program.
-        if self.shared.is_poisoned() {
+        if self.shared.is_poisoned() || self.is_foreign() {
             return;
         }
         self.terminate();

@@ -1,8 +1,10 @@
 //! The core behind its lock.
 
+use std::any::Any;
 use std::ops::{Deref, DerefMut};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::time::Duration;
 
 use super::core::Core;
@@ -25,12 +27,23 @@ impl Shared {
     /// When the engine has panicked: a broken invariant of this library. Its
     /// callers must not wait for what nobody will bring.
     pub(super) fn lock(&self) -> Locked<'_> {
-        Locked(Some(self.core.lock().expect(PANICKED)))
+        let unwinding = std::thread::panicking();
+        Locked { guard: Some(self.core.lock().expect(PANICKED)), shared: self, unwinding }
     }
 
-    /// The core, whatever has happened to it.
-    pub(super) fn lock_anyway(&self) -> MutexGuard<'_, Core> {
-        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The engine has panicked: ends the workers, and wakes whoever waits, to find
+    /// the lock poisoned. The panic hook has said why.
+    pub(super) fn abandon(&self, panic: Box<dyn Any + Send>) {
+        let mut due = Vec::new();
+        // Poisoned where it is not yet: the panic may have been outside the lock.
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
+            due = core.abandon();
+            self.life.notify_all();
+            resume_unwind(Box::new(()));
+        }));
+        wake(due);
+        discard(panic);
     }
 
     pub(super) fn is_poisoned(&self) -> bool {
@@ -44,13 +57,18 @@ const PANICKED: &str = "the pool's engine has panicked; please report this";
 /// are woken, after the lock is released: a waker may run anything, also
 /// something that takes the lock, as dropping the last handle of a job does.
 #[derive(Debug)]
-pub(super) struct Locked<'a>(Option<MutexGuard<'a, Core>>);
+pub(super) struct Locked<'a> {
+    guard: Option<MutexGuard<'a, Core>>,
+    shared: &'a Shared,
+    /// The thread was unwinding before it took the lock.
+    unwinding: bool,
+}
 
 impl Locked<'_> {
     /// Releases the lock until `condvar` is notified, or `limit` has passed.
     pub(super) fn wait(&mut self, condvar: &Condvar, limit: Option<Duration>) {
-        let guard = self.0.take().expect(HELD);
-        self.0 = Some(match limit {
+        let guard = self.guard.take().expect(HELD);
+        self.guard = Some(match limit {
             None => condvar.wait(guard).expect(PANICKED),
             Some(limit) => condvar.wait_timeout(guard, limit).expect(PANICKED).0,
         });
@@ -63,27 +81,46 @@ impl Deref for Locked<'_> {
     type Target = Core;
 
     fn deref(&self) -> &Core {
-        self.0.as_ref().expect(HELD)
+        self.guard.as_ref().expect(HELD)
     }
 }
 
 impl DerefMut for Locked<'_> {
     fn deref_mut(&mut self) -> &mut Core {
-        self.0.as_mut().expect(HELD)
+        self.guard.as_mut().expect(HELD)
     }
 }
 
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
-        let Some(mut guard) = self.0.take() else {
+        let Some(mut guard) = self.guard.take() else {
             return;
         };
-        let due = guard.take_due();
+        // A panic of a caller's thread under the lock is as bad as one of the
+        // engine's: nobody can go on with this core.
+        let broken = std::thread::panicking() && !self.unwinding;
+        let due = if broken { guard.abandon() } else { guard.take_due() };
         drop(guard);
-        for waker in due {
-            // A waker that panics must not end the engine's thread; the panic hook
-            // has told of it.
-            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+        if broken {
+            self.shared.life.notify_all();
         }
+        wake(due);
+    }
+}
+
+/// A waker that panics must not end the engine's thread; the panic hook tells of
+/// it.
+fn wake(due: Vec<Waker>) {
+    for waker in due {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+            discard(panic);
+        }
+    }
+}
+
+/// Drops what was thrown, whose destructor may panic in turn.
+fn discard(panic: Box<dyn Any + Send>) {
+    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        std::mem::forget(another);
     }
 }

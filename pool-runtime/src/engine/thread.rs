@@ -15,13 +15,8 @@ pub(super) fn spawn(
     let _blocked = signals::block_all();
     std::thread::Builder::new().name("pool-engine".into()).spawn(move || {
         let turned = catch_unwind(AssertUnwindSafe(|| turn(&shared, &poller)));
-        if turned.is_err() {
-            // The lock is poisoned by now, or is about to be: whoever waits must
-            // wake up and see it. The panic hook has said why.
-            let mut core = shared.lock_anyway();
-            core.abandon();
-            drop(core);
-            shared.life.notify_all();
+        if let Err(panic) = turned {
+            shared.abandon(panic);
         }
     })
 }

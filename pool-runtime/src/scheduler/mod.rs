@@ -109,6 +109,11 @@ impl Scheduler {
         self.slots.next_deadline()
     }
 
+    /// The slots whose deadline has come.
+    pub(crate) fn overdue(&self, now: Moment) -> Vec<Slot> {
+        self.slots.overdue(now)
+    }
+
     pub(crate) fn is_open(&self) -> bool {
         self.mode == Mode::Open
     }

@@ -113,6 +113,11 @@ impl Slots {
         (deadline <= now).then(|| self.current(slot))
     }
 
+    pub(super) fn overdue(&self, now: Moment) -> Vec<Slot> {
+        let due = self.deadlines.iter().take_while(|(deadline, _)| *deadline <= now);
+        due.map(|&(_, slot)| slot).collect()
+    }
+
     /// The one place where a life changes.
     pub(super) fn set(&mut self, slot: Slot, life: Life) -> Life {
         let old = std::mem::replace(&mut self.slots[slot.0].life, life);

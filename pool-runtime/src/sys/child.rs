@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_send_signal, waitid,
@@ -40,10 +41,12 @@ impl Child {
         }
     }
 
-    /// Kills the process and whatever it started in its group.
+    /// Kills the process and whatever it started in its group, as far as this
+    /// program may: not if it has given up the user that started the process.
     pub(crate) fn kill_group(&self) {
         // First the process, through its descriptor: this cannot miss. Then the
-        // group, whose number is the pid and stays taken until `reap`.
+        // group, whose number is the pid and stays taken until `reap`, or until
+        // somebody else takes the exit status.
         let _ = self.signal(Signal::KILL);
         let _ = kill_process_group(self.pid, Signal::KILL);
     }
@@ -55,18 +58,21 @@ impl Child {
         const EXITING: u64 = 4;
         let stat = match std::fs::read_to_string(format!("/proc/{}/stat", self.pid())) {
             Ok(stat) => stat,
-            // With nothing left to look with, it is killed rather than waited for.
-            // Any other error: it is gone already (the program ignores SIGCHLD).
-            Err(error) => {
-                let scarce = [libc::EMFILE, libc::ENFILE, libc::ENOMEM].map(Some);
-                return !scarce.contains(&error.raw_os_error());
-            }
+            // Gone already (the program ignores SIGCHLD), or nothing to look with (no
+            // descriptors, no /proc): an end that has begun is soon over.
+            Err(_) => return self.ends_soon(),
         };
         // The name, in parentheses, may hold anything; the flags are the seventh
         // field after it.
         let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
         let flags = fields.split_whitespace().nth(6).and_then(|flags| flags.parse::<u64>().ok());
         flags.is_none_or(|flags| flags & EXITING != 0)
+    }
+
+    fn ends_soon(&self) -> bool {
+        let mut fds = [PollFd::from_borrowed_fd(self.pidfd(), PollFlags::IN)];
+        let limit = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+        poll(&mut fds, Some(&limit)).is_ok_and(|ready| ready > 0)
     }
 
     /// Takes the exit status of a process that has ended; kills what it left
@@ -80,7 +86,12 @@ impl Child {
             Ok(None) => return None,
             // A zombie keeps its pid, so the group's number is still this one's.
             Ok(Some(_)) => drop(kill_process_group(self.pid, Signal::KILL)),
-            Err(_) => return Some(None),
+            // Somebody else has taken it. The number may be another's by now, but only
+            // if the group is empty, and then hardly that of a group's leader.
+            Err(_) => {
+                let _ = kill_process_group(self.pid, Signal::KILL);
+                return Some(None);
+            }
         }
         match waitid(id, WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
             Ok(Some(status)) => {

@@ -64,8 +64,6 @@ impl Poller {
 
     /// Waits for events, at most `timeout`; appends their tokens.
     pub(crate) fn wait(&self, timeout: Option<Duration>, tokens: &mut Vec<u64>) -> io::Result<()> {
-        // Rounded up to what the clock can tell, so that a deadline has passed
-        // when the wait for it ends.
         let timeout = timeout.map(|timeout| Timespec {
             tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: timeout.subsec_nanos().into(),

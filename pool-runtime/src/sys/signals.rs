@@ -33,12 +33,16 @@ impl Drop for AllBlocked {
     }
 }
 
-/// Makes writing to a closed pipe an error, as Rust programs expect; what
-/// Rust's runtime does before `main`, where a worker never arrives.
-pub(crate) fn ignore_sigpipe() {
-    // SAFETY: SIG_IGN is a valid disposition for SIGPIPE; no handler is installed.
+/// Makes three things errors that would otherwise be worse: writing to a closed
+/// pipe, as Rust programs expect (Rust's runtime does that before `main`, where a
+/// worker never arrives); and touching the terminal from a process group in the
+/// background, as a worker's is, which would stop the worker for ever.
+pub(crate) fn ignore_fatal_io() {
+    // SAFETY: SIG_IGN is a valid disposition for these; no handler is installed.
     unsafe {
-        libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+        for signal in [libc::SIGPIPE, libc::SIGTTIN, libc::SIGTTOU] {
+            libc::signal(signal, libc::SIG_IGN);
+        }
     }
 }
 

@@ -9,7 +9,7 @@
 //! to the task where it lies. What fills the gaps is zero and is not read.
 
 use super::frame;
-use crate::ids::Item;
+use crate::ids::{Item, Items};
 use crate::limits::{MAX_BACKTRACE, MAX_PANIC_MESSAGE};
 
 /// Both sides are the same program as a rule, but not where the user names a
@@ -79,10 +79,11 @@ pub(crate) fn put_gap(out: &mut Vec<u8>, start: usize) {
 /// Appends the head of a frame with a chunk, whose items take `more` bytes and
 /// follow it: each its length (`u64`), its bytes and a gap, as [`put_item`] wrote
 /// them.
-pub(crate) fn put_chunk_head(out: &mut Vec<u8>, task: &str, job: u64, first: Item, more: usize) {
+pub(crate) fn put_chunk_head(out: &mut Vec<u8>, task: &str, job: u64, items: &Items, more: usize) {
     let start = frame::begin(out);
     out.extend_from_slice(&job.to_le_bytes());
-    out.extend_from_slice(&first.to_le_bytes());
+    out.extend_from_slice(&items.start.to_le_bytes());
+    out.extend_from_slice(&items.end.to_le_bytes());
     put_text(out, task);
     put_gap(out, start + frame::HEADER);
     frame::finish(out, start, more);
@@ -110,19 +111,27 @@ pub(crate) fn put_item<E>(
 pub(crate) struct Chunk<'a> {
     pub(crate) task: &'a str,
     pub(crate) job: u64,
-    pub(crate) first: Item,
-    items: Reader<'a>,
+    /// Copied out of the message before the first item runs: a task that writes
+    /// past its argument changes what comes after it, but not how many items the
+    /// program waits for.
+    pub(crate) items: Items,
+    bytes: Reader<'a>,
 }
 
 impl<'a> Chunk<'a> {
     pub(crate) fn decode(body: &'a [u8]) -> Option<Chunk<'a>> {
         let mut reader = Reader { bytes: body };
         let job = reader.u64()?;
-        let first = reader.u64()?;
+        let items = reader.u64()?..reader.u64()?;
         let length = reader.u32()? as usize;
         let task = std::str::from_utf8(reader.take(length)?).ok()?;
         reader.take(gap(body.len() - reader.bytes.len()))?;
-        Some(Chunk { task, job, first, items: reader })
+        Some(Chunk { task, job, items, bytes: reader })
+    }
+
+    /// Whether nothing is left, as it is after the last item of a sound chunk.
+    pub(crate) fn is_at_its_end(&self) -> bool {
+        self.bytes.bytes.is_empty()
     }
 }
 
@@ -131,9 +140,9 @@ impl<'a> Iterator for Chunk<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
-        let length = usize::try_from(self.items.u64()?).ok()?;
-        let item = self.items.take(length)?;
-        self.items.take(gap(length))?;
+        let length = usize::try_from(self.bytes.u64()?).ok()?;
+        let item = self.bytes.take(length)?;
+        self.bytes.take(gap(length))?;
         Some(item)
     }
 }

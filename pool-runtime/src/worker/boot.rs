@@ -113,7 +113,7 @@ fn connect(lifeline: OwnedFd) -> Option<(WorkerEnd, Boot)> {
 }
 
 fn serve_and_exit(channel: WorkerEnd, boot: &Boot) -> ! {
-    signals::ignore_sigpipe();
+    signals::ignore_fatal_io();
     // The kernel keeps 15 bytes; the name is for people who look at `ps`.
     let name: Vec<u8> = boot.name.bytes().filter(|&byte| byte != 0).take(15).collect();
     if let Ok(name) = std::ffi::CString::new(name) {

@@ -40,6 +40,8 @@ pub(super) fn serve(mut channel: WorkerEnd, one_shot: bool) -> i32 {
             return PROTOCOL_BROKEN;
         };
         match server.run(chunk) {
+            // The chunk was written over by one of its own tasks.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => return PROTOCOL_BROKEN,
             // The program is gone, or has given this worker up.
             Err(_) => return 0,
             Ok(panicked) if one_shot => return if panicked { PANICKED } else { 0 },
@@ -58,11 +60,12 @@ struct Server {
 
 impl Server {
     /// Runs every item of a chunk; tells whether the last one panicked.
-    fn run(&mut self, chunk: Chunk<'_>) -> io::Result<bool> {
+    fn run(&mut self, mut chunk: Chunk<'_>) -> io::Result<bool> {
         let task = find(chunk.task);
         let job = chunk.job;
         let mut panicked = false;
-        for (item, input) in (chunk.first..).zip(chunk) {
+        for item in chunk.items.clone() {
+            let input = chunk.next().ok_or(io::ErrorKind::InvalidData)?;
             message::put_began(&mut self.out, job, item);
             self.flush()?;
             panicked = self.call(task, job, item, input);
@@ -76,6 +79,9 @@ impl Server {
             }
         }
         self.flush()?;
+        if !chunk.is_at_its_end() {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
         Ok(panicked)
     }
 

@@ -20,8 +20,7 @@ impl Core {
                 }
                 Command::Kill { worker, why } => {
                     if let Some(member) = self.member(worker) {
-                        member.doom.get_or_insert(Doom::Commanded(why));
-                        member.child.kill_group();
+                        member.condemn(Doom::Commanded(why));
                     }
                 }
                 Command::FailItem { worker, job, item } => self.fail_item(worker, job, item),
@@ -81,7 +80,7 @@ impl Core {
         let job = &self.jobs[&id];
         let body = job.pack(items).body(items);
         let mut head = Vec::new();
-        message::put_chunk_head(&mut head, job.task.key, id.0, items.start, body.range.len());
+        message::put_chunk_head(&mut head, job.task.key, id.0, items, body.range.len());
         let Some(member) = self.member(worker) else {
             return;
         };

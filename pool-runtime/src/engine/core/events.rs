@@ -31,8 +31,7 @@ impl Core {
         let member = self.members[slot.0].as_mut().expect("only an exit removes it");
         if member.doom.is_none() && !member.child.is_exiting() {
             // It lives on, but nothing can be said to it or heard from it.
-            member.doom = Some(Doom::ChannelClosed);
-            member.child.kill_group();
+            member.condemn(Doom::ChannelClosed);
         }
     }
 
@@ -105,8 +104,7 @@ impl Core {
         member.channel.put_back(frames);
         if !understood {
             // Nothing after it makes sense.
-            member.doom.get_or_insert(Doom::Nonsense);
-            member.child.kill_group();
+            member.condemn(Doom::Nonsense);
             self.stop_listening(slot);
         }
         incoming
@@ -117,12 +115,12 @@ impl Core {
         let worker = member.worker;
         match report {
             Report::Ready => {
-                let first = !std::mem::replace(&mut member.reported_in, true);
-                if first && worker.incarnation == 1 {
+                member.reported_in = true;
+                self.life_changed = true;
+                let accepted = self.tell(Event::WorkerReady { worker }) == Verdict::Accepted;
+                if accepted && worker.incarnation == 1 {
                     self.awaited -= 1;
                 }
-                self.life_changed = true;
-                let _ = self.tell(Event::WorkerReady { worker });
             }
             Report::Began { job, item } => {
                 member.last_words = None;

@@ -40,6 +40,15 @@ struct Member {
     last_words: Option<Panic>,
 }
 
+impl Member {
+    /// Kills the worker, for this reason if it is the first.
+    fn condemn(&mut self, doom: Doom) {
+        self.doom.get_or_insert(doom);
+        self.child.kill_group();
+        self.channel.cut_lifeline();
+    }
+}
+
 /// See the module. `None` in `outside` once the engine has finished.
 #[derive(Debug)]
 pub(super) struct Core {
@@ -139,6 +148,10 @@ impl Core {
             }
         }
         let now = self.now();
+        // Who has reported in by now is in time, though it has not been heard yet.
+        for slot in self.scheduler.overdue(now) {
+            self.serve_channel(slot);
+        }
         self.scheduler.expire(now);
         self.carry_out();
     }
@@ -281,13 +294,17 @@ impl Core {
         self.outside = None;
     }
 
-    /// The engine's thread has panicked. Dropping the channels lets the kernel
-    /// end the workers; whoever waits finds the lock poisoned.
-    pub(super) fn abandon(&mut self) {
-        self.members.clear();
-        self.outside = None;
-        for job in self.jobs.values_mut() {
-            self.due.extend(job.wake());
+    /// A panic has left the core in pieces. Dropping the channels lets the kernel
+    /// end the workers; gives the futures to wake, which will find the lock
+    /// poisoned, as whoever waits does.
+    pub(super) fn abandon(&mut self) -> Vec<Waker> {
+        self.members.iter_mut().for_each(|member| *member = None);
+        if let Some(outside) = self.outside.take() {
+            // The engine's thread may sleep on it.
+            outside.poller.ring();
         }
+        let mut due = self.take_due();
+        due.extend(self.jobs.values_mut().filter_map(JobState::abandon));
+        due
     }
 }

@@ -105,10 +105,10 @@ fn a_chunk_gives_its_items_in_order() {
     assert_eq!(items.len(), before, "a failed item leaves nothing");
 
     let mut bytes = Vec::new();
-    put_chunk_head(&mut bytes, "app::task", 3, 40, items.len());
+    put_chunk_head(&mut bytes, "app::task", 3, &(40..43), items.len());
     bytes.extend_from_slice(&items);
     let mut chunk = Chunk::decode(body(&bytes)).unwrap();
-    assert_eq!((chunk.task, chunk.job, chunk.first), ("app::task", 3, 40));
+    assert_eq!((chunk.task, chunk.job, chunk.items.clone()), ("app::task", 3, 40..43));
     let texts: Vec<&[u8]> = chunk.by_ref().collect();
     assert_eq!(texts, [&b""[..], b"ab", b"c"]);
 }

@@ -13,17 +13,33 @@ use super::{arrays, slice};
 /// they are there, so a corrupt one would keep a loop busy for years.
 pub(super) const MOST_EMPTY: u32 = 1 << 24;
 
+/// The deepest that options, sequences, maps and enums may be nested, one of
+/// which every recursive type goes through. A worker's stack may be larger than
+/// that of the program's thread which decodes the result.
+pub(super) const MOST_NESTED: u32 = 1024;
+
 /// Takes values off the front of what is left.
 pub(super) struct Decoder<'de> {
     rest: &'de [u8],
     /// How many more elements may take no bytes.
     pub(super) empty: u32,
+    /// How much deeper values may be nested.
+    nesting: u32,
 }
 
 impl<'de> Decoder<'de> {
     #[inline]
     pub(super) fn new(bytes: &'de [u8]) -> Self {
-        Decoder { rest: bytes, empty: MOST_EMPTY }
+        Decoder { rest: bytes, empty: MOST_EMPTY, nesting: MOST_NESTED }
+    }
+
+    /// One level deeper, for as long as `visit` runs.
+    #[inline]
+    fn nested<R>(&mut self, visit: impl FnOnce(&mut Self) -> Result<R>) -> Result<R> {
+        self.nesting = self.nesting.checked_sub(1).ok_or(Cause::TooDeep(MOST_NESTED))?;
+        let result = visit(self);
+        self.nesting += 1;
+        result
     }
 
     #[inline]
@@ -173,7 +189,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.byte()? {
             0 => visitor.visit_none(),
-            1 => visitor.visit_some(self),
+            1 => self.nested(|decoder| visitor.visit_some(decoder)),
             byte => Err(Cause::OptionTag(byte).into()),
         }
     }
@@ -204,14 +220,14 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         let count = self.length()?;
         match arrays::vector::<V>(self, count) {
             Some(vector) => vector,
-            None => visitor.visit_seq(Counted { decoder: self, left: count }),
+            None => self.nested(|decoder| visitor.visit_seq(Counted { decoder, left: count })),
         }
     }
 
     #[inline]
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         let left = self.length()?;
-        visitor.visit_map(Counted { decoder: self, left })
+        self.nested(|decoder| visitor.visit_map(Counted { decoder, left }))
     }
 
     #[inline]
@@ -250,7 +266,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
-        visitor.visit_enum(self)
+        self.nested(|decoder| visitor.visit_enum(decoder))
     }
 }
 

@@ -31,12 +31,14 @@ pub(super) enum Cause {
     OptionTag(u8),
     /// More elements than there is reason to believe in.
     EmptyElements(u32),
+    /// Nested deeper than the limit.
+    TooDeep(u32),
 }
 
 impl Cause {
     fn hint(&self) -> Option<&'static str> {
         match self {
-            Cause::Custom(_) | Cause::EmptyElements(_) => None,
+            Cause::Custom(_) | Cause::EmptyElements(_) | Cause::TooDeep(_) => None,
             Cause::UnknownLength => {
                 Some("`#[serde(flatten)]`, or a sequence whose length is not known beforehand")
             }
@@ -68,6 +70,9 @@ impl fmt::Display for Cause {
             Cause::SkippedField(name) => write!(f, "field `{name}` is left out"),
             Cause::NotSelfDescribing(what) => {
                 write!(f, "the bytes do not describe themselves, so they have no `{what}`")
+            }
+            Cause::TooDeep(limit) => {
+                write!(f, "it is nested deeper than {limit} options, sequences, maps and enums")
             }
             Cause::TooShort => f.write_str("the bytes end too early"),
             Cause::Trailing => f.write_str("bytes are left after the value"),

@@ -1,0 +1,215 @@
+//! Promises that were once broken: each test is a way that was found.
+
+#![allow(unsafe_code)]
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use pool_runtime::{ErrorKind, Pool, pool_task};
+use pool_tests::alone::alone;
+use pool_tests::clean::clean;
+use pool_tests::wait;
+use serde::{Deserialize, Deserializer, Serialize};
+
+#[pool_task]
+fn square(n: u64) -> u64 {
+    n * n
+}
+
+#[pool_task]
+fn nap(milliseconds: u64) -> u64 {
+    std::thread::sleep(Duration::from_millis(milliseconds));
+    milliseconds
+}
+
+#[pool_task]
+fn forever() {
+    loop {
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
+/// Writes past its argument, as a C parser might.
+#[pool_task]
+fn overrun(text: &str) -> usize {
+    if text == "over" {
+        // SAFETY: there is none: that is what the test is about. The bytes after
+        // the argument are in the worker's copy of the message.
+        unsafe {
+            let end = text.as_ptr().add(text.len()).cast_mut();
+            std::ptr::write_bytes(std::hint::black_box(end), 0xff, 16);
+        }
+    }
+    text.len()
+}
+
+#[derive(Serialize)]
+struct PanicsHere(u8);
+
+impl<'de> Deserialize<'de> for PanicsHere {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let value = u8::deserialize(from)?;
+        assert!(value != 3, "not in the program");
+        Ok(PanicsHere(value))
+    }
+}
+
+#[pool_task]
+fn give(value: u8) -> PanicsHere {
+    PanicsHere(value)
+}
+
+#[derive(Serialize, Deserialize)]
+struct Deep(Option<Box<Deep>>);
+
+impl Drop for Deep {
+    fn drop(&mut self) {
+        let mut next = self.0.take();
+        while let Some(mut inner) = next {
+            next = inner.0.take();
+        }
+    }
+}
+
+#[pool_task]
+fn nested(depth: usize) -> Deep {
+    (0..depth).fold(Deep(None), |inner, _| Deep(Some(Box::new(inner))))
+}
+
+#[test]
+fn a_join_under_an_iterator_that_nobody_has_asked_is_an_error_and_no_hang() {
+    let _clean = clean();
+    let pool = Pool::new(1).unwrap();
+    let unasked = pool.imap(square, 0..3);
+    pool.close();
+    assert_eq!(pool.join().unwrap_err().kind(), ErrorKind::InvalidArgument);
+    drop(unasked);
+    pool.join().unwrap();
+}
+
+#[test]
+fn a_slow_source_does_not_hold_results_back() {
+    let _clean = clean();
+    let pool = Pool::new(2).unwrap();
+    let pulled = Cell::new(0);
+    let slow = (0..30_u64).inspect(|_| {
+        pulled.set(pulled.get() + 1);
+        std::thread::sleep(Duration::from_millis(20));
+    });
+    let mut results = pool.job(square).window(30).imap(slow);
+    assert_eq!(results.next().unwrap().unwrap(), 0);
+    assert!(pulled.get() < 30, "all was pulled before the first result");
+    assert_eq!(results.count(), 29);
+}
+
+#[test]
+fn a_long_map_of_slow_items_lets_a_call_in_between() {
+    let _clean = clean();
+    let pool = Pool::new(1).unwrap();
+    std::thread::scope(|scope| {
+        // Five seconds of work, whose chunk by number alone would be 31 items.
+        let long = scope.spawn(|| pool.map(nap, vec![10; 500]));
+        wait::until("the map to run", || {
+            pool.workers().iter().any(|worker| worker.state == pool_runtime::WorkerState::Busy)
+        });
+        assert_eq!(pool.apply(square, 3).unwrap(), 9);
+        assert!(!long.is_finished(), "the map was over before the call");
+        pool.terminate();
+        assert_eq!(long.join().unwrap().unwrap_err().kind(), ErrorKind::Terminated);
+    });
+}
+
+#[test]
+fn a_task_that_writes_past_its_argument_hangs_nobody() {
+    let _clean = clean();
+    let pool = Pool::new(1).unwrap();
+    let items = ["a", "over", "b", "c", "d"];
+    let results: Vec<_> = pool.job(overrun).chunk_size(5).imap(items).collect();
+    assert_eq!(results.len(), 5);
+    assert!(results[0].is_ok());
+    assert!(results.iter().any(Result::is_err), "the chunk was torn");
+    assert_eq!(pool.apply(overrun, "fine").unwrap(), 4);
+}
+
+#[test]
+fn a_result_that_panics_while_it_is_decoded_is_an_error_of_its_item() {
+    let _clean = clean();
+    let pool = Pool::new(1).unwrap();
+    for (item, result) in pool.imap(give, 0..6).enumerate() {
+        match result {
+            Ok(value) => assert_eq!(usize::from(value.0), item),
+            Err(error) => {
+                assert_eq!((error.kind(), error.item()), (ErrorKind::Decode, Some(3)), "{error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_result_that_is_nested_too_deep_is_an_error_and_no_overflow() {
+    let _clean = clean();
+    let pool = Pool::new(1).unwrap();
+    assert!(pool.apply(nested, 1_000).is_ok());
+    let error = pool.apply(nested, 3_000).map(drop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Decode, "{error}");
+    assert!(error.to_string().contains("nested deeper than"), "{error}");
+}
+
+#[test]
+fn workers_end_though_the_program_has_given_up_its_user() {
+    alone("workers_end_though_the_program_has_given_up_its_user", || {
+        let pool = Pool::new(2).unwrap();
+        let busy = pool.apply_async(forever, ()).unwrap();
+        let pids: Vec<u32> = pool.workers().iter().map(|worker| worker.pid).collect();
+        // SAFETY: plain system calls. Where this does not run as root it changes
+        // nothing, and the pool must end all the same.
+        unsafe {
+            if libc::getuid() == 0 {
+                assert_eq!((libc::setgid(65534), libc::setuid(65534)), (0, 0));
+            }
+        }
+        drop(pool);
+        assert_eq!(busy.get().unwrap_err().kind(), ErrorKind::Terminated);
+        assert!(pids.iter().all(|&pid| !wait::is_running(pid)));
+    });
+}
+
+#[test]
+fn a_forked_copy_of_the_program_leaves_the_pool_alone() {
+    alone("a_forked_copy_of_the_program_leaves_the_pool_alone", || {
+        let pool = Pool::new(2).unwrap();
+        let before: Vec<u32> = pool.workers().iter().map(|worker| worker.pid).collect();
+        // SAFETY: the copy calls nothing that needs the threads it does not have.
+        let copy = unsafe { libc::fork() };
+        if copy == 0 {
+            let refused = pool.apply(square, 1).is_err_and(|error| {
+                error.kind() == ErrorKind::InvalidArgument && error.to_string().contains("forked")
+            });
+            drop(pool);
+            // SAFETY: ends the copy at once.
+            unsafe { libc::_exit(if refused { 0 } else { 1 }) };
+        }
+        let mut status = 0;
+        // SAFETY: waits for the copy made above.
+        assert_eq!(unsafe { libc::waitpid(copy, &mut status, 0) }, copy);
+        assert_eq!(status, 0, "the copy was let in, or died");
+        assert_eq!(pool.map(square, [1, 2, 3, 4]).unwrap(), [1, 4, 9, 16]);
+        let after: Vec<u32> = pool.workers().iter().map(|worker| worker.pid).collect();
+        assert_eq!(after, before, "the copy ended the workers");
+    });
+}
+
+#[test]
+fn a_worker_leads_a_process_group_of_its_own() {
+    #[pool_task]
+    fn groups() -> (i32, i32) {
+        // SAFETY: both only read.
+        unsafe { (libc::getpid(), libc::getpgrp()) }
+    }
+    let _clean = clean();
+    let pool = Pool::new(1).unwrap();
+    let (pid, group) = pool.apply(groups, ()).unwrap();
+    assert_eq!(pid, group);
+    fn shared<T: Send + Sync>(_: &T) {}
+    shared(&pool);
+}
