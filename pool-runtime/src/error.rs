@@ -213,9 +213,9 @@ pub(crate) fn describe_exit(status: Option<ExitStatus>) -> String {
 pub(crate) fn likely_cause(status: Option<ExitStatus>) -> Option<&'static str> {
     match status?.signal() {
         Some(libc::SIGSEGV | libc::SIGBUS) => Some("a bad memory access or a stack overflow"),
-        Some(libc::SIGABRT) => {
-            Some("abort(), a failed assertion in C, or a panic that could not unwind")
-        }
+        Some(libc::SIGABRT) => Some(
+            "abort(), a failed assertion in C, no memory left, or a panic that could not unwind",
+        ),
         Some(libc::SIGKILL) => Some("the kernel was out of memory, or somebody sent the signal"),
         Some(libc::SIGILL | libc::SIGTRAP) => Some("a trap in the compiled code"),
         Some(libc::SIGXCPU) => Some("its limit of processor time"),

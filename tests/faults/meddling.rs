@@ -81,7 +81,8 @@ fn a_task_that_closes_all_descriptors_costs_its_item() {
     let _clean = clean();
     let error = assert_costs_its_item("stay");
     let says = "closed its channel and was killed while running faults::meddling::close_everything \
-                on item 5 (likely cause: the task closed descriptors that are not its own)";
+                on item 5 (likely cause: the task closed descriptors that are not its own, or \
+                executed another program)";
     assert!(error.to_string().contains(says), "{error}");
     assert_eq!(error.signal(), Some(libc::SIGKILL), "{error}");
     // It returns, and the worker finds its channel gone before or after the

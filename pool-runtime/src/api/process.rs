@@ -246,7 +246,7 @@ impl ProcessBuilder {
             replace: false,
         };
         let engine = Engine::start(config, Launch::new(wishes)?)?;
-        let pid = engine.seen().first().map_or(0, |seen| seen.pid);
+        let pid = engine.pid(ONLY).expect("a process that has reported in has a pid");
         let result = AsyncResult::single(&engine, task, args)?;
         // Nothing else will be asked of it, so it leaves when it has answered.
         engine.close();

@@ -147,6 +147,11 @@ impl Engine {
         self.shared.lock().waits_for(std::thread::current().id())
     }
 
+    /// The process id of the latest worker of a slot.
+    pub(crate) fn pid(&self, slot: Slot) -> Option<u32> {
+        self.shared.lock().pid(slot)
+    }
+
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.shared.lock().seen()
     }

@@ -110,7 +110,9 @@ impl Obituary {
     fn cause(&self) -> String {
         let cause = match self.doom {
             Some(Doom::Nonsense) => Some("the task corrupted the worker's memory"),
-            Some(Doom::ChannelClosed) => Some("the task closed descriptors that are not its own"),
+            Some(Doom::ChannelClosed) => Some(
+                "the task closed descriptors that are not its own, or executed another program",
+            ),
             Some(Doom::Commanded(_)) | None => likely_cause(self.status),
         };
         cause.map_or_else(String::new, |cause| format!(" (likely cause: {cause})"))

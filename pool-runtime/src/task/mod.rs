@@ -38,6 +38,12 @@ pub(crate) use registry::{find, registered_twice};
 /// assert_eq!(first(&Pool::new(1)?, doubler, 4)?, 8);
 /// # Ok::<(), Error>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a task",
+    label = "not a task",
+    note = "put `#[pool_task]` on a function and give that function's name; closures and functions \
+            without the attribute cannot be sent to a worker"
+)]
 pub trait Task: Returns<<Self as Task>::Output> + Copy + Send + Sync + 'static {
     /// What the function returns.
     type Output: 'static;

@@ -274,6 +274,11 @@ impl Core {
             .collect()
     }
 
+    pub(super) fn pid(&self, slot: Slot) -> Option<u32> {
+        let living = self.members[slot.0].as_ref().map(|member| member.child.pid());
+        living.or_else(|| self.obituaries[slot.0].as_ref().map(|obituary| obituary.pid))
+    }
+
     pub(super) fn signal(&self, slot: Slot, signal: Signal) -> Result<(), Error> {
         let Some(member) = &self.members[slot.0] else {
             return Ok(());
