@@ -29,6 +29,12 @@ pub(crate) struct JobId(pub(crate) u64);
 /// The index of an item in its job.
 pub(crate) type Item = u64;
 
+/// The index as callers know it. Items are counted in `u64`, so that an endless
+/// iterator never wraps; callers index their own data, which is in memory.
+pub(crate) fn index(item: Item) -> usize {
+    usize::try_from(item).unwrap_or(usize::MAX)
+}
+
 /// Consecutive items of one job.
 pub(crate) type Items = Range<Item>;
 

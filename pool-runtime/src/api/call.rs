@@ -1,11 +1,12 @@
 //! One call with its settings: what `pool.job(task)` builds.
 
 use super::async_result::AsyncResult;
-use super::feed::{Feed, Pace, decode, index, unencodable};
+use super::feed::{Feed, Pace, decode, unencodable};
 use super::imap::{Imap, ImapUnordered};
 use super::pool::Pool;
 use crate::engine::{self, Packer, Shape};
 use crate::error::Error;
+use crate::ids::index;
 use crate::task::{ItemWriter, Task, TaskInput};
 
 /// A call on a pool with settings of its own; made by [`Pool::job`].

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::api::pool::Pool;
 use crate::engine::{self, NotPacked, Packer, Progress, Shape};
 use crate::error::{Error, ErrorKind};
-use crate::ids::Item;
+use crate::ids::{Item, index};
 use crate::limits::{MAX_AUTO_CHUNK, MAX_ITEM, WINDOW_CHUNKS};
 use crate::task::{ItemWriter, Task, TaskDef, TaskInput};
 use crate::wire::payload;
@@ -264,9 +264,4 @@ pub(super) fn unencodable(
 
 fn on(item: Option<usize>) -> String {
     item.map_or_else(String::new, |item| format!(" on item {item}"))
-}
-
-/// A caller's items are in its memory, so their indices fit.
-pub(super) fn index(item: Item) -> usize {
-    usize::try_from(item).unwrap_or(usize::MAX)
 }

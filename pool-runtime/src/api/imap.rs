@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::iter::FusedIterator;
 use std::marker::PhantomData;
 
-use super::feed::{Feed, Settled, index};
+use super::feed::{Feed, Settled};
 use super::pool::Pool;
 use crate::error::Error;
-use crate::ids::Item;
+use crate::ids::{Item, index};
 use crate::task::{Task, TaskInput};
 
 /// Where a lazy map stands.

@@ -5,7 +5,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Panic, describe_exit, likely_cause};
-use crate::ids::{Item, Worker};
+use crate::ids::{Item, Worker, index};
 use crate::scheduler::KillReason;
 
 /// Why a worker of ours was killed by us.
@@ -117,10 +117,4 @@ impl Obituary {
         };
         cause.map_or_else(String::new, |cause| format!(" (likely cause: {cause})"))
     }
-}
-
-/// Items are counted in `u64` so that an endless iterator never wraps; callers
-/// index their own data, which is in memory.
-pub(super) fn index(item: Item) -> usize {
-    usize::try_from(item).unwrap_or(usize::MAX)
 }

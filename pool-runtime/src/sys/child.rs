@@ -75,6 +75,14 @@ impl Child {
         poll(&mut fds, Some(&limit)).is_ok_and(|ready| ready > 0)
     }
 
+    /// Waits for a process that is ending, and takes its exit status.
+    pub(crate) fn reap_ending(&self) {
+        while self.reap().is_none() {
+            // An error would be that of a signal that came: look again.
+            let _ = poll(&mut [PollFd::from_borrowed_fd(self.pidfd(), PollFlags::IN)], None);
+        }
+    }
+
     /// Takes the exit status of a process that has ended; kills what it left
     /// in its group. `None` while it runs. The inner `None` is a status that
     /// somebody else took (a program that ignores SIGCHLD, or waits for any

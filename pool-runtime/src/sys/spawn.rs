@@ -118,9 +118,7 @@ pub(crate) fn spawn(program: &Program<'_>) -> Result<Child, SpawnError> {
         None => Ok(child),
         Some((step, errno)) => {
             // It is ending; wait, so that no zombie stays.
-            while child.reap().is_none() {
-                std::thread::yield_now();
-            }
+            child.reap_ending();
             Err(SpawnError { step, cause: io::Error::from_raw_os_error(errno) })
         }
     }

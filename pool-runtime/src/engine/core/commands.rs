@@ -59,9 +59,7 @@ impl Core {
             .and_then(|()| outside.poller.add(child.pidfd(), exit_token(slot)));
         if let Err(cause) = waited_on {
             child.kill_group();
-            while child.reap().is_none() {
-                std::thread::yield_now();
-            }
+            child.reap_ending();
             return Err(outside.launch.failed(slot, "wait on its channel", cause));
         }
         Ok(Member {

@@ -1,11 +1,11 @@
 //! From workers to the scheduler: what arrives on channels, and deaths.
 
 use super::super::job::{JobState, Outcome};
-use super::super::obituary::{Doom, Obituary, index};
+use super::super::obituary::{Doom, Obituary};
 use super::{Core, channel_token};
 use crate::channel::{Incoming, Next};
 use crate::error::{Error, ErrorKind, Panic};
-use crate::ids::{Item, JobId, Slot};
+use crate::ids::{Item, JobId, Slot, index};
 use crate::scheduler::{Event, Verdict};
 use crate::task::TaskDef;
 use crate::wire::message::{self, PanicReport, Phase, Report};
@@ -40,9 +40,10 @@ impl Core {
         if self.members[slot.0].is_none() {
             return;
         }
-        // All that it sent comes before its end. A process that it started may
-        // hold the channel open, so this reads to what is there, not to the end.
-        while self.drain(slot) == Incoming::More {}
+        // All that it sent comes before its end. A process that it started may hold
+        // the channel open, and write to it too, so this reads neither to the end
+        // nor for ever: what is there is less than a few turns' worth.
+        let _ = (0..4).find(|_| self.drain(slot) != Incoming::More);
         let member = self.members[slot.0].as_mut().expect("only an exit removes it");
         let Some(status) = member.child.reap() else {
             return;
