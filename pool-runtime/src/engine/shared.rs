@@ -124,3 +124,104 @@ fn discard(panic: Box<dyn Any + Send>) {
         std::mem::forget(another);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::engine::{Launch, Wishes};
+    use crate::scheduler::Config;
+    use crate::sys::poller::Poller;
+
+    /// The core of a pool of one worker that nobody has started.
+    fn shared() -> Arc<Shared> {
+        let config = Config {
+            workers: 1,
+            start_timeout: Duration::MAX,
+            stop_grace: Duration::MAX,
+            replace: true,
+        };
+        let launch = Launch::new(Wishes::default()).unwrap();
+        let poller = Arc::new(Poller::new().unwrap());
+        Arc::new(Shared::new(Core::new(config, launch, poller)))
+    }
+
+    /// Waits for workers to come or go, on a thread of its own, which holds the
+    /// lock until it waits.
+    fn waiter(shared: &Arc<Shared>) -> std::thread::JoinHandle<()> {
+        let (waits, waiting) = mpsc::channel();
+        let shared = Arc::clone(shared);
+        let thread = std::thread::spawn(move || {
+            let mut core = shared.lock();
+            waits.send(()).unwrap();
+            loop {
+                core.wait(&shared.life, None);
+            }
+        });
+        waiting.recv().unwrap();
+        thread
+    }
+
+    #[test]
+    fn a_panic_of_the_engine_outside_the_lock_reaches_who_waits() {
+        let shared = shared();
+        let waiter = waiter(&shared);
+        shared.abandon(Box::new("a broken invariant"));
+        waiter.join().expect_err("it waits no longer, and is told by a panic");
+        assert!(shared.is_poisoned());
+        catch_unwind(AssertUnwindSafe(|| drop(shared.lock()))).expect_err("nobody goes on");
+    }
+
+    #[test]
+    fn a_panic_of_a_caller_under_the_lock_reaches_who_waits() {
+        let shared = shared();
+        let waiter = waiter(&shared);
+        let caller = Arc::clone(&shared);
+        let panicked = std::thread::spawn(move || {
+            let _core = caller.lock();
+            panic!("a broken invariant");
+        });
+        panicked.join().unwrap_err();
+        waiter.join().expect_err("it waits no longer, and is told by a panic");
+    }
+
+    #[test]
+    fn a_lock_taken_while_a_thread_unwinds_breaks_nothing() {
+        struct LocksInDrop(Arc<Shared>);
+        impl Drop for LocksInDrop {
+            fn drop(&mut self) {
+                drop(self.0.lock());
+            }
+        }
+        let shared = shared();
+        let locks = LocksInDrop(Arc::clone(&shared));
+        std::thread::spawn(move || {
+            let _locks = locks;
+            panic!("a panic of the caller's own");
+        })
+        .join()
+        .unwrap_err();
+        assert!(!shared.is_poisoned());
+        assert!(shared.lock().is_open());
+    }
+
+    #[test]
+    fn a_waker_that_panics_twice_over_ends_nobody() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("on the way out");
+            }
+        }
+        struct Throws;
+        impl std::task::Wake for Throws {
+            fn wake(self: Arc<Self>) {
+                std::panic::panic_any(Bomb);
+            }
+        }
+        wake(vec![Waker::from(Arc::new(Throws)), Waker::noop().clone()]);
+    }
+}
