@@ -9,37 +9,16 @@
 //! so the codec is measured through them.
 
 use std::fmt::Debug;
-use std::time::Duration;
 
 use bincode::{DefaultOptions, Options as _};
 use divan::counter::BytesCount;
-use divan::{Bencher, Divan, black_box};
-use pool_benches::options::{Effort, Options};
+use divan::{Bencher, black_box};
 use pool_runtime::Returns;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 fn main() {
-    let options = match Options::parse(std::env::args().skip(1)) {
-        Ok(options) => options,
-        Err(message) => {
-            eprintln!("{message}");
-            std::process::exit(2);
-        }
-    };
-    if !options.selects("codec") {
-        return;
-    }
-    if options.list {
-        println!("codec: benchmark");
-        return;
-    }
-    let divan = Divan::default();
-    match options.effort {
-        Effort::Smoke => divan.test_benches(),
-        Effort::Quick => divan.max_time(Duration::from_millis(50)).run_benches(),
-        Effort::Full => divan.max_time(Duration::from_secs(1)).run_benches(),
-    }
+    pool_benches::parts::run("codec");
 }
 
 /// A way to bytes and back.

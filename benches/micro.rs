@@ -10,37 +10,15 @@
 //! is made, and by how it ends. `double(n)` in place is the zero of all that.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use divan::counter::{BytesCount, ItemsCount};
-use divan::{Bencher, Divan, black_box};
-use pool_benches::options::{Effort, Options};
+use divan::{Bencher, black_box};
 use pool_benches::tasks;
 use pool_runtime::{Pool, pool_task};
 use serde::{Deserialize, Serialize};
 
 fn main() {
-    let options = match Options::parse(std::env::args().skip(1)) {
-        Ok(options) => options,
-        Err(message) => {
-            eprintln!("{message}");
-            std::process::exit(2);
-        }
-    };
-    // A filter is for the rows of the comparison; this is one of them, as it were.
-    if !options.selects("micro") {
-        return;
-    }
-    if options.list {
-        println!("micro: benchmark");
-        return;
-    }
-    let divan = Divan::default();
-    match options.effort {
-        Effort::Smoke => divan.test_benches(),
-        Effort::Quick => divan.max_time(Duration::from_millis(50)).run_benches(),
-        Effort::Full => divan.max_time(Duration::from_secs(1)).run_benches(),
-    }
+    pool_benches::parts::run("micro");
 }
 
 /// A record as programs have them.

@@ -11,6 +11,7 @@
 //! The command is in `peers.rs`.
 
 pub mod options;
+pub mod parts;
 pub mod tasks;
 
 mod contest;
