@@ -74,6 +74,8 @@ pub(super) struct Feed<T, I> {
     packer: Packer,
     /// Items in a chunk; if the user did not say so, at most.
     chunk: usize,
+    /// Items that the chunk being packed is to have.
+    filling: usize,
     /// When the job began, if chunks are to be as large as its items are quick.
     measured_since: Option<Instant>,
     workers: usize,
@@ -104,6 +106,7 @@ where
             items,
             packer: Packer::default(),
             chunk,
+            filling: pace.chunk.unwrap_or(1),
             measured_since: pace.chunk.is_none().then(Instant::now),
             workers,
             window: window as u64,
@@ -170,19 +173,20 @@ where
         if self.exhausted || self.pulled - self.taken >= self.window {
             return false;
         }
-        let asked = Instant::now();
+        // Where items go one by one, there is nothing that a slow source could hold.
+        let asked = (self.chunk > 1).then(Instant::now);
         let Some(input) = self.items.next() else {
             self.exhausted = true;
             self.flush();
             self.job.end();
             return false;
         };
-        let slow = asked.elapsed() >= SLOW_SOURCE;
+        let slow = asked.is_some_and(|asked| asked.elapsed() >= SLOW_SOURCE);
         let packed = self.packer.push(|out| input.write_item(&mut ItemWriter::new(out)));
         // Not before: an item whose encoding panics is never taken.
         self.pulled += 1;
         match packed {
-            Ok(()) if slow || self.packer.is_heavy() || self.packer.len() >= self.chunk_now() => {
+            Ok(()) if slow || self.packer.is_heavy() || self.packer.len() >= self.filling => {
                 self.flush();
             }
             Ok(()) => {}
@@ -200,20 +204,24 @@ where
     /// ones took, so that slow items go one by one, balance at the end, and keep
     /// nobody else from a worker for long. The time includes that of the caller,
     /// which errs on the side of small chunks.
-    fn chunk_now(&self) -> usize {
-        let Some(since) = self.measured_since else {
-            return self.chunk;
-        };
-        let workers = self.workers as u128;
-        let item = since.elapsed().as_nanos() * workers / u128::from(self.taken.max(1));
-        let quick = CHUNK_TIME.as_nanos() / item.max(1);
-        if self.taken == 0 { 1 } else { (quick as usize).clamp(1, self.chunk) }
+    fn next_chunk(&self) -> usize {
+        match self.measured_since {
+            None => self.chunk,
+            Some(_) if self.taken == 0 => 1,
+            Some(since) => {
+                let worked = since.elapsed().as_nanos() * self.workers as u128;
+                let item = (worked / u128::from(self.taken)).max(1);
+                let quick = usize::try_from(CHUNK_TIME.as_nanos() / item).unwrap_or(usize::MAX);
+                quick.clamp(1, self.chunk)
+            }
+        }
     }
 
     fn flush(&mut self) {
         if !self.packer.is_empty() {
             self.outstanding += self.packer.len() as u64;
             self.job.queue(self.packer.take());
+            self.filling = self.next_chunk();
         }
     }
 }

@@ -119,6 +119,25 @@ impl JobState {
         if self.is_done() { self.waker.take() } else { None }
     }
 
+    fn progress(&mut self) -> Progress {
+        if !self.arrivals.is_empty() {
+            return Progress::Arrived(std::mem::take(&mut self.arrivals));
+        }
+        match self.failure.take() {
+            Some(error) => Progress::Failed(error),
+            None if self.is_done() => Progress::Done,
+            None => Progress::Nothing,
+        }
+    }
+
+    pub(super) fn is_detached(&self) -> bool {
+        self.detached
+    }
+
+    pub(super) fn is_ended(&self) -> bool {
+        self.ended || self.failed
+    }
+
     /// What an error of this job says of an item.
     pub(super) fn named(&self, item: Item) -> Option<Item> {
         (!self.shape.single).then_some(item)
@@ -290,6 +309,10 @@ impl Job {
 
     /// Lets the job go on with nobody holding it.
     pub(crate) fn detach(self) {
+        // As in `drop`, which follows.
+        if self.shared.is_poisoned() {
+            return;
+        }
         let mut core = self.shared.lock();
         let state = core.job_mut(self.id);
         state.detached = true;
@@ -312,27 +335,6 @@ impl Drop for Job {
         // As in `poll_done`.
         drop(core);
         drop(state);
-    }
-}
-
-impl JobState {
-    fn progress(&mut self) -> Progress {
-        if !self.arrivals.is_empty() {
-            return Progress::Arrived(std::mem::take(&mut self.arrivals));
-        }
-        match self.failure.take() {
-            Some(error) => Progress::Failed(error),
-            None if self.is_done() => Progress::Done,
-            None => Progress::Nothing,
-        }
-    }
-
-    pub(super) fn is_detached(&self) -> bool {
-        self.detached
-    }
-
-    pub(super) fn is_ended(&self) -> bool {
-        self.ended || self.failed
     }
 }
 

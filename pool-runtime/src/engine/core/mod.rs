@@ -92,9 +92,8 @@ fn exit_token(slot: Slot) -> u64 {
 
 impl Core {
     pub(super) fn new(config: Config, launch: Launch, poller: Arc<Poller>) -> Core {
-        let none = |_| None;
         Core {
-            members: (0..config.workers).map(none).collect(),
+            members: (0..config.workers).map(|_| None).collect(),
             obituaries: (0..config.workers).map(|_| None).collect(),
             jobs: HashMap::new(),
             next_job: 0,
