@@ -1,8 +1,10 @@
 //! What follows from the present state, whatever brought it about.
 
 use super::slots::Load;
-use super::{Command, JobFailure, Mode, Scheduler};
+use super::{Chunk, Command, JobFailure, Mode, Scheduler};
 use crate::ids::Moment;
+#[cfg(test)]
+use crate::ids::Slot;
 
 impl Scheduler {
     /// Commands whatever the present state calls for. Deciding twice is deciding
@@ -13,6 +15,7 @@ impl Scheduler {
             self.fail_jobs(JobFailure::NoWorkers);
         }
         self.send_chunks();
+        self.recall_chunks();
         let nothing_left = self.jobs.is_empty()
             || (planted!(self, CloseDropsQueue) && self.jobs.values().all(|job| job.loads == 0));
         if self.mode == Mode::Closing && nothing_left {
@@ -45,12 +48,18 @@ impl Scheduler {
     }
 
     fn send_chunks(&mut self) {
-        while self.slots.has_idle() {
+        // A worker that is asked for what it has not begun is sent nothing before it
+        // has answered: it would be asked for that too.
+        if self.recalls > 0 {
+            return;
+        }
+        while self.slots.has_room() {
             let Some(job) = self.rotation.pop_front() else {
                 return;
             };
             let state = self.jobs.get_mut(&job).expect("a job in the rotation exists");
-            let items = state.queue.pop_front().expect("a job in the rotation has chunks");
+            let Chunk { items, weight } =
+                state.queue.pop_front().expect("a job in the rotation has chunks");
             state.loads += 1;
             if !state.queue.is_empty() {
                 if planted!(self, UnfairRotation) {
@@ -59,9 +68,23 @@ impl Scheduler {
                     self.rotation.push_back(job);
                 }
             }
-            let load = Load { job, items: items.clone(), begun: false };
-            let worker = self.slots.load_idle(load);
+            let worker = self.slots.load(Load { job, items: items.clone(), weight });
             self.commands.push_back(Command::Send { worker, job, items });
+        }
+    }
+
+    /// Takes back what a worker has not begun, for one that has nothing: chunks are
+    /// sent ahead so that a worker need not wait for the next, not to keep them
+    /// from others.
+    fn recall_chunks(&mut self) {
+        if planted!(self, NothingIsRecalled) || !self.slots.has_idle() {
+            return;
+        }
+        // One at a time: what comes back may be enough, and the answer decides anew.
+        if self.recalls == 0
+            && let Some(worker) = self.slots.stocked()
+        {
+            self.recall(worker);
         }
     }
 
@@ -82,7 +105,9 @@ impl Scheduler {
                 self.rotation.contains(id),
                 "rotation and queue of {id:?}"
             );
-            assert_eq!(job.loads, self.slots.holders(*id).len(), "loads of {id:?}");
+            let loads = (0..self.config.workers).flat_map(|slot| self.slots.loads(Slot(slot)));
+            let held = loads.filter(|load| load.job == *id).count();
+            assert_eq!(job.loads, held, "loads of {id:?}");
         }
         for id in &self.rotation {
             assert!(self.jobs.contains_key(id), "{id:?} is gone but in the rotation");

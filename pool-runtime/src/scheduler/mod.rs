@@ -10,9 +10,12 @@
 //! What holds after every event, and is asserted there:
 //!
 //! 1. An item is in exactly one place: a queue, a worker's load, or settled.
-//! 2. A worker holds items of at most one job, and only while it serves.
+//! 2. A worker has loads only while it serves, and runs them in their order. What
+//!    is behind the first can be recalled; so a worker that is idle while another
+//!    has a stock is not idle for long.
 //! 3. A job's queue is not empty exactly when the job is in the rotation.
-//! 4. `idle` names exactly the serving workers without a load.
+//! 4. `open` names exactly the serving workers with room, `stocked` those with
+//!    loads behind the first.
 //! 5. `deadlines` holds exactly the slots whose state has a deadline.
 
 #[cfg(test)]
@@ -21,6 +24,7 @@ mod sim;
 mod planted;
 mod decide;
 mod protocol;
+mod returns;
 mod slots;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -31,7 +35,7 @@ use crate::ids::{Item, Items, JobId, Moment, Slot, Worker};
 pub(crate) use planted::Mutation;
 pub(crate) use protocol::{Command, Event, JobFailure, KillReason, Verdict};
 pub(crate) use slots::Life;
-use slots::{Load, Slots};
+use slots::Slots;
 
 /// How a pool behaves; fixed when it is built.
 #[derive(Clone, Debug)]
@@ -51,6 +55,11 @@ pub(crate) struct Config {
 /// Then the slot is given up until somebody opens another job.
 pub(crate) const FRUITLESS_LIVES: u32 = 3;
 
+/// How much weight of chunks a worker is sent ahead. A chunk that weighs this much
+/// travels alone; of the lightest this many do, which is what lets a worker run
+/// through items of a microsecond without waiting for each.
+pub(crate) const DEPTH: u32 = 64;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Open,
@@ -58,11 +67,18 @@ enum Mode {
     Terminated,
 }
 
+/// Items that travel together.
+#[derive(Clone, Debug)]
+struct Chunk {
+    items: Items,
+    weight: u32,
+}
+
 #[derive(Debug, Default)]
 struct Job {
     /// Chunks that no worker has, in input order.
-    queue: VecDeque<Items>,
-    /// Workers that hold items of this job.
+    queue: VecDeque<Chunk>,
+    /// Loads of workers that are of this job.
     loads: usize,
     /// No more items will come.
     ended: bool,
@@ -78,6 +94,8 @@ pub(crate) struct Scheduler {
     /// Jobs with queued chunks; the first is served next, then goes last.
     rotation: VecDeque<JobId>,
     commands: VecDeque<Command>,
+    /// Recalls that are not answered.
+    recalls: usize,
     #[cfg(test)]
     mutation: Option<Mutation>,
 }
@@ -92,6 +110,7 @@ impl Scheduler {
             jobs: BTreeMap::new(),
             rotation: VecDeque::new(),
             commands: VecDeque::new(),
+            recalls: 0,
             #[cfg(test)]
             mutation: None,
         };
@@ -148,7 +167,9 @@ impl Scheduler {
     pub(crate) fn note(&mut self, event: Event) -> Verdict {
         match event {
             Event::JobOpened { job } => self.open_job(job),
-            Event::ItemsQueued { job, items } => self.queue_items(job, items),
+            Event::ItemsQueued { job, items, weight } => {
+                self.queue_items(job, Chunk { items, weight })
+            }
             Event::JobEnded { job } => self.end_job(job),
             Event::JobDropped { job } => self.drop_job(job),
             Event::WorkerReady { mut worker } => {
@@ -157,9 +178,10 @@ impl Scheduler {
                 }
                 self.slots.ready(worker)
             }
-            Event::ItemBegan { worker, job, item } => self.slots.begin(worker, job, item),
-            Event::ItemFinished { worker, job, item } => self.finish_item(worker, job, item),
-            Event::StartFailed { worker } | Event::WorkerExited { worker } => self.bury(worker),
+            Event::ItemsFinished { worker, job, items } => self.finish_items(worker, job, &items),
+            Event::Recalled { worker, begun } => self.take_back(worker, begun),
+            Event::StartFailed { worker } => self.bury(worker, false),
+            Event::WorkerExited { worker, begun } => self.bury(worker, begun),
             Event::Close => self.close(),
             Event::Terminate => self.terminate(),
         }
@@ -195,17 +217,18 @@ impl Scheduler {
         Verdict::Accepted
     }
 
-    fn queue_items(&mut self, job: JobId, items: Items) -> Verdict {
+    fn queue_items(&mut self, job: JobId, chunk: Chunk) -> Verdict {
         let Some(state) = self.jobs.get_mut(&job) else {
             return Verdict::Ignored;
         };
         assert!(!state.ended, "{job:?} got items after its end");
-        assert!(!items.is_empty(), "a chunk has at least one item");
+        assert!(!chunk.items.is_empty(), "a chunk has at least one item");
+        assert!((1..=DEPTH).contains(&chunk.weight), "a chunk's weight is 1 to {DEPTH}");
         let runs = planted!(self, RunningJobNotInRotation) && state.loads > 0;
         if state.queue.is_empty() && !runs {
             self.rotation.push_back(job);
         }
-        state.queue.push_back(items);
+        state.queue.push_back(chunk);
         Verdict::Accepted
     }
 
@@ -232,97 +255,43 @@ impl Scheduler {
         }
         self.jobs.remove(&job);
         self.rotation.retain(|&other| other != job);
+        // Whether a worker is at a chunk of this job, or has it before it, the answer
+        // tells.
         for worker in self.slots.holders(job) {
-            if planted!(self, DroppedJobKeepsWorkers) {
-                continue;
-            }
-            self.kill(worker, KillReason::JobDropped);
+            self.recall(worker);
         }
         Verdict::Accepted
     }
 
-    fn finish_item(&mut self, worker: Worker, job: JobId, item: Item) -> Verdict {
+    fn finish_items(&mut self, worker: Worker, job: JobId, items: &Items) -> Verdict {
         let worker = match planted!(self, StaleResultCounts) {
             true => self.slots.current(worker.slot),
             false => worker,
         };
-        let Some(load) = self.slots.load_mut(worker) else {
+        let Some(load) = self.slots.front(worker) else {
             return Verdict::Ignored;
         };
-        let repeated =
-            planted!(self, RepeatedResultCounts) && load.job == job && item < load.items.start;
+        let repeated = planted!(self, RepeatedResultCounts)
+            && load.job == job
+            && items.end <= load.items.start;
         if repeated {
             return Verdict::Accepted;
         }
         let is_its_job = load.job == job || planted!(self, OtherJobsResultCounts);
-        let begun = load.begun || planted!(self, UnbegunResultCounts);
-        if !is_its_job || !begun || load.items.start != item {
+        if !is_its_job || items.start != load.items.start || items.end > load.items.end {
             return Verdict::Ignored;
         }
-        load.items.start += 1;
-        load.begun = false;
-        if load.items.is_empty() {
-            self.slots.set(worker.slot, Life::Serving { load: None });
+        let job = load.job;
+        if self.slots.advance(worker.slot, items.end - items.start) {
             self.unload(job);
         }
         Verdict::Accepted
     }
 
-    /// A worker is gone. What it was running fails; what it had not begun goes
-    /// back to its queue, before all that comes later in the input.
-    fn bury(&mut self, worker: Worker) -> Verdict {
-        let stale = self.slots.current(worker.slot) != worker;
-        if (stale && !planted!(self, StaleExitCounts)) || self.slots.is_vacant(worker.slot) {
-            return Verdict::Ignored;
-        }
-        let fruitless = match self.slots.life(worker.slot) {
-            Life::Vacant => unreachable!("checked above"),
-            Life::Starting { .. } => true,
-            Life::Serving { .. } => {
-                !self.slots.is_fruitful(worker.slot) || planted!(self, EveryDeathIsFruitless)
-            }
-            Life::Stopping { .. } => false,
-            Life::Dying { fruitless } => *fruitless,
-        };
-        let load = self.slots.vacate(worker.slot, fruitless);
-        if !self.config.replace {
-            self.slots.give_up(worker.slot);
-        }
-        let Some(Load { job, mut items, begun }) = load else {
-            if planted!(self, IdleDeathUnnoticed) {
-                self.slots.give_up(worker.slot);
-            }
-            return Verdict::Accepted;
-        };
-        if begun && !planted!(self, BegunItemRunsAgain) {
-            let item = items.start;
-            if !planted!(self, BegunItemForgotten) {
-                self.commands.push_back(Command::FailItem { worker, job, item });
-            }
-            items.start += 1;
-        }
-        if !items.is_empty() && !planted!(self, UnbegunItemsLost) {
-            self.requeue(job, items);
-        }
-        self.unload(job);
-        Verdict::Accepted
-    }
-
-    fn requeue(&mut self, job: JobId, items: Items) {
-        let at_the_head = planted!(self, RequeuedAtTheHead);
-        let at_the_back = planted!(self, RequeuedAtTheBack);
-        let state = self.jobs.get_mut(&job).expect("a loaded job exists");
-        if state.queue.is_empty() {
-            self.rotation.push_back(job);
-        }
-        // Not always the head: of two workers that die, the one with the later
-        // items may be buried last.
-        let place = match (at_the_head, at_the_back) {
-            (true, _) => 0,
-            (_, true) => state.queue.len(),
-            _ => state.queue.partition_point(|other| other.start < items.start),
-        };
-        state.queue.insert(place, items);
+    /// What the present worker of a slot is at: its job, and what is left of its
+    /// chunk. `None` for one that has nothing, is dying, or is not the present one.
+    pub(crate) fn front(&self, worker: Worker) -> Option<(JobId, Items)> {
+        self.slots.front(worker).map(|load| (load.job, load.items.clone()))
     }
 
     fn close(&mut self) -> Verdict {

@@ -65,8 +65,12 @@ pub(crate) enum Mutation {
     StaleResultCounts,
     /// A result counts for the item that runs, whatever job it is of.
     OtherJobsResultCounts,
-    /// A result of an item that never began counts.
-    UnbegunResultCounts,
+    /// Nothing is taken back from a worker for another that is idle.
+    NothingIsRecalled,
+    /// What was taken back is forgotten.
+    RecalledChunksLost,
+    /// A chunk that a worker has begun is taken back with the others.
+    BegunChunkIsRecalled,
     /// A deadline is acted on only when it has passed, not when it has come.
     DeadlineActedOnLate,
     /// A job that workers are busy with is not put into the rotation again.

@@ -7,22 +7,26 @@ use crate::ids::{Item, Items, JobId, Worker};
 pub(crate) enum Event {
     /// A caller begins a job; its items follow.
     JobOpened { job: JobId },
-    /// Items of an open job, in order, as one chunk.
-    ItemsQueued { job: JobId, items: Items },
+    /// Items of an open job, in order, as one chunk, which takes up `weight` of
+    /// the [`DEPTH`](super::DEPTH) that a worker's queue has.
+    ItemsQueued { job: JobId, items: Items, weight: u32 },
     /// No more items will be queued for the job.
     JobEnded { job: JobId },
     /// The caller wants nothing more of the job.
     JobDropped { job: JobId },
     /// A started worker reported in.
     WorkerReady { worker: Worker },
-    /// A worker is about to run an item.
-    ItemBegan { worker: Worker, job: JobId, item: Item },
-    /// A worker has sent an item's outcome, good or bad.
-    ItemFinished { worker: Worker, job: JobId, item: Item },
+    /// A worker has sent the outcomes, good or bad, of the next items of its first
+    /// chunk.
+    ItemsFinished { worker: Worker, job: JobId, items: Items },
+    /// The answer to `Recall`, after all that the worker had finished: it will not
+    /// begin what it had not; `begun` tells whether it keeps its first chunk.
+    Recalled { worker: Worker, begun: bool },
     /// A worker's process could not be made.
     StartFailed { worker: Worker },
-    /// A worker's process has ended, and all it sent has been handled.
-    WorkerExited { worker: Worker },
+    /// A worker's process has ended, and all it sent has been handled; `begun` tells
+    /// whether it had begun the first of the items that it had not finished.
+    WorkerExited { worker: Worker, begun: bool },
     /// No new jobs; the accepted ones finish.
     Close,
     /// Stop everything now.
@@ -34,8 +38,10 @@ pub(crate) enum Event {
 pub(crate) enum Command {
     /// Start a process; report `WorkerReady`, `StartFailed` or `WorkerExited`.
     Start { worker: Worker },
-    /// Send these items to the worker, which has none.
+    /// Send these items to the worker, behind those that it has.
     Send { worker: Worker, job: JobId, items: Items },
+    /// Take back the chunks that the worker has not begun; report `Recalled`.
+    Recall { worker: Worker },
     /// Say goodbye; the worker leaves by itself.
     Stop { worker: Worker },
     /// Kill the worker; it cannot refuse.

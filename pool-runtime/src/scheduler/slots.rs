@@ -1,12 +1,13 @@
 //! The slots: what each worker is doing, and the sets derived from it.
 //!
-//! Every change of a life goes through [`Slots::set`], which alone keeps `idle`
-//! and `deadlines` in step with it.
+//! Every change of a life goes through [`Slots::set`], and every change of a
+//! worker's loads through [`Slots::reload`]; these two alone keep the sets in
+//! step.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
-use super::{FRUITLESS_LIVES, Verdict};
-use crate::ids::{Item, Items, JobId, Moment, Slot, Worker};
+use super::{DEPTH, FRUITLESS_LIVES, Verdict};
+use crate::ids::{Items, JobId, Moment, Slot, Worker};
 
 /// What the worker of a slot is doing.
 ///
@@ -15,7 +16,7 @@ use crate::ids::{Item, Items, JobId, Moment, Slot, Worker};
 ///   Vacant ---------> Starting -----> Serving <----------------+
 ///     ^                  |             |  |  |  chunk sent     |
 ///     |                  | deadline    |  |  +---> Serving ----+
-///     |                  v    killed   |  |        with a load
+///     |                  v    killed   |  |        with loads
 ///     +--- exited --- Dying <----------+  | goodbye
 ///     |                  ^                v
 ///     |                  +-- deadline - Stopping
@@ -30,36 +31,50 @@ pub(crate) enum Life {
     /// A process that has not reported in.
     Starting { deadline: Moment },
     /// Ready for items, or at work on some.
-    Serving { load: Option<Load> },
+    Serving,
     /// Told to leave; has no items.
     Stopping { deadline: Moment },
     /// Killed; the exit is still to come. Whatever it sends is too late.
     Dying { fruitless: bool },
 }
 
-/// The items that a worker holds. The first is running if `begun`.
+/// A chunk that a worker has, without the items that are settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Load {
     pub(crate) job: JobId,
     pub(crate) items: Items,
-    pub(crate) begun: bool,
+    pub(crate) weight: u32,
 }
 
 #[derive(Debug)]
 struct SlotState {
     incarnation: u64,
     life: Life,
+    /// In the order in which they were sent, which is that in which the worker runs
+    /// them. Empty unless it serves.
+    loads: VecDeque<Load>,
+    /// The sum of the loads' weights.
+    weight: u32,
     /// Lives in a row that ended before an item began.
     fruitless: u32,
-    /// An item has begun in the present life.
+    /// An item has begun in the present life, as far as is known.
     fruitful: bool,
+}
+
+impl SlotState {
+    /// Whether there is something to recall: the first load may have been begun.
+    fn is_stocked(&self) -> bool {
+        self.loads.len() > 1
+    }
 }
 
 #[derive(Debug)]
 pub(super) struct Slots {
     slots: Vec<SlotState>,
-    /// Serving, without a load.
-    idle: BTreeSet<Slot>,
+    /// Serving, with room for another load; those with the least first.
+    open: BTreeSet<(u32, Slot)>,
+    /// With loads that are not begun and may be recalled.
+    stocked: BTreeSet<Slot>,
     /// Vacant, and not given up.
     startable: BTreeSet<Slot>,
     vacant: usize,
@@ -68,11 +83,18 @@ pub(super) struct Slots {
 
 impl Slots {
     pub(super) fn new(count: usize) -> Self {
-        let vacant =
-            || SlotState { incarnation: 0, life: Life::Vacant, fruitless: 0, fruitful: false };
+        let vacant = || SlotState {
+            incarnation: 0,
+            life: Life::Vacant,
+            loads: VecDeque::new(),
+            weight: 0,
+            fruitless: 0,
+            fruitful: false,
+        };
         Slots {
             slots: std::iter::repeat_with(vacant).take(count).collect(),
-            idle: BTreeSet::new(),
+            open: BTreeSet::new(),
+            stocked: BTreeSet::new(),
             startable: (0..count).map(Slot).collect(),
             vacant: count,
             deadlines: BTreeSet::new(),
@@ -100,7 +122,16 @@ impl Slots {
     }
 
     pub(super) fn has_idle(&self) -> bool {
-        !self.idle.is_empty()
+        self.open.first().is_some_and(|&(weight, _)| weight == 0)
+    }
+
+    /// Whether some worker can be given one more load.
+    pub(super) fn has_room(&self) -> bool {
+        !self.open.is_empty()
+    }
+
+    pub(super) fn is_idle(&self, slot: Slot) -> bool {
+        *self.life(slot) == Life::Serving && self.slots[slot.0].loads.is_empty()
     }
 
     pub(super) fn next_deadline(&self) -> Option<Moment> {
@@ -118,22 +149,25 @@ impl Slots {
         due.map(|&(_, slot)| slot).collect()
     }
 
-    /// The one place where a life changes.
-    pub(super) fn set(&mut self, slot: Slot, life: Life) -> Life {
-        let old = std::mem::replace(&mut self.slots[slot.0].life, life);
-        match &old {
+    /// The one place where a life changes. Loads end with the life that had them.
+    pub(super) fn set(&mut self, slot: Slot, life: Life) -> VecDeque<Load> {
+        let state = &mut self.slots[slot.0];
+        match std::mem::replace(&mut state.life, life) {
             Life::Vacant => {
                 self.vacant -= 1;
                 self.startable.remove(&slot);
             }
             Life::Starting { deadline } | Life::Stopping { deadline } => {
-                self.deadlines.remove(&(*deadline, slot));
+                self.deadlines.remove(&(deadline, slot));
             }
-            Life::Serving { .. } => {
-                self.idle.remove(&slot);
+            Life::Serving => {
+                self.open.remove(&(state.weight, slot));
+                self.stocked.remove(&slot);
             }
             Life::Dying { .. } => {}
         }
+        state.weight = 0;
+        let loads = std::mem::take(&mut state.loads);
         match self.life(slot) {
             Life::Vacant => {
                 self.vacant += 1;
@@ -144,12 +178,31 @@ impl Slots {
             &(Life::Starting { deadline } | Life::Stopping { deadline }) => {
                 self.deadlines.insert((deadline, slot));
             }
-            Life::Serving { load: None } => {
-                self.idle.insert(slot);
+            Life::Serving => {
+                self.open.insert((0, slot));
             }
-            Life::Serving { load: Some(_) } | Life::Dying { .. } => {}
+            Life::Dying { .. } => {}
         }
-        old
+        loads
+    }
+
+    /// The one place where the loads of a serving worker change.
+    fn reload<R>(&mut self, slot: Slot, change: impl FnOnce(&mut SlotState) -> R) -> R {
+        let state = &mut self.slots[slot.0];
+        let (weight, stocked) = (state.weight, state.is_stocked());
+        let result = change(state);
+        if weight != state.weight {
+            self.open.remove(&(weight, slot));
+            if state.weight < DEPTH {
+                self.open.insert((state.weight, slot));
+            }
+        }
+        match (stocked, state.is_stocked()) {
+            (false, true) => drop(self.stocked.insert(slot)),
+            (true, false) => drop(self.stocked.remove(&slot)),
+            _ => {}
+        }
+        result
     }
 
     /// Starts the next incarnation in some vacant slot.
@@ -170,38 +223,67 @@ impl Slots {
         if self.current(worker.slot) != worker || !starting {
             return Verdict::Ignored;
         }
-        self.set(worker.slot, Life::Serving { load: None });
+        self.set(worker.slot, Life::Serving);
         Verdict::Accepted
     }
 
-    /// Gives a load to an idle worker; there is one.
-    pub(super) fn load_idle(&mut self, load: Load) -> Worker {
-        let slot = *self.idle.first().expect("the caller saw an idle worker");
-        self.set(slot, Life::Serving { load: Some(load) });
+    /// Gives a load to the worker that has the least; there is one with room.
+    pub(super) fn load(&mut self, load: Load) -> Worker {
+        let &(_, slot) = self.open.first().expect("the caller saw a worker with room");
+        self.reload(slot, |state| {
+            state.weight += load.weight;
+            state.loads.push_back(load);
+        });
         self.current(slot)
     }
 
-    /// The load of a worker, if it is the present one and has a load.
-    pub(super) fn load_mut(&mut self, worker: Worker) -> Option<&mut Load> {
+    /// The chunk that a worker is at, if the worker is the present one and has any.
+    pub(super) fn front(&self, worker: Worker) -> Option<&Load> {
         if self.current(worker.slot) != worker {
             return None;
         }
-        match &mut self.slots[worker.slot.0].life {
-            Life::Serving { load } => load.as_mut(),
-            _ => None,
-        }
+        self.slots[worker.slot.0].loads.front()
     }
 
-    pub(super) fn begin(&mut self, worker: Worker, job: JobId, item: Item) -> Verdict {
-        match self.load_mut(worker) {
-            Some(load) if load.job == job && load.items.start == item && !load.begun => {
-                load.begun = true;
+    /// So many items at the head of the worker's first chunk are settled; tells
+    /// whether that was the last of the chunk.
+    pub(super) fn advance(&mut self, slot: Slot, count: u64) -> bool {
+        self.begin(slot);
+        self.reload(slot, |state| {
+            let load = state.loads.front_mut().expect("the caller saw a load");
+            load.items.start += count;
+            if !load.items.is_empty() {
+                return false;
             }
-            _ => return Verdict::Ignored,
-        }
-        self.slots[worker.slot.0].fruitless = 0;
-        self.slots[worker.slot.0].fruitful = true;
-        Verdict::Accepted
+            state.weight -= load.weight;
+            state.loads.pop_front();
+            true
+        })
+    }
+
+    /// A worker with loads that can be recalled.
+    pub(super) fn stocked(&self) -> Option<Worker> {
+        self.stocked.first().map(|&slot| self.current(slot))
+    }
+
+    /// The worker has begun no more than its first `kept` loads; gives the others.
+    pub(super) fn recall(&mut self, slot: Slot, kept: usize) -> VecDeque<Load> {
+        self.reload(slot, |state| {
+            let recalled = state.loads.split_off(kept.min(state.loads.len()));
+            state.weight -= recalled.iter().map(|load| load.weight).sum::<u32>();
+            recalled
+        })
+    }
+
+    /// What a serving worker has, in order.
+    pub(super) fn loads(&self, slot: Slot) -> &VecDeque<Load> {
+        &self.slots[slot.0].loads
+    }
+
+    /// An item has begun in the present life of the slot.
+    pub(super) fn begin(&mut self, slot: Slot) {
+        self.slots[slot.0].fruitless = 0;
+        self.slots[slot.0].fruitful = true;
     }
 
     /// Whether an item has begun in the present life of the slot.
@@ -210,14 +292,11 @@ impl Slots {
     }
 
     /// The process of the slot is gone; gives what it held.
-    pub(super) fn vacate(&mut self, slot: Slot, fruitless: bool) -> Option<Load> {
+    pub(super) fn vacate(&mut self, slot: Slot, fruitless: bool) -> VecDeque<Load> {
         if fruitless {
             self.slots[slot.0].fruitless += 1;
         }
-        match self.set(slot, Life::Vacant) {
-            Life::Serving { load } => load,
-            _ => None,
-        }
+        self.set(slot, Life::Vacant)
     }
 
     pub(super) fn give_up(&mut self, slot: Slot) {
@@ -237,7 +316,10 @@ impl Slots {
     }
 
     pub(super) fn stop_next_idle(&mut self, deadline: Moment) -> Option<Worker> {
-        let slot = *self.idle.first()?;
+        let &(weight, slot) = self.open.first()?;
+        if weight > 0 {
+            return None;
+        }
         self.set(slot, Life::Stopping { deadline });
         Some(self.current(slot))
     }
@@ -255,10 +337,7 @@ impl Slots {
     pub(super) fn holders(&self, job: JobId) -> Vec<Worker> {
         let slots = (0..self.slots.len()).map(Slot);
         slots
-            .filter(|&slot| match self.life(slot) {
-                Life::Serving { load: Some(load) } => load.job == job,
-                _ => false,
-            })
+            .filter(|&slot| self.loads(slot).iter().any(|load| load.job == job))
             .map(|slot| self.current(slot))
             .collect()
     }
@@ -269,7 +348,13 @@ impl Slots {
         let mut deadlines = 0;
         for (index, state) in self.slots.iter().enumerate() {
             let slot = Slot(index);
-            let mut idle = false;
+            let serves = state.life == Life::Serving;
+            assert!(serves || state.loads.is_empty(), "loads of slot {slot}, which serves nobody");
+            let weight: u32 = state.loads.iter().map(|load| load.weight).sum();
+            assert_eq!(weight, state.weight, "weight of slot {slot}");
+            for load in &state.loads {
+                assert!(!load.items.is_empty(), "an empty load in slot {slot}");
+            }
             let mut startable = false;
             match &state.life {
                 Life::Vacant => {
@@ -280,16 +365,16 @@ impl Slots {
                     deadlines += 1;
                     assert!(self.deadlines.contains(&(*deadline, slot)), "deadline of slot {slot}");
                 }
-                Life::Serving { load: None } => idle = true,
-                Life::Serving { load: Some(load) } => {
-                    assert!(!load.items.is_empty(), "an empty load in slot {slot}");
-                }
-                Life::Dying { .. } => {}
+                Life::Serving | Life::Dying { .. } => {}
             }
-            assert_eq!(idle, self.idle.contains(&slot), "idleness of slot {slot}");
+            let open = serves && weight < DEPTH;
+            assert_eq!(open, self.open.contains(&(weight, slot)), "openness of slot {slot}");
             assert_eq!(startable, self.startable.contains(&slot), "startability of slot {slot}");
+            assert_eq!(state.is_stocked(), self.stocked.contains(&slot), "stock of slot {slot}");
         }
         assert_eq!(vacant, self.vacant);
         assert_eq!(deadlines, self.deadlines.len());
+        let serving = self.slots.iter().filter(|state| state.life == Life::Serving);
+        assert!(self.open.len() <= serving.count(), "an openness too many");
     }
 }

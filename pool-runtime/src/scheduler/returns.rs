@@ -1,0 +1,111 @@
+//! What comes back from workers: chunks that were recalled, and those of the dead.
+
+use super::slots::Load;
+use super::{Chunk, Command, KillReason, Life, Scheduler, Verdict};
+use crate::ids::{JobId, Worker};
+
+impl Scheduler {
+    pub(super) fn recall(&mut self, worker: Worker) {
+        self.recalls += 1;
+        self.commands.push_back(Command::Recall { worker });
+    }
+
+    /// What a worker had not begun is back.
+    pub(super) fn take_back(&mut self, worker: Worker, begun: bool) -> Verdict {
+        self.recalls -= 1;
+        if self.slots.current(worker.slot) != worker {
+            return Verdict::Ignored;
+        }
+        let kept = match planted!(self, BegunChunkIsRecalled) {
+            true => 0,
+            false => usize::from(begun),
+        };
+        for load in self.slots.recall(worker.slot, kept) {
+            if planted!(self, RecalledChunksLost) {
+                continue;
+            }
+            self.put_back(load);
+        }
+        let dropped = |load: &Load| !self.jobs.contains_key(&load.job);
+        if self.slots.loads(worker.slot).iter().any(dropped)
+            && !planted!(self, DroppedJobKeepsWorkers)
+        {
+            self.kill(worker, KillReason::JobDropped);
+        }
+        Verdict::Accepted
+    }
+
+    /// A load comes back from a worker, unless its job was dropped.
+    fn put_back(&mut self, load: Load) {
+        let Load { job, items, weight } = load;
+        if self.jobs.contains_key(&job) {
+            if !items.is_empty() {
+                self.requeue(job, Chunk { items, weight });
+            }
+            self.unload(job);
+        }
+    }
+
+    /// A worker is gone. What it was running fails; what it had not begun goes
+    /// back to its queue, before all that comes later in the input.
+    pub(super) fn bury(&mut self, worker: Worker, begun: bool) -> Verdict {
+        let stale = self.slots.current(worker.slot) != worker;
+        if (stale && !planted!(self, StaleExitCounts)) || self.slots.is_vacant(worker.slot) {
+            return Verdict::Ignored;
+        }
+        let at_work = begun && !self.slots.loads(worker.slot).is_empty();
+        if at_work {
+            self.slots.begin(worker.slot);
+        }
+        let fruitless = match self.slots.life(worker.slot) {
+            Life::Vacant => unreachable!("checked above"),
+            Life::Starting { .. } => true,
+            Life::Serving => {
+                !self.slots.is_fruitful(worker.slot) || planted!(self, EveryDeathIsFruitless)
+            }
+            Life::Stopping { .. } => false,
+            Life::Dying { fruitless } => *fruitless,
+        };
+        let mut loads = self.slots.vacate(worker.slot, fruitless);
+        if !self.config.replace {
+            self.slots.give_up(worker.slot);
+        }
+        if loads.is_empty() && planted!(self, IdleDeathUnnoticed) {
+            self.slots.give_up(worker.slot);
+        }
+        if let Some(load) = loads.front_mut().filter(|_| at_work)
+            && !planted!(self, BegunItemRunsAgain)
+        {
+            let (job, item) = (load.job, load.items.start);
+            if self.jobs.contains_key(&job) && !planted!(self, BegunItemForgotten) {
+                self.commands.push_back(Command::FailItem { worker, job, item });
+            }
+            load.items.start += 1;
+        }
+        for load in loads {
+            if planted!(self, UnbegunItemsLost) {
+                self.unload(load.job);
+            } else {
+                self.put_back(load);
+            }
+        }
+        Verdict::Accepted
+    }
+
+    fn requeue(&mut self, job: JobId, chunk: Chunk) {
+        let at_the_head = planted!(self, RequeuedAtTheHead);
+        let at_the_back = planted!(self, RequeuedAtTheBack);
+        let state = self.jobs.get_mut(&job).expect("a loaded job exists");
+        if state.queue.is_empty() {
+            self.rotation.push_back(job);
+        }
+        // Not always the head: of two workers that die, the one with the later
+        // items may be buried last.
+        let place = match (at_the_head, at_the_back) {
+            (true, _) => 0,
+            (_, true) => state.queue.len(),
+            _ => state.queue.partition_point(|other| other.items.start < chunk.items.start),
+        };
+        state.queue.insert(place, chunk);
+    }
+}
