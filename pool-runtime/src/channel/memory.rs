@@ -1,0 +1,125 @@
+//! What stands where in the memory that the program shares with one worker.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64};
+
+use super::ring::{Doorbell, Lane, Sleep};
+use crate::sys::shm::{AREA, Area, Shm};
+
+/// The words, each written by the one that is named.
+mod word {
+    /// The program.
+    pub(super) const REQUESTS_TAIL: usize = 0;
+    pub(super) const REQUESTS_JUMP: usize = 1;
+    pub(super) const RESPONSES_HEAD: usize = 2;
+    /// The worker.
+    pub(super) const REQUESTS_HEAD: usize = 3;
+    pub(super) const RESPONSES_TAIL: usize = 4;
+    pub(super) const RESPONSES_JUMP: usize = 5;
+    pub(super) const BEGUN: usize = 6;
+    /// Both.
+    pub(super) const WORKER_ASLEEP: usize = 7;
+    pub(super) const ATTENTION: usize = 8;
+    pub(super) const PROGRAM_LACKS_ROOM: usize = 9;
+    pub(super) const CLAIMS: usize = 10;
+}
+
+/// One side's view of the shared memory.
+#[derive(Clone, Debug)]
+pub(super) struct Memory {
+    shm: Arc<Shm>,
+}
+
+impl Memory {
+    pub(super) fn new(shm: Shm) -> Memory {
+        Memory { shm: Arc::new(shm) }
+    }
+
+    pub(super) fn requests(&self) -> SharedLane {
+        SharedLane { shm: Arc::clone(&self.shm), area: Area::Requests }
+    }
+
+    pub(super) fn responses(&self) -> SharedLane {
+        SharedLane { shm: Arc::clone(&self.shm), area: Area::Responses }
+    }
+
+    /// Up while the worker sleeps, for a request or for room.
+    pub(super) fn worker_asleep(&self) -> &AtomicU32 {
+        self.shm.half_word(word::WORKER_ASLEEP)
+    }
+
+    pub(super) fn worker_sleep(&self) -> Sleep<'_, AtomicU32> {
+        Sleep(self.worker_asleep())
+    }
+
+    /// Up while the program has more to send than there is room for.
+    pub(super) fn lack_of_room(&self) -> Sleep<'_, AtomicU32> {
+        Sleep(self.shm.half_word(word::PROGRAM_LACKS_ROOM))
+    }
+
+    pub(super) fn doorbell(&self) -> Doorbell<'_, AtomicU32> {
+        Doorbell(self.shm.half_word(word::ATTENTION))
+    }
+
+    pub(super) fn claims(&self) -> &AtomicU64 {
+        self.shm.word(word::CLAIMS)
+    }
+
+    /// How many items the worker has begun, ever.
+    pub(super) fn begun(&self) -> &AtomicU64 {
+        self.shm.word(word::BEGUN)
+    }
+
+    /// Lends a request's bytes to the worker.
+    pub(super) fn borrow(&self, place: usize, length: usize) -> &[u8] {
+        self.shm.borrow(place, length)
+    }
+}
+
+/// One direction.
+#[derive(Debug)]
+pub(super) struct SharedLane {
+    shm: Arc<Shm>,
+    area: Area,
+}
+
+impl SharedLane {
+    fn choose(&self, requests: usize, responses: usize) -> &AtomicU64 {
+        self.shm.word(match self.area {
+            Area::Requests => requests,
+            Area::Responses => responses,
+        })
+    }
+}
+
+impl Lane for SharedLane {
+    type Position = AtomicU64;
+
+    fn capacity(&self) -> u64 {
+        AREA as u64
+    }
+
+    fn head(&self) -> &AtomicU64 {
+        self.choose(word::REQUESTS_HEAD, word::RESPONSES_HEAD)
+    }
+
+    fn tail(&self) -> &AtomicU64 {
+        self.choose(word::REQUESTS_TAIL, word::RESPONSES_TAIL)
+    }
+
+    fn jump(&self) -> &AtomicU64 {
+        self.choose(word::REQUESTS_JUMP, word::RESPONSES_JUMP)
+    }
+
+    fn write(&self, place: usize, bytes: &[u8]) {
+        self.shm.write(self.area, place, bytes);
+    }
+
+    fn read(&self, place: usize, length: usize, into: &mut Vec<u8>) {
+        self.shm.read(self.area, place, length, into);
+    }
+
+    fn read_u64(&self, place: usize) -> u64 {
+        self.shm.read_u64(self.area, place)
+    }
+}

@@ -1,0 +1,100 @@
+//! The end that reads.
+
+use std::sync::atomic::Ordering;
+
+use super::{ALIGN, Corrupt, HEADER, Header, Lane, Position, next_lap, place};
+
+/// The one consumer of a ring.
+#[derive(Debug)]
+pub(crate) struct Consumer<L> {
+    lane: L,
+    head: u64,
+    /// The producer's position, as it was when it was last looked at.
+    tail: u64,
+    /// Up to where the stream goes on without a jump; at most `tail`.
+    end: u64,
+}
+
+impl<L: Lane> Consumer<L> {
+    /// The consumer of a ring that nothing was ever read from.
+    pub(crate) fn new(lane: L) -> Self {
+        Consumer { lane, head: 0, tail: 0, end: 0 }
+    }
+
+    pub(crate) fn lane(&self) -> &L {
+        &self.lane
+    }
+
+    /// Whether something has come that is not read. What it is, is not looked at.
+    pub(crate) fn has_news(&self) -> bool {
+        self.lane.tail().load(Ordering::Relaxed) != self.head
+    }
+
+    /// The bytes that can be read on from here.
+    fn available(&mut self) -> Result<u64, Corrupt> {
+        if self.head < self.end {
+            return Ok(self.end - self.head);
+        }
+        let capacity = self.lane.capacity();
+        let tail = self.lane.tail().load(Ordering::Acquire);
+        if tail < self.tail || tail - self.head > capacity || !tail.is_multiple_of(ALIGN as u64) {
+            return Err(Corrupt);
+        }
+        self.tail = tail;
+        // The jump that is needed for this tail, or a later one, which is not before it.
+        let jump = self.lane.jump().load(Ordering::Relaxed);
+        self.end = tail;
+        // Position 0 is nobody's jump: it is what the word holds before the first.
+        if jump != 0 && jump >= self.head && jump < tail {
+            let next = next_lap(jump, capacity);
+            if !jump.is_multiple_of(ALIGN as u64) || next > tail {
+                return Err(Corrupt);
+            }
+            if jump == self.head {
+                self.head = next;
+            } else {
+                self.end = jump;
+            }
+        }
+        Ok(self.end - self.head)
+    }
+
+    /// The header of the next frame, if one has come. What it says is there, if
+    /// the frame fits into the ring; it stays there until it is released.
+    pub(crate) fn peek(&mut self) -> Result<Option<Header>, Corrupt> {
+        let available = self.available()?;
+        if available == 0 {
+            return Ok(None);
+        }
+        let word = self.lane.read_u64(place(self.head, self.lane.capacity()));
+        let header = Header::decode(word).ok_or(Corrupt)?;
+        if header.frame() <= self.lane.capacity() && header.frame() > available {
+            return Err(Corrupt);
+        }
+        Ok(Some(header))
+    }
+
+    /// The place of the body of the frame that was peeked at.
+    pub(crate) fn body(&self) -> usize {
+        place(self.head + HEADER as u64, self.lane.capacity())
+    }
+
+    /// Gives the room of `length` bytes back to the producer.
+    pub(crate) fn release(&mut self, length: u64) {
+        assert!(length <= self.end - self.head, "only what has come is released");
+        self.head += length;
+        self.lane.head().store(self.head, Ordering::Release);
+    }
+
+    /// Appends what has come to `into`, at most `most` bytes, and releases it; gives
+    /// how many that were.
+    pub(crate) fn take(&mut self, most: u64, into: &mut Vec<u8>) -> Result<u64, Corrupt> {
+        let length = self.available()?.min(most);
+        if length > 0 {
+            let count = usize::try_from(length).expect("an area is in memory");
+            self.lane.read(place(self.head, self.lane.capacity()), count, into);
+            self.release(length);
+        }
+        Ok(length)
+    }
+}

@@ -1,0 +1,121 @@
+//! When to wake the other side, without ever asking it.
+//!
+//! The race: one side looks, finds nothing, and goes to sleep, while the other
+//! publishes something and sees nobody asleep. What prevents it, on both flags
+//! here, is that each side first writes its own word, then a fence, then reads
+//! the other's:
+//!
+//! ```text
+//!   who sleeps                      who publishes
+//!   flag = asleep                   position = new
+//!   fence (SeqCst)                  fence (SeqCst)
+//!   look at the position again      look at the flag
+//! ```
+//!
+//! Of two such fences one is first. If the sleeper's is, the publisher sees the
+//! flag and wakes; if the publisher's is, the sleeper sees the position and does
+//! not sleep. Whoever takes the flag down (`swap`) is the one that wakes, so a
+//! sleep is ended by one call at most.
+
+use std::sync::atomic::{AtomicU32, Ordering, fence};
+
+/// What a flag is stored in: an atomic of the processor's, or of a model checker.
+pub(crate) trait Word {
+    fn load(&self, order: Ordering) -> u32;
+    fn store(&self, value: u32, order: Ordering);
+    fn swap(&self, value: u32, order: Ordering) -> u32;
+    fn fence(order: Ordering);
+}
+
+impl Word for AtomicU32 {
+    fn load(&self, order: Ordering) -> u32 {
+        AtomicU32::load(self, order)
+    }
+
+    fn store(&self, value: u32, order: Ordering) {
+        AtomicU32::store(self, value, order);
+    }
+
+    fn swap(&self, value: u32, order: Ordering) -> u32 {
+        AtomicU32::swap(self, value, order)
+    }
+
+    fn fence(order: Ordering) {
+        fence(order);
+    }
+}
+
+/// A flag that is up while one side sleeps, or wants room.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sleep<'a, W>(pub(crate) &'a W);
+
+impl<W: Word> Sleep<'_, W> {
+    pub(crate) const AWAKE: u32 = 0;
+    pub(crate) const ASLEEP: u32 = 1;
+
+    /// The sleeper's first step; it must look once more before it sleeps.
+    pub(crate) fn prepare(self) {
+        self.0.store(Self::ASLEEP, Ordering::Relaxed);
+        W::fence(Ordering::SeqCst);
+    }
+
+    /// The sleeper is awake again, or need not sleep.
+    pub(crate) fn end(self) {
+        self.0.store(Self::AWAKE, Ordering::Relaxed);
+    }
+
+    /// Whether the one that has just published must wake the other.
+    pub(crate) fn must_wake(self) -> bool {
+        W::fence(Ordering::SeqCst);
+        self.0.load(Ordering::Relaxed) != Self::AWAKE
+            && self.0.swap(Self::AWAKE, Ordering::Relaxed) != Self::AWAKE
+    }
+}
+
+/// How soon the program wants to hear from a worker.
+///
+/// ```text
+///             a caller waits             the worker rings
+///   Lazy ----------------------> Eager -----------------> Served
+///    |                                                     |  ^
+///    |  the worker rings before it sleeps                  |  |
+///    +-----------------------------------------------------|--+
+///   Lazy or Eager <----------- the program has read -------+
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Attention {
+    /// The bell has been rung; the program will look.
+    Served = 0,
+    /// Nobody waits for a result. The worker rings when it has nothing to do.
+    Lazy = 1,
+    /// Somebody waits. The worker rings at the next result.
+    Eager = 2,
+}
+
+/// The flag that tells a worker when to ring.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Doorbell<'a, W>(pub(crate) &'a W);
+
+impl<W: Word> Doorbell<'_, W> {
+    /// The program's step; it must look once more before it relies on the bell.
+    pub(crate) fn arm(self, attention: Attention) {
+        self.0.store(attention as u32, Ordering::Relaxed);
+        W::fence(Ordering::SeqCst);
+    }
+
+    /// Whether the worker, which has published a result, must ring.
+    pub(crate) fn must_ring_at_result(self) -> bool {
+        W::fence(Ordering::SeqCst);
+        self.0.load(Ordering::Relaxed) == Attention::Eager as u32 && self.take_down()
+    }
+
+    /// Whether the worker, which is about to sleep, must ring.
+    pub(crate) fn must_ring_before_sleep(self) -> bool {
+        W::fence(Ordering::SeqCst);
+        self.0.load(Ordering::Relaxed) != Attention::Served as u32 && self.take_down()
+    }
+
+    fn take_down(self) -> bool {
+        self.0.swap(Attention::Served as u32, Ordering::Relaxed) != Attention::Served as u32
+    }
+}

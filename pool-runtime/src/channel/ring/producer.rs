@@ -1,0 +1,143 @@
+//! The end that writes.
+
+use std::sync::atomic::Ordering;
+
+use super::{ALIGN, Corrupt, FAR, HEADER, Header, Lane, Position, next_lap, place};
+
+/// A frame to be sent: its header, and a body in two pieces.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Message<'a> {
+    header: Header,
+    pieces: [&'a [u8]; 2],
+}
+
+impl<'a> Message<'a> {
+    pub(crate) fn new(tag: u8, pieces: [&'a [u8]; 2]) -> Message<'a> {
+        Message { header: Header::new(tag, pieces[0].len() + pieces[1].len()), pieces }
+    }
+}
+
+/// The one producer of a ring.
+#[derive(Debug)]
+pub(crate) struct Producer<L> {
+    lane: L,
+    tail: u64,
+    /// The consumer's position, as it was when it was last looked at.
+    head: u64,
+    /// The latest jump, until the consumer is seen behind it.
+    jump: Option<u64>,
+}
+
+impl<L: Lane> Producer<L> {
+    /// The producer of a ring that nothing was ever written to.
+    pub(crate) fn new(lane: L) -> Self {
+        Producer { lane, tail: 0, head: 0, jump: None }
+    }
+
+    pub(crate) fn lane(&self) -> &L {
+        &self.lane
+    }
+
+    /// Sends what there is room for, from byte `sent` of the frame on, and counts
+    /// it; `true` once all of it is sent.
+    pub(crate) fn send(&mut self, message: Message<'_>, sent: &mut u64) -> Result<bool, Corrupt> {
+        let whole = message.header.frame();
+        if whole > self.lane.capacity() {
+            return self.send_piece(message, whole, sent);
+        }
+        assert_eq!(*sent, 0, "a frame that fits is sent at once");
+        if place(self.tail, self.lane.capacity()) as u64 >= FAR {
+            self.look()?;
+            self.jump_if_free(whole);
+        }
+        if self.room() < whole {
+            self.look()?;
+            if self.room() < whole {
+                return Ok(false);
+            }
+        }
+        self.write(message, 0, whole);
+        *sent = whole;
+        Ok(true)
+    }
+
+    /// A frame longer than the ring. Pieces of at least a quarter of the ring, so
+    /// that the two sides do not wake each other for crumbs.
+    fn send_piece(
+        &mut self,
+        message: Message<'_>,
+        whole: u64,
+        sent: &mut u64,
+    ) -> Result<bool, Corrupt> {
+        let least = (self.lane.capacity() / 4).min(whole - *sent);
+        if self.room() < least {
+            self.look()?;
+            if self.room() < least {
+                return Ok(false);
+            }
+        }
+        let until = whole.min(*sent + self.room());
+        self.write(message, *sent, until);
+        *sent = until;
+        Ok(until == whole)
+    }
+
+    fn room(&self) -> u64 {
+        self.lane.capacity() - (self.tail - self.head)
+    }
+
+    /// Looks how far the consumer is.
+    fn look(&mut self) -> Result<(), Corrupt> {
+        let head = self.lane.head().load(Ordering::Acquire);
+        if head < self.head || head > self.tail || !head.is_multiple_of(ALIGN as u64) {
+            return Err(Corrupt);
+        }
+        self.head = head;
+        if self.jump.is_some_and(|jump| head > jump) {
+            self.jump = None;
+        }
+        Ok(())
+    }
+
+    /// Goes on at the start of the area, if `needed` bytes are free there. They are
+    /// if the consumer is on the same lap and has that many behind it.
+    fn jump_if_free(&mut self, needed: u64) {
+        let capacity = self.lane.capacity();
+        let next = next_lap(self.tail, capacity);
+        let same_lap = next_lap(self.head, capacity) == next;
+        if !same_lap || self.jump.is_some() || (place(self.head, capacity) as u64) < needed {
+            return;
+        }
+        self.lane.jump().store(self.tail, Ordering::Relaxed);
+        self.jump = Some(self.tail);
+        self.tail = next;
+    }
+
+    /// Writes the bytes `from..until` of a frame and publishes them.
+    fn write(&mut self, message: Message<'_>, from: u64, until: u64) {
+        let header = message.header.encode().to_ne_bytes();
+        let mut start = 0;
+        for bytes in [&header[..], message.pieces[0], message.pieces[1]] {
+            let end = start + bytes.len() as u64;
+            let (low, high) = (start.max(from), end.min(until));
+            if low < high {
+                let cut = |at: u64| usize::try_from(at - start).expect("within the piece");
+                self.copy(low - from, &bytes[cut(low)..cut(high)]);
+            }
+            start = end;
+        }
+        let low = start.max(from);
+        if low < until {
+            let padding = usize::try_from(until - low).expect("less than the alignment");
+            self.copy(low - from, &[0; ALIGN][..padding]);
+        }
+        self.tail += until - from;
+        self.lane.tail().store(self.tail, Ordering::Release);
+    }
+
+    fn copy(&self, offset: u64, bytes: &[u8]) {
+        self.lane.write(place(self.tail + offset, self.lane.capacity()), bytes);
+    }
+}
+
+const _: () = assert!(HEADER == ALIGN, "a frame's body is aligned as the frame is");
