@@ -3,15 +3,19 @@
 use std::time::Duration;
 
 /// The most workers that one pool may have. Each costs the program three
-/// descriptors, so `ulimit -n` is met first on most machines.
+/// descriptors (its bell, its lifeline, its pidfd), so `ulimit -n` is met first on most machines.
 pub(crate) const MAX_WORKERS: usize = 4096;
 
 /// How deep pools may nest: a worker's own pool is depth 2, and so on. A
 /// program that re-executes itself must not be able to fork without end.
 pub(crate) const MAX_DEPTH: u32 = 10;
 
-/// The longest frame, in bytes. A length above it is taken for corruption.
+/// The longest body of a frame, in bytes. A length above it is taken for corruption.
 pub(crate) const MAX_FRAME: u64 = 1 << 32;
+
+/// The most workers of a pool whose callers look at the workers' rings themselves,
+/// all of them at each look.
+pub(crate) const LOOK_MOST: usize = 32;
 
 /// The longest item, in bytes: a frame less room for the chunk's head and for
 /// the items before it, which are fewer bytes than `CHUNK_BYTES`.
@@ -21,12 +25,36 @@ pub(crate) const MAX_ITEM: usize = (1 << 32) - (2 << 20);
 /// size: large items gain nothing from travelling together.
 pub(crate) const CHUNK_BYTES: usize = 1 << 20;
 
-/// The largest chunk that is chosen without the user's asking for it.
-pub(crate) const MAX_AUTO_CHUNK: usize = 256;
+/// A chunk of so many bytes is one of the `DEPTH` that a worker may be sent ahead;
+/// of larger ones fewer are. So 2 MiB at most wait in a worker's ring.
+pub(crate) const WEIGHT_BYTES: u64 = 32 << 10;
 
-/// Chunks in flight for each worker that the default window has room for: one
+/// How long a chunk should keep a worker, where the user names no chunk size: long
+/// enough that what a chunk costs (5 µs, if it wakes somebody) is a hundredth.
+pub(crate) const CHUNK_TIME: Duration = Duration::from_micros(500);
+
+/// How long the items should keep a worker that are queued at a time, where the
+/// user names a chunk size.
+pub(crate) const BATCH_TIME: Duration = Duration::from_micros(100);
+
+/// The largest chunk that is chosen without the user's asking for it, for a source
+/// that knows its length, and for one that does not.
+pub(crate) const MAX_AUTO_CHUNK: usize = 4096;
+pub(crate) const MAX_BLIND_CHUNK: usize = 256;
+
+/// What a worker's share of a known rest is cut into, so that the last chunks
+/// shrink and the workers end together.
+pub(crate) const CHUNKS_OF_REST: usize = 4;
+
+/// Batches in flight for each worker that the default window has room for: one
 /// running, one on its way, and slack for a consumer that comes in bursts.
-pub(crate) const WINDOW_CHUNKS: usize = 4;
+pub(crate) const WINDOW_BATCHES: usize = 4;
+
+/// The least default window.
+pub(crate) const MIN_WINDOW: usize = 16;
+
+/// Items do not wait longer than this for others of their chunk to be pulled.
+pub(crate) const FILL_TIME: Duration = Duration::from_micros(200);
 
 /// Bytes of a panic's message and of its backtrace that are kept.
 pub(crate) const MAX_PANIC_MESSAGE: usize = 64 << 10;

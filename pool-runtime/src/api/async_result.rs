@@ -1,17 +1,18 @@
 //! A result that is not there yet.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::feed::{decode, unencodable};
-use crate::engine::{self, Engine, Packer, Progress, Shape};
+use crate::engine::{self, Arrival, Engine, Packer, Shape};
 use crate::error::{Error, ErrorKind};
 use crate::task::{ItemWriter, Task, TaskInput};
 
 /// Makes the result of what has arrived.
-pub(super) type Collect<T> = fn(Vec<engine::Arrival>) -> Result<T, Error>;
+pub(super) type Collect<T> = fn(VecDeque<Arrival>) -> Result<T, Error>;
 
 /// A call that runs in a pool while its caller goes on.
 ///
@@ -95,24 +96,16 @@ impl<T> AsyncResult<T> {
     }
 
     fn take(&mut self, until: Option<Instant>) -> Result<T, Error> {
-        let Some(job) = &self.job else {
+        let Some(job) = &mut self.job else {
             return Err(Error::invalid("the result was taken before"));
         };
-        if !job.wait_done(until) {
+        let Some(outcome) = job.finish(until) else {
             let name = job.task().name;
             let message = format!("the result of {name} was not there in time; the call goes on");
             return Err(Error::new(ErrorKind::TimedOut, message).with_task(name, None));
-        }
-        let job = self.job.take().expect("seen above");
-        let mut outcomes = Vec::new();
-        loop {
-            match job.wait(None) {
-                Progress::Arrived(arrived) => outcomes.extend(arrived),
-                Progress::Failed(error) => return Err(error),
-                Progress::Done => return (self.collect)(outcomes),
-                Progress::Nothing => unreachable!("waited without a limit"),
-            }
-        }
+        };
+        self.job = None;
+        (self.collect)(outcome?)
     }
 }
 
@@ -127,11 +120,12 @@ impl<O: 'static> AsyncResult<O> {
         packer
             .push(|out| args.write_item(&mut ItemWriter::new(out)))
             .map_err(|error| unencodable(T::def(), None, error))?;
-        let job = engine.open(T::def(), Shape { single: true, fail_fast: true })?;
-        job.queue_all(packer.take());
-        Ok(AsyncResult::new(job, |mut outcomes| {
-            let (_, outcome) = outcomes.pop().expect("a call that is done has an outcome");
-            decode::<T>(None, outcome)
+        let shape = Shape { single: true, fail_fast: true };
+        let job = engine.submit(T::def(), shape, packer.take())?;
+        Ok(AsyncResult::new(job, |mut arrivals| match arrivals.pop_front() {
+            Some(Arrival::Run { mut results, .. }) => decode::<T>(None, results.next()),
+            Some(Arrival::Failed(_, error)) => Err(error),
+            None => unreachable!("a call that is done has an outcome"),
         }))
     }
 }

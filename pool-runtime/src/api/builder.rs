@@ -101,6 +101,6 @@ impl PoolBuilder {
             stop_grace: STOP_GRACE,
             replace: true,
         };
-        Ok(Pool::over(Engine::start(config, Launch::new(self.wishes)?)?))
+        Ok(Pool::over(Engine::start(config, Launch::new(self.wishes, workers)?)?))
     }
 }

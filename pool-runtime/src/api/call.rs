@@ -1,10 +1,13 @@
 //! One call with its settings: what `pool.job(task)` builds.
 
+use std::collections::VecDeque;
+
 use super::async_result::AsyncResult;
-use super::feed::{Feed, Pace, decode, unencodable};
+use super::feed::{Feed, decode, unencodable};
 use super::imap::{Imap, ImapUnordered};
+use super::pace::Pace;
 use super::pool::Pool;
-use crate::engine::{self, Packer, Shape};
+use crate::engine::{Arrival, Packer, Shape};
 use crate::error::Error;
 use crate::ids::index;
 use crate::task::{ItemWriter, Task, TaskInput};
@@ -117,8 +120,7 @@ impl<'pool, T: Task> Job<'pool, T> {
         let items = items.into_iter();
         let engine = self.pool.engine();
         let pace = self.pace.check()?;
-        let length = super::feed::exact_length(&items);
-        let chunk = pace.chunk_for(length, engine.workers());
+        let chunk = pace.chunk.unwrap_or(1);
         let job = engine.open(T::def(), Shape { single: false, fail_fast: true })?;
         let mut packer = Packer::default();
         for item in items {
@@ -127,11 +129,11 @@ impl<'pool, T: Task> Job<'pool, T> {
                 .push(|out| item.write_item(&mut ItemWriter::new(out)))
                 .map_err(|error| unencodable(T::def(), Some(at), error))?;
             if packer.len() >= chunk || packer.is_heavy() {
-                job.queue(packer.take());
+                job.queue(packer.take(), chunk);
             }
         }
         if !packer.is_empty() {
-            job.queue(packer.take());
+            job.queue(packer.take(), chunk);
         }
         job.end();
         Ok(AsyncResult::new(job, collect::<T>))
@@ -139,8 +141,19 @@ impl<'pool, T: Task> Job<'pool, T> {
 }
 
 /// Puts the outcomes of a whole map in input order.
-fn collect<T: Task>(mut outcomes: Vec<engine::Arrival>) -> Result<Vec<T::Output>, Error> {
-    outcomes.sort_unstable_by_key(|(item, _)| *item);
-    let each = |(item, outcome)| decode::<T>(Some(item), outcome);
-    outcomes.into_iter().map(each).collect()
+fn collect<T: Task>(arrivals: VecDeque<Arrival>) -> Result<Vec<T::Output>, Error> {
+    let mut arrivals = Vec::from(arrivals);
+    arrivals.sort_unstable_by_key(|arrival| arrival.items().start);
+    let mut results = Vec::new();
+    for arrival in arrivals {
+        match arrival {
+            Arrival::Failed(_, error) => return Err(error),
+            Arrival::Run { items, results: mut bodies } => {
+                for item in items {
+                    results.push(decode::<T>(Some(item), bodies.next())?);
+                }
+            }
+        }
+    }
+    Ok(results)
 }

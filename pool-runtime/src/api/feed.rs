@@ -8,63 +8,22 @@
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::api::pool::Pool;
-use crate::engine::{self, NotPacked, Packer, Progress, Shape};
+use super::pace::{Pace, Pacer, exact_length};
+use super::pool::Pool;
+use crate::engine::{self, Arrival, Bodies, NotPacked, Packer, Progress, Shape};
 use crate::error::{Error, ErrorKind};
-use crate::ids::{Item, index};
-use crate::limits::{MAX_AUTO_CHUNK, MAX_ITEM, WINDOW_CHUNKS};
+use crate::ids::{Item, Items, index};
+use crate::limits::{FILL_TIME, MAX_ITEM};
 use crate::task::{ItemWriter, Task, TaskDef, TaskInput};
 use crate::wire::payload;
-
-/// How far ahead and in what portions items travel.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Pace {
-    /// Items in a chunk, if the user said so.
-    pub(super) chunk: Option<usize>,
-    /// Items pulled and not yet taken, if the user said so.
-    pub(super) window: Option<usize>,
-}
-
-impl Pace {
-    /// Refuses what would mean that nothing ever moves.
-    pub(super) fn check(self) -> Result<Pace, Error> {
-        if self.chunk == Some(0) {
-            return Err(Error::invalid("a chunk size of 0: a chunk needs at least one item"));
-        }
-        if self.window == Some(0) {
-            return Err(Error::invalid("a window of 0: it must leave room for at least one item"));
-        }
-        Ok(self)
-    }
-
-    /// The largest chunk for a source of this length, if it is known. Sixteen
-    /// chunks a worker leave room for uneven items; without a known length any
-    /// chunk could be the last, so items go one by one.
-    pub(super) fn chunk_for(self, length: Option<usize>, workers: usize) -> usize {
-        let fair = length.map_or(1, |length| (length / (workers * 16)).clamp(1, MAX_AUTO_CHUNK));
-        self.chunk.unwrap_or(fair)
-    }
-}
-
-/// The length of an iterator that knows it.
-pub(super) fn exact_length(items: &impl Iterator) -> Option<usize> {
-    match items.size_hint() {
-        (lower, Some(upper)) if lower == upper => Some(lower),
-        _ => None,
-    }
-}
 
 /// An item's index and its result, as the caller gets them.
 pub(super) type Settled<T> = (Item, Result<<T as Task>::Output, Error>);
 
-/// How long a chunk should keep a worker, if the user names no chunk size.
-const CHUNK_TIME: Duration = Duration::from_millis(2);
-
-/// A source that takes this long for an item gains nothing by chunks; what there
-/// is goes on its way.
-const SLOW_SOURCE: Duration = Duration::from_micros(100);
+/// Items pulled between two looks at the clock.
+const BETWEEN_LOOKS: usize = 8;
 
 /// A job and the iterator that feeds it.
 #[derive(Debug)]
@@ -72,21 +31,18 @@ pub(super) struct Feed<T, I> {
     job: engine::Job,
     items: I,
     packer: Packer,
-    /// Items in a chunk; if the user did not say so, at most.
-    chunk: usize,
-    /// Items that the chunk being packed is to have.
-    filling: usize,
-    /// When the job began, if chunks are to be as large as its items are quick.
-    measured_since: Option<Instant>,
-    workers: usize,
-    window: u64,
+    pacer: Pacer,
+    /// When the first item of the packer was pulled.
+    filling_since: Instant,
     pulled: u64,
     taken: u64,
     /// Items with the engine, whose outcomes have not arrived here.
     outstanding: u64,
     exhausted: bool,
     /// Outcomes that have arrived here, in order of arrival.
-    arrived: VecDeque<engine::Arrival>,
+    arrived: VecDeque<Arrival>,
+    /// Results of the arrival that is being handed out.
+    run: Option<(Items, Bodies)>,
     task: PhantomData<T>,
 }
 
@@ -95,26 +51,20 @@ where
     I::Item: TaskInput<T>,
 {
     pub(super) fn open(pool: &Pool, items: I, pace: Pace, fail_fast: bool) -> Result<Self, Error> {
-        let window = pace.check()?.window;
-        let workers = pool.engine().workers();
-        let chunk = pace.chunk_for(exact_length(&items), workers);
-        let window =
-            window.unwrap_or_else(|| chunk.saturating_mul(workers * WINDOW_CHUNKS).max(16));
+        let pacer = Pacer::new(pace.check()?, pool.engine().workers());
         let shape = Shape { single: false, fail_fast };
         Ok(Feed {
             job: pool.engine().open(T::def(), shape)?,
             items,
             packer: Packer::default(),
-            chunk,
-            filling: pace.chunk.unwrap_or(1),
-            measured_since: pace.chunk.is_none().then(Instant::now),
-            workers,
-            window: window as u64,
+            pacer,
+            filling_since: Instant::now(),
             pulled: 0,
             taken: 0,
             outstanding: 0,
             exhausted: false,
             arrived: VecDeque::new(),
+            run: None,
             task: PhantomData,
         })
     }
@@ -127,39 +77,56 @@ where
     /// The next outcome to arrive; `None` when the job is at its end. `Err` is
     /// the failure of the whole job.
     pub(super) fn next(&mut self) -> Result<Option<Settled<T>>, Error> {
-        // One at least, so that a caller who takes what is there keeps the workers
-        // fed; no more than that once something is there, since a source may be
-        // slow.
-        while self.pull() && self.arrived.is_empty() {
-            self.look()?;
-        }
         loop {
-            if let Some((item, outcome)) = self.arrived.pop_front() {
-                return Ok(Some((item, decode::<T>(Some(item), outcome))));
+            // One at least, so that a caller who takes what is there keeps the workers
+            // fed; no more than that once something is there, since a source may be
+            // slow.
+            let more = self.pull()?;
+            if let Some(settled) = self.hand_out() {
+                return Ok(Some(settled));
+            }
+            if more {
+                continue;
             }
             // About to wait. A chunk that is not full must not wait for a worker
             // that waits for it, nor for an outcome when none is to come.
             if !self.packer.is_empty() && (self.outstanding == 0 || self.job.is_hungry()) {
-                self.flush();
+                self.flush()?;
             }
-            if self.take_in(self.job.wait(None))? {
-                return Ok(None);
+            if self.arrived.is_empty() {
+                let progress = self.job.wait();
+                if self.take_in(progress)? {
+                    return Ok(None);
+                }
             }
         }
     }
 
-    /// Takes in what has arrived, without waiting.
-    fn look(&mut self) -> Result<(), Error> {
-        let progress = self.job.look();
-        self.take_in(progress).map(drop)
+    /// The next of the outcomes that have arrived here.
+    fn hand_out(&mut self) -> Option<Settled<T>> {
+        loop {
+            if let Some((items, results)) = &mut self.run {
+                if let Some(item) = items.next() {
+                    return Some((item, decode::<T>(Some(item), results.next())));
+                }
+                self.run = None;
+            }
+            match self.arrived.pop_front()? {
+                Arrival::Run { items, results } => self.run = Some((items, results)),
+                Arrival::Failed(item, error) => return Some((item, Err(error))),
+            }
+        }
     }
 
     /// Tells whether the job is at its end.
     fn take_in(&mut self, progress: Progress) -> Result<bool, Error> {
         match progress {
-            Progress::Arrived(outcomes) => {
-                self.outstanding -= outcomes.len() as u64;
-                self.arrived.extend(outcomes);
+            Progress::Arrived(arrivals) => {
+                for arrival in arrivals {
+                    let items = arrival.items();
+                    self.outstanding -= items.end - items.start;
+                    self.arrived.push_back(arrival);
+                }
                 Ok(false)
             }
             Progress::Failed(error) => Err(error),
@@ -169,83 +136,84 @@ where
     }
 
     /// Pulls one item, if the window allows; tells whether there may be more.
-    fn pull(&mut self) -> bool {
-        if self.exhausted || self.pulled - self.taken >= self.window {
-            return false;
+    fn pull(&mut self) -> Result<bool, Error> {
+        if self.exhausted || self.pulled - self.taken >= self.pacer.window() {
+            return Ok(false);
         }
-        // Where items go one by one, there is nothing that a slow source could hold.
-        let asked = (self.chunk > 1).then(Instant::now);
         let Some(input) = self.items.next() else {
             self.exhausted = true;
-            self.flush();
+            self.flush()?;
             self.job.end();
-            return false;
+            return Ok(false);
         };
-        let slow = asked.is_some_and(|asked| asked.elapsed() >= SLOW_SOURCE);
         let packed = self.packer.push(|out| input.write_item(&mut ItemWriter::new(out)));
         // Not before: an item whose encoding panics is never taken.
         self.pulled += 1;
         match packed {
-            Ok(()) if slow || self.packer.is_heavy() || self.packer.len() >= self.filling => {
-                self.flush();
-            }
+            Ok(()) if self.is_full() => self.flush()?,
             Ok(()) => {}
             Err(error) => {
-                self.flush();
+                self.flush()?;
                 let item = self.packer.next();
                 self.packer.skip();
-                self.arrived.push_back((item, Err(unencodable(T::def(), Some(item), error))));
+                let error = unencodable(T::def(), Some(item), error);
+                self.arrived.push_back(Arrival::Failed(item, error));
             }
         }
-        true
+        Ok(true)
     }
 
-    /// How many items the next chunk should have: by the time that the settled
-    /// ones took, so that slow items go one by one, balance at the end, and keep
-    /// nobody else from a worker for long. The time includes that of the caller,
-    /// which errs on the side of small chunks.
-    fn next_chunk(&self) -> usize {
-        match self.measured_since {
-            None => self.chunk,
-            Some(_) if self.taken == 0 => 1,
-            Some(since) => {
-                let worked = since.elapsed().as_nanos() * self.workers as u128;
-                let item = (worked / u128::from(self.taken)).max(1);
-                let quick = usize::try_from(CHUNK_TIME.as_nanos() / item).unwrap_or(usize::MAX);
-                quick.clamp(1, self.chunk)
-            }
+    /// Whether what was packed should go on its way.
+    fn is_full(&mut self) -> bool {
+        let length = self.packer.len();
+        if length >= self.pacer.batch || self.packer.is_heavy() {
+            return true;
         }
+        if length == 1 {
+            self.filling_since = Instant::now();
+        }
+        // What a source that has become slow has given does not wait for the rest.
+        length.is_multiple_of(BETWEEN_LOOKS) && self.filling_since.elapsed() >= FILL_TIME
     }
 
-    fn flush(&mut self) {
-        if !self.packer.is_empty() {
-            self.outstanding += self.packer.len() as u64;
-            self.job.queue(self.packer.take());
-            self.filling = self.next_chunk();
+    fn flush(&mut self) -> Result<(), Error> {
+        if self.packer.is_empty() {
+            return Ok(());
         }
+        self.outstanding += self.packer.len() as u64;
+        let progress = self.job.queue(self.packer.take(), self.pacer.chunk);
+        self.pacer.measure(self.taken, exact_length(&self.items));
+        // Not the end: more is to come, if only the word that nothing is.
+        self.take_in(progress).map(drop)
     }
 }
 
-/// An outcome, as the caller gets it.
-pub(super) fn decode<T: Task>(
-    item: Option<Item>,
-    outcome: engine::Outcome,
-) -> Result<T::Output, Error> {
-    let (task, bytes) = (T::def(), outcome?);
+/// A result, as the caller gets it.
+pub(super) fn decode<T: Task>(item: Option<Item>, bytes: &[u8]) -> Result<T::Output, Error> {
     // Caught, because the outcome is taken already: a caller that catches the panic
     // itself and goes on would wait for it.
-    let decoded = catch_unwind(AssertUnwindSafe(|| T::decode_output(&bytes)));
-    let Ok(decoded) = decoded else {
-        let item = item.map(index);
-        let message =
-            format!("the result of {}{} panicked while it was decoded", task.name, on(item));
-        return Err(Error::new(ErrorKind::Decode, message).with_task(task.name, item));
-    };
-    decoded.map_err(|error| {
-        let item = item.map(index);
-        let message = format!("failed to decode the result of {}{}: {error}", task.name, on(item));
-        Error::new(ErrorKind::Decode, message).with_task(task.name, item).with_source(error)
-    })
+    match catch_unwind(AssertUnwindSafe(|| T::decode_output(bytes))) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(undecodable(T::def(), item, Some(error))),
+        Err(_) => Err(undecodable(T::def(), item, None)),
+    }
+}
+
+/// A result that could not be decoded, or whose decoding panicked.
+#[cold]
+fn undecodable(
+    task: &'static TaskDef,
+    item: Option<Item>,
+    error: Option<payload::PayloadError>,
+) -> Error {
+    let item = item.map(index);
+    let result = format!("the result of {}{}", task.name, on(item));
+    match error {
+        None => Error::new(ErrorKind::Decode, format!("{result} panicked while it was decoded")),
+        Some(error) => Error::new(ErrorKind::Decode, format!("failed to decode {result}: {error}"))
+            .with_source(error),
+    }
+    .with_task(task.name, item)
 }
 
 /// An input that could not be packed.

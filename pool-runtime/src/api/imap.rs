@@ -90,9 +90,12 @@ where
                 return Some(result);
             }
             match self.state.next() {
-                Ok((item, result)) => {
-                    self.early.insert(item, result);
+                Ok((item, result)) if item == self.next => {
+                    self.next += 1;
+                    self.state.take();
+                    return Some(result);
                 }
+                Ok((item, result)) => drop(self.early.insert(item, result)),
                 Err(failure) => {
                     // What arrived out of turn is lost with the item it waited for.
                     self.early.clear();

@@ -3,8 +3,8 @@
 use super::async_result::AsyncResult;
 use super::builder::PoolBuilder;
 use super::call::Job;
-use super::feed::exact_length;
 use super::imap::{Imap, ImapUnordered};
+use super::pace::exact_length;
 use crate::engine::{Engine, Seen};
 use crate::error::Error;
 use crate::scheduler::Life;
@@ -238,12 +238,12 @@ pub enum WorkerState {
 }
 
 impl WorkerInfo {
-    fn new(Seen { slot, pid, life }: Seen) -> Option<WorkerInfo> {
+    fn new(Seen { slot, pid, life, busy }: Seen) -> Option<WorkerInfo> {
         let state = match life {
             Life::Vacant => return None,
             Life::Starting { .. } => WorkerState::Starting,
-            Life::Serving { load: None } => WorkerState::Idle,
-            Life::Serving { load: Some(_) } => WorkerState::Busy,
+            Life::Serving if busy => WorkerState::Busy,
+            Life::Serving => WorkerState::Idle,
             Life::Stopping { .. } | Life::Dying { .. } => WorkerState::Stopping,
         };
         Some(WorkerInfo { pid, slot: slot.0, state })

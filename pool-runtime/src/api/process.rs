@@ -245,7 +245,7 @@ impl ProcessBuilder {
             stop_grace: STOP_GRACE,
             replace: false,
         };
-        let engine = Engine::start(config, Launch::new(wishes)?)?;
+        let engine = Engine::start(config, Launch::new(wishes, 1)?)?;
         let pid = engine.pid(ONLY).expect("a process that has reported in has a pid");
         let result = AsyncResult::single(&engine, task, args)?;
         // Nothing else will be asked of it, so it leaves when it has answered.

@@ -18,10 +18,11 @@ mod word {
     pub(super) const RESPONSES_JUMP: usize = 5;
     pub(super) const BEGUN: usize = 6;
     /// Both.
-    pub(super) const WORKER_ASLEEP: usize = 7;
+    pub(super) const WORKER_IDLE: usize = 7;
     pub(super) const ATTENTION: usize = 8;
     pub(super) const PROGRAM_LACKS_ROOM: usize = 9;
-    pub(super) const CLAIMS: usize = 10;
+    pub(super) const WORKER_LACKS_ROOM: usize = 10;
+    pub(super) const CLAIMS: usize = 11;
 }
 
 /// One side's view of the shared memory.
@@ -43,17 +44,18 @@ impl Memory {
         SharedLane { shm: Arc::clone(&self.shm), area: Area::Responses }
     }
 
-    /// Up while the worker sleeps, for a request or for room.
-    pub(super) fn worker_asleep(&self) -> &AtomicU32 {
-        self.shm.half_word(word::WORKER_ASLEEP)
+    /// Up while the worker sleeps for want of a request.
+    pub(super) fn idleness(&self) -> &AtomicU32 {
+        self.shm.half_word(word::WORKER_IDLE)
     }
 
-    pub(super) fn worker_sleep(&self) -> Sleep<'_, AtomicU32> {
-        Sleep(self.worker_asleep())
+    /// Up while the worker sleeps for want of room.
+    pub(super) fn congestion(&self) -> &AtomicU32 {
+        self.shm.half_word(word::WORKER_LACKS_ROOM)
     }
 
     /// Up while the program has more to send than there is room for.
-    pub(super) fn lack_of_room(&self) -> Sleep<'_, AtomicU32> {
+    pub(super) fn backlog(&self) -> Sleep<'_, AtomicU32> {
         Sleep(self.shm.half_word(word::PROGRAM_LACKS_ROOM))
     }
 

@@ -1,21 +1,32 @@
 //! The channel between the program and one worker.
 //!
 //! ```text
-//!   program                                       worker
-//!   ParentEnd                                     WorkerEnd
-//!     outbox ----- frames --->  stream socket --->  receive (blocks)
-//!     inbox  <---- frames ----  stream socket <---  send (blocks)
-//!     lifeline --- hang-up -->  socket pair   --->  the kernel kills the group
+//!   program                                            worker
+//!   ParentEnd                                          WorkerEnd, Sender
+//!     outbox --- chunks, recalls ---> requests --------> receive (may sleep)
+//!     inbox  <-- outcomes ----------- responses <------- send (may sleep)
+//!     wakes the worker by ----------- futex -----------> its sleep
+//!     poller <-- a byte ------------- bell (socket) <--- when it must ring
+//!     lifeline ---------------------- hang-up ---------> the kernel kills the group
 //! ```
 //!
-//! The program's end never blocks: it takes what is there and keeps what does
-//! not fit, so that both directions make progress however large the messages
-//! are. The worker's end may block, since the program always reads.
+//! Both rings and the few words beside them are one piece of shared memory (see
+//! `memory`, and `ring` for why it works). The program's end never blocks: it
+//! takes what is there and keeps what does not fit, so that both directions make
+//! progress however large the messages are. The worker's end may sleep, since
+//! the program always reads.
+//!
+//! The bell is a socket and not an event counter, because a socket also tells
+//! the program that the other end was closed, and because a byte sent to a
+//! descriptor that a task has meanwhile given to a file is an error and not
+//! eight bytes in that file.
 
-mod outbox;
+mod claims;
+mod memory;
 mod parent;
+mod ring;
 mod worker;
 
-pub(crate) use outbox::Body;
-pub(crate) use parent::{Incoming, Next, ParentEnd};
-pub(crate) use worker::{Accepted, Sender, WorkerEnd, accept};
+pub(crate) use parent::{Bodies, Body, Frames, Heard, Next, ParentEnd};
+pub(crate) use ring::{Attention, Corrupt};
+pub(crate) use worker::{Accepted, Gone, Sender, WorkerEnd, accept};

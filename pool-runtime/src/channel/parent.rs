@@ -1,84 +1,200 @@
 //! The program's end.
 
+use std::collections::VecDeque;
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, Shutdown, SocketType, recv};
+use rustix::net::{RecvFlags, SocketType, recv};
 
-use super::outbox::{Body, Outbox};
-use crate::sys::fds;
-use crate::wire::frame::{self, Split};
+use super::claims;
+use super::memory::{Memory, SharedLane};
+use super::ring::{Attention, Consumer, Corrupt, HEADER, Header, Lane, Message, Producer, Sleep};
+use crate::sys::shm::Shm;
+use crate::sys::{fds, futex};
+use crate::wire::message::request;
 
-/// Room for a read where no frame asks for more.
-const READ: usize = 64 << 10;
+/// Bytes that are sent from where they lie: a chunk's items are shared with the
+/// job, which keeps them in case the worker dies.
+#[derive(Clone, Debug)]
+pub(crate) struct Body {
+    pub(crate) bytes: Arc<Vec<u8>>,
+    pub(crate) range: Range<usize>,
+}
 
-/// The inbox's buffer is given back when it is empty and larger than this.
-const KEEP: usize = 1 << 20;
+impl Body {
+    fn as_slice(&self) -> &[u8] {
+        &self.bytes[self.range.clone()]
+    }
+}
 
-/// Bytes taken from one worker before others get their turn.
-const TURN: usize = 4 << 20;
+/// A frame that did not fit into the ring yet.
+#[derive(Debug)]
+struct Outgoing {
+    tag: u8,
+    head: Vec<u8>,
+    body: Option<Body>,
+    /// Bytes of it that are in the ring.
+    sent: u64,
+}
 
 /// The program's end of a channel.
 #[derive(Debug)]
 pub(crate) struct ParentEnd {
-    socket: OwnedFd,
-    /// Never used for anything else: its closing is the message.
+    memory: Memory,
+    requests: Producer<SharedLane>,
+    responses: Consumer<SharedLane>,
+    bell: OwnedFd,
+    /// Never used for anything: its closing is the message.
     lifeline: Option<OwnedFd>,
+    /// The part of a long frame that has come.
     inbox: Vec<u8>,
-    outbox: Outbox,
+    outbox: VecDeque<Outgoing>,
 }
 
-/// What is left with the worker after a receive.
+/// What the bell said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Incoming {
-    /// Nothing: this was all that it has sent so far.
-    Drained,
-    /// There may be more; others should have their turn first.
-    More,
-    /// Nothing, and nothing will come: its end is closed.
+pub(crate) enum Heard {
+    /// That there is something to read, perhaps.
+    Ring,
+    /// That the worker's end is closed.
     Closed,
 }
 
 impl ParentEnd {
-    /// A channel whose worker's end, and `extra` after it, come with the boot
+    /// A channel, eager for the first report, whose worker's end, and `extra` after it, come with the boot
     /// message on the returned descriptor, the worker's end of the lifeline.
     pub(crate) fn open(
         boot: &[u8],
         extra: Option<BorrowedFd<'_>>,
     ) -> io::Result<(ParentEnd, OwnedFd)> {
-        let (socket, theirs) = fds::pair(SocketType::STREAM)?;
+        let (shm, file) = Shm::create()?;
+        let (bell, their_bell) = fds::pair(SocketType::STREAM)?;
         let (lifeline, their_lifeline) = fds::pair(SocketType::SEQPACKET)?;
-        let fds: Vec<_> = std::iter::once(theirs.as_fd()).chain(extra).collect();
+        let fds: Vec<_> = [file.as_fd(), their_bell.as_fd()].into_iter().chain(extra).collect();
         fds::send_with(lifeline.as_fd(), boot, &fds)?;
+        let memory = Memory::new(shm);
+        // Before there is a worker: it is to ring when it reports in.
+        memory.doorbell().arm(Attention::Eager);
         let end = ParentEnd {
-            socket,
+            requests: Producer::new(memory.requests()),
+            responses: Consumer::new(memory.responses()),
+            memory,
+            bell,
             lifeline: Some(lifeline),
             inbox: Vec::new(),
-            outbox: Outbox::default(),
+            outbox: VecDeque::new(),
         };
         Ok((end, their_lifeline))
     }
 
-    /// To wait on: readable when the worker has sent, writable when it has read.
-    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+    /// To wait on: readable when the worker has rung or has closed its end.
+    pub(crate) fn bell(&self) -> BorrowedFd<'_> {
+        self.bell.as_fd()
     }
 
-    /// Queues a frame given as its head and the rest of its body.
-    pub(crate) fn send(&mut self, head: Vec<u8>, body: Body) {
-        self.outbox.push(head);
-        self.outbox.push_shared(body);
-    }
-
-    /// Sends what the worker takes without blocking; `true` when all is sent.
-    /// A worker that is gone takes everything: its exit tells the rest.
-    pub(crate) fn flush(&mut self) -> bool {
-        if self.outbox.flush(self.socket.as_fd()).is_err() {
-            self.outbox.clear();
+    /// Silences the bell.
+    pub(crate) fn hush(&self) -> Heard {
+        loop {
+            let mut rings = [0; 64];
+            match recv(&self.bell, &mut rings, RecvFlags::DONTWAIT) {
+                Ok((_, 0)) => return Heard::Closed,
+                Ok((_, count)) if count == rings.len() => {}
+                Ok(_) | Err(Errno::AGAIN) => return Heard::Ring,
+                Err(Errno::INTR) => {}
+                Err(_) => return Heard::Closed,
+            }
         }
-        self.outbox.is_empty()
+    }
+
+    /// Sends a chunk given as its head and its items, or keeps what does not fit
+    /// for [`ParentEnd::flush`].
+    pub(crate) fn send_chunk(&mut self, head: &[u8], body: Body) -> Result<(), Corrupt> {
+        if self.outbox.is_empty() {
+            let message = Message::new(request::CHUNK, [head, body.as_slice()]);
+            let mut sent = 0;
+            if self.requests.send(message, &mut sent)? {
+                return Ok(());
+            }
+            self.keep(request::CHUNK, head, Some(body), sent);
+            // The worker tells when it has made room, if it makes some from here on.
+            return self.flush();
+        }
+        self.keep(request::CHUNK, head, Some(body), 0);
+        Ok(())
+    }
+
+    fn keep(&mut self, tag: u8, head: &[u8], body: Option<Body>, sent: u64) {
+        self.outbox.push_back(Outgoing { tag, head: head.to_vec(), body, sent });
+    }
+
+    /// Sends what the worker has made room for.
+    pub(crate) fn flush(&mut self) -> Result<(), Corrupt> {
+        while !self.outbox.is_empty() {
+            self.memory.backlog().prepare();
+            if !self.send_kept()? {
+                return Ok(());
+            }
+        }
+        self.memory.backlog().end();
+        Ok(())
+    }
+
+    /// Sends as much as there is room for; `true` when all is sent.
+    fn send_kept(&mut self) -> Result<bool, Corrupt> {
+        while let Some(first) = self.outbox.front_mut() {
+            let body = first.body.as_ref().map_or(&[][..], Body::as_slice);
+            let message = Message::new(first.tag, [&first.head, body]);
+            if !self.requests.send(message, &mut first.sent)? {
+                return Ok(false);
+            }
+            self.outbox.pop_front();
+        }
+        Ok(true)
+    }
+
+    /// Takes back every chunk that the worker has not claimed; gives how many it has
+    /// claimed, ever. The outcomes of all of these but the last have come.
+    pub(crate) fn recall(&mut self) -> Result<u64, Corrupt> {
+        let (claimed, recalls) = claims::recall(self.memory.claims());
+        // What no byte of is sent need not be sent. A frame that is there in part must
+        // be, or what comes after it is not understood.
+        self.outbox.retain(|kept| kept.sent > 0);
+        self.keep(request::RECALL, &recalls.to_le_bytes(), None, 0);
+        self.flush()?;
+        Ok(claimed)
+    }
+
+    /// No more will be sent: the worker leaves when it has read the last.
+    pub(crate) fn goodbye(&mut self) -> Result<(), Corrupt> {
+        self.keep(request::GOODBYE, &[], None, 0);
+        self.flush()
+    }
+
+    /// Wakes the worker if it sleeps for want of a request: after something was
+    /// sent.
+    pub(crate) fn wake(&self) {
+        wake_on(self.memory.idleness());
+    }
+
+    /// Whether the worker has sent what was not received.
+    pub(crate) fn has_news(&self) -> bool {
+        self.responses.has_news()
+    }
+
+    /// Tells the worker when to ring. What it has sent by now it need not ring for:
+    /// look once more.
+    pub(crate) fn arm(&self, attention: Attention) {
+        self.memory.doorbell().arm(attention);
+    }
+
+    /// How many items the worker has begun, ever. Only to be believed once it is
+    /// gone.
+    pub(crate) fn begun(&self) -> u64 {
+        self.memory.begun().load(Ordering::Acquire)
     }
 
     /// Lets the kernel kill the worker's process group, with the rights that the
@@ -87,57 +203,56 @@ impl ParentEnd {
         self.lifeline = None;
     }
 
-    /// No more frames will be sent: the worker leaves when it has read the last.
-    pub(crate) fn goodbye(&mut self) {
-        assert!(self.outbox.is_empty(), "goodbye before everything was sent");
-        let _ = rustix::net::shutdown(&self.socket, Shutdown::Write);
-    }
-
-    /// Takes what the worker has sent. The frames are apart from the channel, so
-    /// that it can be sent to while they are handled; what is left of them goes
+    /// Takes all that the worker has sent. The frames are apart from the channel,
+    /// so that it can be sent to while they are handled; what is left of them goes
     /// back by [`ParentEnd::put_back`].
-    pub(crate) fn receive(&mut self) -> (Frames, Incoming) {
-        let before = self.inbox.len();
-        let incoming = loop {
-            if self.inbox.len() - before >= TURN {
-                break Incoming::More;
+    pub(crate) fn receive(&mut self) -> Result<Frames, Corrupt> {
+        let mut bytes = std::mem::take(&mut self.inbox);
+        loop {
+            // Of a long frame no more than its own bytes, so that it ends where the
+            // buffer ends, and nothing of it is copied again. The buffer grows with what
+            // has come, not with what a header claims.
+            let most = match bytes.is_empty() {
+                true => self.responses.lane().capacity(),
+                false => missing(&bytes).unwrap_or(0),
+            };
+            if most == 0 || self.responses.take(most, &mut bytes)? == 0 {
+                break;
             }
-            match self.fill() {
-                Ok(0) => break Incoming::Closed,
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => break Incoming::Drained,
-                Err(_) => break Incoming::Closed,
-            }
-        };
-        (Frames { bytes: std::mem::take(&mut self.inbox), handled: 0 }, incoming)
+        }
+        wake_on(self.memory.congestion());
+        Ok(Frames { bytes: Arc::new(bytes), handled: 0 })
     }
 
     /// Keeps the part of a frame that has come.
     pub(crate) fn put_back(&mut self, frames: Frames) {
-        let Frames { mut bytes, handled } = frames;
-        bytes.drain(..handled);
-        if !bytes.is_empty() || bytes.capacity() <= KEEP {
-            self.inbox = bytes;
+        let Frames { bytes, handled } = frames;
+        if handled < bytes.len() {
+            self.inbox = match handled {
+                0 => Arc::try_unwrap(bytes).unwrap_or_else(|shared| shared.to_vec()),
+                handled => bytes[handled..].to_vec(),
+            };
         }
     }
+}
 
-    /// Reads once. The buffer grows with what has arrived, not with what a
-    /// length claims: a corrupt worker cannot make the program allocate.
-    fn fill(&mut self) -> Result<usize, Errno> {
-        let wanted = match frame::split(&self.inbox) {
-            Split::Partial { needs } => needs.saturating_sub(self.inbox.len()),
-            Split::Frame { .. } | Split::Corrupt => 0,
-        };
-        self.inbox.reserve(wanted.clamp(READ, READ.max(self.inbox.len())));
-        let (_, count) = recv(&self.socket, spare_capacity(&mut self.inbox), RecvFlags::DONTWAIT)?;
-        Ok(count)
+fn wake_on(word: &AtomicU32) {
+    if Sleep(word).must_wake() {
+        futex::wake(word);
     }
+}
+
+/// How many bytes the frame at the head of `bytes` lacks, if there is one.
+fn missing(bytes: &[u8]) -> Option<u64> {
+    let word = bytes.first_chunk::<HEADER>()?;
+    let header = Header::decode(u64::from_ne_bytes(*word))?;
+    Some(header.frame().saturating_sub(bytes.len() as u64))
 }
 
 /// Bytes that came from a worker.
 #[derive(Debug)]
 pub(crate) struct Frames {
-    bytes: Vec<u8>,
+    bytes: Arc<Vec<u8>>,
     /// Bytes at the head that were given out.
     handled: usize,
 }
@@ -145,8 +260,8 @@ pub(crate) struct Frames {
 /// What is at the head of [`Frames`].
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next<'a> {
-    /// A frame's body.
-    Frame(&'a [u8]),
+    /// A frame: its tag and its body.
+    Frame(u8, &'a [u8]),
     /// No whole frame.
     Nothing,
     /// No frame of ours; nothing after it makes sense.
@@ -154,14 +269,76 @@ pub(crate) enum Next<'a> {
 }
 
 impl Frames {
+    /// The frames of a tag at the head, at most so many: how many there are, and
+    /// their bodies.
+    pub(crate) fn run(&mut self, tag: u8, most: u64) -> (u64, Bodies) {
+        let start = self.handled;
+        let mut count = 0;
+        while count < most
+            && let Split::Frame { tag: other, length, .. } = split(&self.bytes[self.handled..])
+            && other == tag
+        {
+            self.handled += length;
+            count += 1;
+        }
+        (count, Bodies { bytes: Arc::clone(&self.bytes), range: start..self.handled })
+    }
+
     pub(crate) fn next(&mut self) -> Next<'_> {
-        match frame::split(&self.bytes[self.handled..]) {
-            Split::Frame { body, used } => {
-                self.handled += used;
-                Next::Frame(body)
+        let rest = &self.bytes[self.handled..];
+        match split(rest) {
+            Split::Frame { tag, body, length } => {
+                self.handled += length;
+                Next::Frame(tag, body)
             }
-            Split::Partial { .. } => Next::Nothing,
+            Split::Part => Next::Nothing,
             Split::Corrupt => Next::Corrupt,
+        }
+    }
+}
+
+/// What is at the head of some bytes.
+enum Split<'a> {
+    Frame { tag: u8, body: &'a [u8], length: usize },
+    Part,
+    Corrupt,
+}
+
+fn split(bytes: &[u8]) -> Split<'_> {
+    let Some((word, rest)) = bytes.split_first_chunk::<HEADER>() else {
+        return Split::Part;
+    };
+    let Some(header) = Header::decode(u64::from_ne_bytes(*word)) else {
+        return Split::Corrupt;
+    };
+    // A frame is bounded, and lengths in memory are those of the processor.
+    let (length, body) = (header.frame() as usize, header.length as usize);
+    match length <= bytes.len() {
+        true => Split::Frame { tag: header.tag, body: &rest[..body], length },
+        false => Split::Part,
+    }
+}
+
+/// The bodies of frames that were found whole before.
+#[derive(Clone, Debug)]
+pub(crate) struct Bodies {
+    pub(crate) bytes: Arc<Vec<u8>>,
+    pub(crate) range: Range<usize>,
+}
+
+impl Bodies {
+    /// The next body.
+    ///
+    /// # Panics
+    ///
+    /// When there is none.
+    pub(crate) fn next(&mut self) -> &[u8] {
+        match split(&self.bytes[self.range.clone()]) {
+            Split::Frame { body, length, .. } => {
+                self.range.start += length;
+                body
+            }
+            Split::Part | Split::Corrupt => panic!("frames that were counted are there"),
         }
     }
 }

@@ -3,29 +3,53 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 
-use crate::sys::{fds, lifeline};
-use crate::wire::frame::{self, Split};
+use super::claims;
+use super::memory::{Memory, SharedLane};
+use super::ring::{Consumer, Corrupt, HEADER, Lane, Message, Producer, Sleep};
+use crate::sys::shm::Shm;
+use crate::sys::{fds, futex, lifeline};
+use crate::wire::message::request;
 
-/// Room for a read where no frame asks for more.
-const READ: usize = 64 << 10;
+/// Looks for a request before the worker sleeps, where cores are to spare: about
+/// 10 µs. A call that comes back within that costs no system call.
+const LOOKS: u32 = 200;
 
-/// The buffer is given back when a frame larger than this has been served.
-const KEEP: usize = 1 << 20;
+/// Why a worker has nothing left to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gone {
+    /// The program hears nothing any more, or has given this worker up.
+    Program,
+    /// The shared memory makes no sense: a task has written over it.
+    Sense,
+}
 
-/// The worker's end of a channel.
+impl From<Corrupt> for Gone {
+    fn from(Corrupt: Corrupt) -> Gone {
+        Gone::Sense
+    }
+}
+
+/// The worker's end of a channel, but for what it sends.
 #[derive(Debug)]
 pub(crate) struct WorkerEnd {
-    socket: Arc<OwnedFd>,
+    memory: Memory,
+    requests: Consumer<SharedLane>,
+    bell: Arc<Bell>,
     /// Held, never used: the kernel watches it.
     _lifeline: OwnedFd,
-    inbox: Vec<u8>,
-    /// Bytes at the head of `inbox` that the last frame took.
-    served: usize,
+    /// Bytes of the frame that was given out last and lies in the ring.
+    served: u64,
+    /// A frame longer than the ring. Kept while such frames come, as fresh memory is
+    /// slow.
+    assembled: Vec<u8>,
+    /// Recalls read in the stream.
+    recalls: u64,
+    looks: u32,
 }
 
 /// What comes on the lifeline when a worker boots.
@@ -33,6 +57,7 @@ pub(crate) struct WorkerEnd {
 pub(crate) struct Accepted {
     pub(crate) boot: Vec<u8>,
     pub(crate) channel: WorkerEnd,
+    pub(crate) sender: Sender,
     /// What the boot message says it is for.
     pub(crate) extra: Option<OwnedFd>,
 }
@@ -41,67 +66,202 @@ pub(crate) struct Accepted {
 pub(crate) fn accept(lifeline: OwnedFd) -> io::Result<Option<Accepted>> {
     let (boot, fds) = fds::receive_with(lifeline.as_fd())?;
     let mut fds = fds.into_iter();
-    let Some(socket) = fds.next() else {
+    let (Some(file), Some(bell)) = (fds.next(), fds.next()) else {
         return Ok(None);
     };
     if !lifeline::arm(lifeline.as_fd())? {
         return Ok(None);
     }
-    let socket = Arc::new(socket);
-    let channel = WorkerEnd { socket, _lifeline: lifeline, inbox: Vec::new(), served: 0 };
-    Ok(Some(Accepted { boot, channel, extra: fds.next() }))
+    let memory = Memory::new(Shm::open(file.as_fd())?);
+    let bell = Arc::new(Bell { socket: bell });
+    let sender = Sender {
+        responses: Producer::new(memory.responses()),
+        begun: 0,
+        memory: memory.clone(),
+        bell: Arc::clone(&bell),
+    };
+    let channel = WorkerEnd {
+        requests: Consumer::new(memory.requests()),
+        memory,
+        bell,
+        _lifeline: lifeline,
+        served: 0,
+        assembled: Vec::new(),
+        recalls: 0,
+        looks: 0,
+    };
+    Ok(Some(Accepted { boot, channel, sender, extra: fds.next() }))
 }
 
 impl WorkerEnd {
-    /// The next frame's body; waits for it. `None` after goodbye.
-    pub(crate) fn receive(&mut self) -> io::Result<Option<&[u8]>> {
-        self.inbox.drain(..std::mem::take(&mut self.served));
-        if self.inbox.is_empty() && self.inbox.capacity() > KEEP {
-            self.inbox = Vec::new();
-        }
+    /// There are cores enough to look for requests for a moment before sleeping.
+    pub(crate) fn may_spin(&mut self) {
+        self.looks = LOOKS;
+    }
+
+    /// The next chunk's body, claimed for this worker; waits for it. `None` after
+    /// goodbye.
+    pub(crate) fn receive(&mut self) -> Result<Option<&[u8]>, Gone> {
+        self.release(self.served)?;
         loop {
-            // Split twice over: the borrow that is returned must not be alive in
-            // the arm that reads on.
-            let needs = match frame::split(&self.inbox) {
-                Split::Frame { used, .. } => {
-                    self.served = used;
-                    return Ok(Some(&self.inbox[frame::HEADER..used]));
-                }
-                Split::Partial { needs } => needs,
-                Split::Corrupt => return Err(io::ErrorKind::InvalidData.into()),
+            let Some(header) = self.requests.peek()? else {
+                self.sleep()?;
+                continue;
             };
-            self.inbox.reserve((needs - self.inbox.len()).max(READ));
-            match rustix::io::read(&*self.socket, spare_capacity(&mut self.inbox)) {
-                Ok(0) => return Ok(None),
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(errno) => return Err(errno.into()),
+            let frame = header.frame();
+            let length = usize::try_from(header.length).map_err(|_| Gone::Sense)?;
+            if frame > self.requests.lane().capacity() {
+                self.assemble(frame)?;
+                if claims::claim(self.memory.claims(), self.recalls) {
+                    self.served = 0;
+                    return Ok(Some(&self.assembled[HEADER..][..length]));
+                }
+                continue;
             }
+            self.assembled = Vec::new();
+            let place = self.requests.body();
+            match header.tag {
+                request::CHUNK if claims::claim(self.memory.claims(), self.recalls) => {
+                    self.served = frame;
+                    return Ok(Some(self.memory.borrow(place, length)));
+                }
+                request::CHUNK => {}
+                request::RECALL => {
+                    let body = self.memory.borrow(place, length).try_into();
+                    self.recalls = u64::from_le_bytes(body.map_err(|_| Gone::Sense)?);
+                }
+                request::GOODBYE => return Ok(None),
+                _ => return Err(Gone::Sense),
+            }
+            self.release(frame)?;
         }
     }
 
-    /// The sending half, which the panic hook needs as well as the serve loop.
-    pub(crate) fn sender(&self) -> Sender {
-        Sender { socket: Arc::clone(&self.socket) }
-    }
-}
-
-/// Sends frames to the program. Callers send whole frames from one thread, the
-/// one that runs the tasks, so that frames never mix.
-#[derive(Clone, Debug)]
-pub(crate) struct Sender {
-    socket: Arc<OwnedFd>,
-}
-
-impl Sender {
-    /// Sends all of `bytes`; waits while the program is busy.
-    pub(crate) fn send(&self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            match rustix::net::send(&*self.socket, bytes, SendFlags::NOSIGNAL) {
-                Ok(sent) => bytes = &bytes[sent..],
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(errno.into()),
+    /// Gives room back, and tells a program that waits for room.
+    fn release(&mut self, length: u64) -> Result<(), Gone> {
+        if length > 0 {
+            self.requests.release(length);
+            self.served = 0;
+            if self.memory.backlog().must_wake() {
+                self.bell.ring()?;
             }
         }
         Ok(())
+    }
+
+    /// Collects a frame that is longer than the ring.
+    fn assemble(&mut self, frame: u64) -> Result<(), Gone> {
+        self.assembled.clear();
+        let mut missing = frame;
+        while missing > 0 {
+            match self.requests.take(missing, &mut self.assembled)? {
+                0 => self.sleep()?,
+                taken => {
+                    missing -= taken;
+                    if self.memory.backlog().must_wake() {
+                        self.bell.ring()?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until there may be something to read.
+    fn sleep(&mut self) -> Result<(), Gone> {
+        for _ in 0..self.looks {
+            if self.requests.has_news() {
+                return Ok(());
+            }
+            std::hint::spin_loop();
+        }
+        Sleep(self.memory.idleness()).prepare();
+        let requests = &self.requests;
+        doze(self.memory.idleness(), &self.memory, &self.bell, || requests.has_news())
+    }
+}
+
+/// Sleeps on a word that is prepared, until the program takes it down, or `ready`.
+fn doze(
+    word: &AtomicU32,
+    memory: &Memory,
+    bell: &Bell,
+    ready: impl Fn() -> bool,
+) -> Result<(), Gone> {
+    const ASLEEP: u32 = Sleep::<AtomicU32>::ASLEEP;
+    if !ready() {
+        if memory.doorbell().must_ring_before_sleep() {
+            bell.ring()?;
+        }
+        while word.load(Ordering::Relaxed) == ASLEEP && !ready() {
+            futex::wait(word, ASLEEP).map_err(|_| Gone::Sense)?;
+        }
+    }
+    Sleep(word).end();
+    Ok(())
+}
+
+/// Sends outcomes to the program. There is one, used by the thread that runs the
+/// tasks.
+#[derive(Debug)]
+pub(crate) struct Sender {
+    responses: Producer<SharedLane>,
+    /// Items begun.
+    begun: u64,
+    memory: Memory,
+    bell: Arc<Bell>,
+}
+
+impl Sender {
+    /// The next item is about to run. The program counts outcomes, and learns by
+    /// this whether a worker that has died had begun one more.
+    ///
+    /// A plain store: if the worker is killed later, the store has been made, and
+    /// the exit by which the program learns of the death is behind it.
+    pub(crate) fn begin(&mut self) {
+        self.begun += 1;
+        self.memory.begun().store(self.begun, Ordering::Release);
+    }
+
+    /// Sends one frame, and rings if somebody waits for it; sleeps while there is
+    /// no room.
+    pub(crate) fn send(&mut self, tag: u8, body: &[u8]) -> Result<(), Gone> {
+        let message = Message::new(tag, [body, &[]]);
+        let mut sent = 0;
+        while !self.responses.send(message, &mut sent)? {
+            let word = self.memory.congestion();
+            Sleep(word).prepare();
+            // Once more, now that whoever makes room will see that it is wanted.
+            let before = sent;
+            let whole = self.responses.send(message, &mut sent)?;
+            doze(word, &self.memory, &self.bell, || sent > before)?;
+            if whole {
+                break;
+            }
+        }
+        if self.memory.doorbell().must_ring_at_result() {
+            self.bell.ring()?;
+        }
+        Ok(())
+    }
+}
+
+/// What wakes the program's poller.
+#[derive(Debug)]
+struct Bell {
+    socket: OwnedFd,
+}
+
+impl Bell {
+    fn ring(&self) -> Result<(), Gone> {
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        loop {
+            match rustix::net::send(&self.socket, &[1], flags) {
+                // Full: it has rung, and nobody has looked yet.
+                Ok(_) | Err(Errno::AGAIN) => return Ok(()),
+                Err(Errno::INTR) => {}
+                Err(_) => return Err(Gone::Program),
+            }
+        }
     }
 }

@@ -1,24 +1,33 @@
-//! One call, as its caller holds it and as the core keeps it.
+//! One call, as the core keeps it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Condvar};
-use std::task::{Poll, Waker};
+use std::task::Waker;
 use std::thread::ThreadId;
-use std::time::Instant;
 
-use super::core::Core;
 use super::pack::Pack;
-use super::shared::Shared;
-use crate::error::{Error, ErrorKind};
-use crate::ids::{Item, Items, JobId};
-use crate::scheduler::Event;
+use crate::channel::Bodies;
+use crate::error::Error;
+use crate::ids::{Item, Items};
 use crate::task::TaskDef;
 
-/// A result's bytes, or why there is none.
-pub(crate) type Outcome = Result<Vec<u8>, Error>;
+/// Outcomes that came together.
+#[derive(Debug)]
+pub(crate) enum Arrival {
+    /// The results of consecutive items, as bytes.
+    Run { items: Items, results: Bodies },
+    /// An item that has none.
+    Failed(Item, Error),
+}
 
-/// An outcome with its item.
-pub(crate) type Arrival = (Item, Outcome);
+impl Arrival {
+    pub(crate) fn items(&self) -> Items {
+        match self {
+            Arrival::Run { items, .. } => items.clone(),
+            Arrival::Failed(item, _) => *item..*item + 1,
+        }
+    }
+}
 
 /// What kind of call a job is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,13 +38,13 @@ pub(crate) struct Shape {
     pub(crate) fail_fast: bool,
 }
 
-/// A job, as the core keeps it.
+/// See the module.
 #[derive(Debug)]
 pub(super) struct JobState {
     pub(super) task: &'static TaskDef,
     pub(super) shape: Shape,
-    /// Packs with items that are not settled, by their first item.
-    packs: BTreeMap<Item, Pack>,
+    /// Packs with items that are not settled, and some that have none, in order.
+    packs: VecDeque<Pack>,
     /// Outcomes that the caller has not taken, in order of arrival.
     arrivals: VecDeque<Arrival>,
     unsettled: u64,
@@ -45,19 +54,28 @@ pub(super) struct JobState {
     failure: Option<Error>,
     failed: bool,
     /// Nobody holds the job any more; it goes when it is done.
-    detached: bool,
+    pub(super) detached: bool,
     /// The thread that queued last: where results will be taken.
     pub(super) consumer: Option<ThreadId>,
-    arrived: Arc<Condvar>,
+    /// Made by the first that sleeps on it.
+    arrived: Option<Arc<Condvar>>,
+    sleepers: usize,
     waker: Option<Waker>,
 }
 
+/// What is to be told of a change, once the lock is released.
+#[derive(Debug, Default)]
+pub(super) struct Due {
+    pub(super) waker: Option<Waker>,
+    pub(super) sleepers: Option<Arc<Condvar>>,
+}
+
 impl JobState {
-    fn new(task: &'static TaskDef, shape: Shape) -> JobState {
+    pub(super) fn new(task: &'static TaskDef, shape: Shape) -> JobState {
         JobState {
             task,
             shape,
-            packs: BTreeMap::new(),
+            packs: VecDeque::new(),
             arrivals: VecDeque::new(),
             unsettled: 0,
             ended: false,
@@ -65,7 +83,8 @@ impl JobState {
             failed: false,
             detached: false,
             consumer: Some(std::thread::current().id()),
-            arrived: Arc::new(Condvar::new()),
+            arrived: None,
+            sleepers: 0,
             waker: None,
         }
     }
@@ -80,46 +99,75 @@ impl JobState {
         self.is_done() && self.detached
     }
 
-    /// Where the encoded items lie.
-    pub(super) fn pack(&self, items: &Items) -> &Pack {
-        let (_, pack) =
-            self.packs.range(..=items.start).next_back().expect("unsettled items are kept");
-        pack
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed
     }
 
-    /// An item has its outcome. Gives whom to wake, as the others here do.
-    pub(super) fn settle(&mut self, item: Item, outcome: Outcome) -> Option<Waker> {
-        let (&first, pack) =
-            self.packs.range_mut(..=item).next_back().expect("unsettled items are kept");
-        if pack.settle() {
-            self.packs.remove(&first);
+    /// Whether some outcome that has arrived is none that the caller wished for.
+    pub(super) fn has_failures(&self) -> bool {
+        self.failed || self.arrivals.iter().any(|each| matches!(each, Arrival::Failed(..)))
+    }
+
+    pub(super) fn is_ended(&self) -> bool {
+        self.ended || self.failed
+    }
+
+    pub(super) fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// Items that were queued.
+    pub(super) fn accept(&mut self, pack: Pack) {
+        let items = pack.items();
+        self.unsettled += items.end - items.start;
+        self.packs.push_back(pack);
+        self.consumer = Some(std::thread::current().id());
+    }
+
+    /// Where the encoded items lie.
+    pub(super) fn pack(&self, items: &Items) -> &Pack {
+        &self.packs[self.place(items.start)]
+    }
+
+    fn place(&self, item: Item) -> usize {
+        let after = self.packs.partition_point(|pack| pack.items().start <= item);
+        after.checked_sub(1).expect("unsettled items are kept")
+    }
+
+    /// Items of one chunk have their outcomes.
+    pub(super) fn settle(&mut self, arrival: Arrival) -> Due {
+        let items = arrival.items();
+        let count = items.end - items.start;
+        let place = self.place(items.start);
+        self.packs[place].settle(count);
+        while self.packs.front().is_some_and(Pack::is_settled) {
+            self.packs.pop_front();
         }
-        self.unsettled -= 1;
-        self.arrivals.push_back((item, outcome));
+        self.unsettled -= count;
+        self.arrivals.push_back(arrival);
         self.wake()
     }
 
     /// The job ends here.
-    pub(super) fn fail(&mut self, error: Error) -> Option<Waker> {
+    pub(super) fn fail(&mut self, error: Error) -> Due {
         self.packs.clear();
         self.failed = true;
         self.failure = Some(error);
         self.wake()
     }
 
-    /// No outcome will come; whoever waits is to see why.
-    pub(super) fn abandon(&mut self) -> Option<Waker> {
-        self.arrived.notify_all();
-        self.waker.take()
-    }
-
     /// Something has changed for whoever waits.
-    pub(super) fn wake(&mut self) -> Option<Waker> {
-        self.arrived.notify_all();
-        if self.is_done() { self.waker.take() } else { None }
+    pub(super) fn wake(&mut self) -> Due {
+        let waker = if self.is_done() { self.waker.take() } else { None };
+        Due { waker, sleepers: self.arrived.clone().filter(|_| self.sleepers > 0) }
     }
 
-    fn progress(&mut self) -> Progress {
+    /// No outcome will come; whoever waits is to see why.
+    pub(super) fn abandon(&mut self) -> Due {
+        Due { waker: self.waker.take(), sleepers: self.arrived.clone() }
+    }
+
+    pub(super) fn progress(&mut self) -> Progress {
         if !self.arrivals.is_empty() {
             return Progress::Arrived(std::mem::take(&mut self.arrivals));
         }
@@ -130,12 +178,26 @@ impl JobState {
         }
     }
 
-    pub(super) fn is_detached(&self) -> bool {
-        self.detached
+    /// All that has arrived at a job that is done.
+    pub(super) fn into_outcome(mut self) -> Result<VecDeque<Arrival>, Error> {
+        match self.failure.take() {
+            Some(error) => Err(error),
+            None => Ok(self.arrivals),
+        }
     }
 
-    pub(super) fn is_ended(&self) -> bool {
-        self.ended || self.failed
+    /// What to sleep on; [`JobState::end_sleep`] follows.
+    pub(super) fn begin_sleep(&mut self) -> Arc<Condvar> {
+        self.sleepers += 1;
+        Arc::clone(self.arrived.get_or_insert_default())
+    }
+
+    pub(super) fn end_sleep(&mut self) {
+        self.sleepers -= 1;
+    }
+
+    pub(super) fn replace_waker(&mut self, waker: Option<Waker>) -> Option<Waker> {
+        std::mem::replace(&mut self.waker, waker)
     }
 
     /// What an error of this job says of an item.
@@ -155,193 +217,4 @@ pub(crate) enum Progress {
     Done,
     /// Nothing yet.
     Nothing,
-}
-
-/// A caller's hold on its job. Dropped, the job is dropped too, with whatever
-/// of it is running.
-#[derive(Debug)]
-pub(crate) struct Job {
-    shared: Arc<Shared>,
-    id: JobId,
-    task: &'static TaskDef,
-}
-
-impl Job {
-    pub(super) fn open(
-        shared: &Arc<Shared>,
-        task: &'static TaskDef,
-        shape: Shape,
-    ) -> Result<Job, Error> {
-        let mut core = shared.lock();
-        let id = core.open_job(JobState::new(task, shape))?;
-        drop(core);
-        Ok(Job { shared: Arc::clone(shared), id, task })
-    }
-
-    pub(crate) fn task(&self) -> &'static TaskDef {
-        self.task
-    }
-
-    /// Queues items; they are on their way to an idle worker, if there is one,
-    /// when this returns.
-    pub(crate) fn queue(&self, pack: Pack) {
-        let mut core = self.shared.lock();
-        if let Some(queued) = self.accept(&mut core, pack) {
-            core.act(queued);
-        }
-    }
-
-    /// Queues the only items of a job. In one step, because a worker that leaves
-    /// after one call may be gone before a second step could be made.
-    pub(crate) fn queue_all(&self, pack: Pack) {
-        let mut core = self.shared.lock();
-        if let Some(queued) = self.accept(&mut core, pack) {
-            core.job_mut(self.id).ended = true;
-            core.act_all([queued, Event::JobEnded { job: self.id }]);
-        }
-    }
-
-    fn accept(&self, core: &mut Core, pack: Pack) -> Option<Event> {
-        let items = pack.items();
-        let state = core.job_mut(self.id);
-        if state.failed {
-            return None;
-        }
-        state.unsettled += items.end - items.start;
-        state.packs.insert(items.start, pack);
-        state.consumer = Some(std::thread::current().id());
-        Some(Event::ItemsQueued { job: self.id, items })
-    }
-
-    /// No more items will be queued.
-    pub(crate) fn end(&self) {
-        let mut core = self.shared.lock();
-        core.job_mut(self.id).ended = true;
-        core.act(Event::JobEnded { job: self.id });
-        // It may be done by this.
-        let waker = core.job_mut(self.id).wake();
-        core.wake_later(waker);
-    }
-
-    /// Whether a worker would be idle if nothing more were queued now.
-    pub(crate) fn is_hungry(&self) -> bool {
-        self.shared.lock().is_hungry()
-    }
-
-    /// Takes what there is.
-    pub(crate) fn look(&self) -> Progress {
-        self.shared.lock().job_mut(self.id).progress()
-    }
-
-    /// Takes what there is; waits until there is something, or `until`.
-    pub(crate) fn wait(&self, until: Option<Instant>) -> Progress {
-        let mut core = self.shared.lock();
-        loop {
-            let progress = core.job_mut(self.id).progress();
-            if !matches!(progress, Progress::Nothing) {
-                return progress;
-            }
-            let arrived = Arc::clone(&core.job_mut(self.id).arrived);
-            match remaining(until) {
-                None => core.wait(&arrived, None),
-                Some(None) => return Progress::Nothing,
-                Some(left) => core.wait(&arrived, left),
-            }
-        }
-    }
-
-    /// Waits until nothing more will arrive, or `until`; tells whether it is so.
-    pub(crate) fn wait_done(&self, until: Option<Instant>) -> bool {
-        let mut core = self.shared.lock();
-        loop {
-            let state = core.job_mut(self.id);
-            if state.is_done() {
-                return true;
-            }
-            let arrived = Arc::clone(&state.arrived);
-            match remaining(until) {
-                None => core.wait(&arrived, None),
-                Some(None) => return false,
-                Some(left) => core.wait(&arrived, left),
-            }
-        }
-    }
-
-    /// As a future waits: `waker` is woken when nothing more will arrive.
-    pub(crate) fn poll_done(&self, waker: &Waker) -> Poll<()> {
-        // Before the lock: cloning a waker may run anything too.
-        let waker = waker.clone();
-        let mut core = self.shared.lock();
-        let state = core.job_mut(self.id);
-        if state.is_done() {
-            drop(core);
-            return Poll::Ready(());
-        }
-        let before = state.waker.replace(waker);
-        // Dropping a waker may run anything; see `Locked`.
-        drop(core);
-        drop(before);
-        Poll::Pending
-    }
-
-    /// Whether the job is done without a failure, as far as is known.
-    pub(crate) fn has_failed(&self) -> bool {
-        let mut core = self.shared.lock();
-        let state = core.job_mut(self.id);
-        state.failed || state.arrivals.iter().any(|(_, outcome)| outcome.is_err())
-    }
-
-    /// Takes the work back: what is queued never runs, what runs is killed.
-    /// Nothing happens to a job that is done.
-    pub(crate) fn cancel(&self) {
-        let mut core = self.shared.lock();
-        let state = core.job_mut(self.id);
-        if state.is_done() {
-            return;
-        }
-        let name = state.task.name;
-        let message = format!("the call of {name} was cancelled before it was done");
-        let error = Error::new(ErrorKind::Cancelled, message).with_task(name, None);
-        let waker = state.fail(error);
-        core.wake_later(waker);
-        core.act(Event::JobDropped { job: self.id });
-    }
-
-    /// Lets the job go on with nobody holding it.
-    pub(crate) fn detach(self) {
-        // As in `drop`, which follows.
-        if self.shared.is_poisoned() {
-            return;
-        }
-        let mut core = self.shared.lock();
-        let state = core.job_mut(self.id);
-        state.detached = true;
-        let waker = state.waker.take();
-        // As in `poll_done`. Then `self` goes, which a detached job outlives.
-        drop(core);
-        drop(waker);
-    }
-}
-
-impl Drop for Job {
-    fn drop(&mut self) {
-        // After a panic of the engine its callers are told by panics elsewhere; one
-        // here could be a second one, which aborts the program.
-        if self.shared.is_poisoned() {
-            return;
-        }
-        let mut core = self.shared.lock();
-        let state = core.leave_job(self.id);
-        // As in `poll_done`.
-        drop(core);
-        drop(state);
-    }
-}
-
-/// The time left: `None` for ever, `Some(None)` none.
-fn remaining(until: Option<Instant>) -> Option<Option<std::time::Duration>> {
-    until.map(|until| {
-        let left = until.saturating_duration_since(Instant::now());
-        (!left.is_zero()).then_some(left)
-    })
 }

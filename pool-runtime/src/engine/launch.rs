@@ -44,6 +44,9 @@ pub(crate) struct Launch {
     name: String,
     one_shot: bool,
     depth: u32,
+    /// No more workers than cores: one that has nothing to do may look for a moment
+    /// before it sleeps, without taking a core from one that has.
+    spin: bool,
     /// Tells a worker of this pool from any other process.
     mark: u64,
 }
@@ -81,7 +84,7 @@ impl Default for Wishes {
 
 impl Launch {
     /// Takes a copy of the program's environment and working directory.
-    pub(crate) fn new(wishes: Wishes) -> Result<Launch, Error> {
+    pub(crate) fn new(wishes: Wishes, workers: usize) -> Result<Launch, Error> {
         if worker::hook_missed() {
             return Err(Error::new(
                 ErrorKind::Spawn,
@@ -145,6 +148,7 @@ impl Launch {
             stack: wishes.stack,
             one_shot: wishes.one_shot,
             depth,
+            spin: workers <= std::thread::available_parallelism().map_or(1, usize::from),
             mark,
         })
     }
@@ -170,6 +174,7 @@ impl Launch {
             depth: self.depth,
             one_shot: self.one_shot,
             stdin: self.stdin.is_some(),
+            spin: self.spin,
             name,
         };
         let extra = self.stdin.as_ref().map(AsFd::as_fd);

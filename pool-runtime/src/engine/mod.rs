@@ -4,17 +4,19 @@
 //! ```text
 //!   callers' threads                     the engine's thread
 //!   Job::queue ─┐                        ┌─ Poller::wait (unlocked)
-//!   Engine::…  ─┼─> Mutex<Core> <────────┤    channels, pidfds, the bell
+//!   Engine::…  ─┼─> Mutex<Core> <────────┤    workers' bells, pidfds, its own bell
 //!   Job::wait <─┘   handle / carry out   └─ Core::turn
 //! ```
 //!
 //! The core is a locked state and does no waiting. Whoever holds the lock may
-//! feed the scheduler and carry out what it commands: a caller's items are on
-//! their way to a worker before its call returns, with no thread hop. The
-//! engine's thread does what no caller is there for: results, deaths,
-//! deadlines. It wakes for nothing else.
+//! feed the scheduler, carry out what it commands, and take in what workers have
+//! sent: a caller's items are on their way to a worker before its call returns,
+//! and a caller that waits looks for its result itself, with no thread hop. The
+//! engine's thread does what no caller is there for: results that nobody looks
+//! for, deaths, deadlines. It wakes for nothing else.
 
 mod core;
+mod hold;
 mod job;
 mod launch;
 mod obituary;
@@ -30,14 +32,17 @@ use rustix::process::Signal;
 use crate::error::{Error, ErrorKind};
 use crate::ids::Slot;
 use crate::scheduler::{Config, Event, Life};
+use crate::sys::fork_mark::ForkMark;
 use crate::sys::poller::Poller;
 use crate::task::TaskDef;
 
 use self::core::Core;
 use self::shared::Shared;
-pub(crate) use job::{Arrival, Job, Outcome, Progress, Shape};
+pub(crate) use hold::Job;
+pub(crate) use job::{Arrival, Progress, Shape};
 pub(crate) use launch::{Launch, Stdio, Wishes};
-pub(crate) use pack::{NotPacked, Packer};
+pub(crate) use crate::channel::Bodies;
+pub(crate) use pack::{NotPacked, Pack, Packer};
 
 /// The workers of one pool or process, and the thread that looks after them.
 #[derive(Debug)]
@@ -45,9 +50,11 @@ pub(crate) struct Engine {
     shared: Arc<Shared>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
     workers: usize,
-    /// The process that started it. In a copy that the program has forked there is
-    /// no thread of the engine's, and the workers are not the copy's to end.
+    /// The process that started it, which is marked. In a copy that the program has
+    /// forked there is no thread of the engine's, and the workers are not the copy's
+    /// to end.
     owner: u32,
+    mark: ForkMark,
 }
 
 /// One worker, as callers see it.
@@ -56,6 +63,8 @@ pub(crate) struct Seen {
     pub(crate) slot: Slot,
     pub(crate) pid: u32,
     pub(crate) life: Life,
+    /// It has items.
+    pub(crate) busy: bool,
 }
 
 impl Engine {
@@ -69,16 +78,16 @@ impl Engine {
         let workers = config.workers;
         let poller = Poller::new().map_err(|cause| failed("make the pool's event queue", cause))?;
         let poller = Arc::new(poller);
+        let mark = ForkMark::of_process().map_err(|cause| failed("mark this process", cause))?;
         let core = Core::new(config, launch, Arc::clone(&poller));
         let shared = Arc::new(Shared::new(core));
         let thread = thread::spawn(Arc::clone(&shared), poller)
             .map_err(|cause| failed("start the pool's thread", cause))?;
         let owner = std::process::id();
-        let engine = Engine { shared, thread: Mutex::new(Some(thread)), workers, owner };
+        let engine = Engine { shared, thread: Mutex::new(Some(thread)), workers, owner, mark };
 
         let mut core = engine.shared.lock();
-        core.carry_out();
-        core.wake_thread();
+        core.act();
         while core.starting_up() {
             core.wait(&engine.shared.life, None);
         }
@@ -89,7 +98,7 @@ impl Engine {
     }
 
     fn is_foreign(&self) -> bool {
-        self.owner != std::process::id()
+        self.mark.is_copy()
     }
 
     pub(crate) fn workers(&self) -> usize {
@@ -98,26 +107,48 @@ impl Engine {
 
     /// Begins a job; its items follow.
     pub(crate) fn open(&self, task: &'static TaskDef, shape: Shape) -> Result<Job, Error> {
-        if self.is_foreign() {
-            let owner = self.owner;
-            return Err(Error::invalid(format!(
-                "failed to call {}: the pool belongs to process {owner}, of which this is a forked \
-                 copy; build a pool in the copy",
-                task.name
-            )));
-        }
+        self.check_owner(task)?;
         Job::open(&self.shared, task, shape)
     }
 
+    /// Begins a job with all of its items.
+    pub(crate) fn submit(
+        &self,
+        task: &'static TaskDef,
+        shape: Shape,
+        pack: Pack,
+    ) -> Result<Job, Error> {
+        self.check_owner(task)?;
+        Job::submit(&self.shared, task, shape, pack)
+    }
+
+    fn check_owner(&self, task: &'static TaskDef) -> Result<(), Error> {
+        if !self.is_foreign() {
+            return Ok(());
+        }
+        let owner = self.owner;
+        Err(Error::invalid(format!(
+            "failed to call {}: the pool belongs to process {owner}, of which this is a forked \
+             copy; build a pool in the copy",
+            task.name
+        )))
+    }
+
+    fn tell(&self, event: Event) {
+        let mut core = self.shared.lock();
+        core.tell(event);
+        core.act();
+    }
+
     pub(crate) fn close(&self) {
-        self.shared.lock().act(Event::Close);
+        self.tell(Event::Close);
     }
 
     pub(crate) fn terminate(&self) {
         if self.is_foreign() {
             return;
         }
-        self.shared.lock().act(Event::Terminate);
+        self.tell(Event::Terminate);
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -153,7 +184,11 @@ impl Engine {
     }
 
     pub(crate) fn seen(&self) -> Vec<Seen> {
-        self.shared.lock().seen()
+        let mut core = self.shared.lock();
+        if core.look() {
+            core.act();
+        }
+        core.seen()
     }
 
     pub(crate) fn signal(&self, slot: Slot, signal: Signal) -> Result<(), Error> {

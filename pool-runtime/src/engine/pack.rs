@@ -1,11 +1,13 @@
 //! Items on their way: encoded once, sent from where they lie, kept until each
 //! is settled, since a worker may die before it begins them.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::channel::Body;
 use crate::ids::{Item, Items};
-use crate::limits::{CHUNK_BYTES, MAX_ITEM};
+use crate::limits::{CHUNK_BYTES, MAX_ITEM, WEIGHT_BYTES};
+use crate::scheduler::DEPTH;
 use crate::wire::message;
 
 /// Consecutive encoded items.
@@ -13,14 +15,21 @@ use crate::wire::message;
 pub(crate) struct Pack {
     items: Items,
     bytes: Arc<Vec<u8>>,
-    /// Where each item starts in `bytes`.
-    starts: Vec<usize>,
-    unsettled: usize,
+    unsettled: u64,
+    /// Where the item after the last chunk that was asked for starts. Chunks are
+    /// asked for in order but for those that come back.
+    next: Cell<(Item, usize)>,
 }
 
 impl Pack {
     pub(super) fn items(&self) -> Items {
         self.items.clone()
+    }
+
+    /// How much chunks of its items weigh.
+    pub(super) fn weights(&self) -> Weights {
+        let count = (self.items.end - self.items.start).max(1);
+        Weights { bytes: self.bytes.len() as u64 / count }
     }
 
     /// Some of the items, as the rest of a chunk's frame.
@@ -30,18 +39,52 @@ impl Pack {
             "items {items:?} of a pack of {:?}",
             self.items
         );
-        let start = |item: Item| {
-            let index = usize::try_from(item - self.items.start).expect("a pack fits in memory");
-            self.starts.get(index).copied().unwrap_or(self.bytes.len())
+        if *items == self.items {
+            return Body { bytes: Arc::clone(&self.bytes), range: 0..self.bytes.len() };
+        }
+        let (item, start) = match self.next.get() {
+            next if next.0 <= items.start => next,
+            _ => (self.items.start, 0),
         };
-        let range = start(items.start)..start(items.end);
-        Body { bytes: Arc::clone(&self.bytes), range }
+        let start = self.skip(start, items.start - item);
+        let end = self.skip(start, items.end - items.start);
+        self.next.set((items.end, end));
+        Body { bytes: Arc::clone(&self.bytes), range: start..end }
     }
 
-    /// One more item is settled; `true` if it was the last.
-    pub(super) fn settle(&mut self) -> bool {
-        self.unsettled -= 1;
+    /// Where the item `count` after the one at `start` begins.
+    fn skip(&self, mut start: usize, count: u64) -> usize {
+        for _ in 0..count {
+            start += message::item_length(&self.bytes[start..]);
+        }
+        start
+    }
+
+    /// So many more items are settled. The bytes go with the last of them, though
+    /// the pack may stay where it is for a while.
+    pub(super) fn settle(&mut self, count: u64) {
+        self.unsettled -= count;
+        if self.is_settled() {
+            self.bytes = Arc::default();
+        }
+    }
+
+    pub(super) fn is_settled(&self) -> bool {
         self.unsettled == 0
+    }
+}
+
+/// What chunks of a pack weigh in a worker's queue.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Weights {
+    /// Of an item, on average.
+    bytes: u64,
+}
+
+impl Weights {
+    pub(super) fn of(self, items: u64) -> u32 {
+        let bytes = self.bytes.saturating_mul(items);
+        u32::try_from(bytes / WEIGHT_BYTES).unwrap_or(u32::MAX).clamp(1, DEPTH / 2)
     }
 }
 
@@ -50,7 +93,7 @@ impl Pack {
 pub(crate) struct Packer {
     next: Item,
     bytes: Vec<u8>,
-    starts: Vec<usize>,
+    count: usize,
     /// Where the last item ends. Bytes after it are of one whose encoding
     /// panicked, in a caller that caught that and goes on.
     end: usize,
@@ -71,11 +114,11 @@ impl Packer {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.starts.len()
+        self.count
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.starts.is_empty()
+        self.count == 0
     }
 
     /// Whether the bytes alone call for sending what there is.
@@ -96,7 +139,7 @@ impl Packer {
             self.bytes.truncate(start);
             return Err(NotPacked::TooLong(length));
         }
-        self.starts.push(start);
+        self.count += 1;
         self.end += length;
         self.next += 1;
         Ok(())
@@ -111,14 +154,14 @@ impl Packer {
 
     /// What was packed so far; there is something.
     pub(crate) fn take(&mut self) -> Pack {
-        let count = self.starts.len();
+        let count = std::mem::take(&mut self.count) as u64;
         assert!(count > 0, "an empty pack");
         self.bytes.truncate(std::mem::take(&mut self.end));
         Pack {
-            items: self.next - count as Item..self.next,
+            items: self.next - count..self.next,
             bytes: Arc::new(std::mem::take(&mut self.bytes)),
-            starts: std::mem::take(&mut self.starts),
             unsettled: count,
+            next: Cell::new((self.next - count, 0)),
         }
     }
 }
@@ -145,6 +188,9 @@ mod tests {
         assert_eq!(pack.body(&(3..4)).range, 24..40);
         assert!(packer.is_empty());
         assert_eq!(packer.next(), 4);
-        assert_eq!([pack.settle(), pack.settle(), pack.settle()], [false, false, true]);
+        pack.settle(1);
+        assert!(!pack.is_settled());
+        pack.settle(2);
+        assert!(pack.is_settled());
     }
 }

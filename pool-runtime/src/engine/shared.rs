@@ -4,10 +4,10 @@ use std::any::Any;
 use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
 use std::time::Duration;
 
 use super::core::Core;
+use super::job::Due;
 
 /// What the engine's thread, its callers and its jobs hold in common.
 #[derive(Debug)]
@@ -53,9 +53,10 @@ impl Shared {
 
 const PANICKED: &str = "the pool's engine has panicked; please report this";
 
-/// The core, locked. When this goes, the futures that became ready meanwhile
-/// are woken, after the lock is released: a waker may run anything, also
-/// something that takes the lock, as dropping the last handle of a job does.
+/// The core, locked. When this goes, whoever waits for what has happened meanwhile
+/// is woken, after the lock is released: a thread that was woken before would
+/// only run into the lock, and a waker may run anything, also something that
+/// takes the lock, as dropping the last handle of a job does.
 #[derive(Debug)]
 pub(super) struct Locked<'a> {
     guard: Option<MutexGuard<'a, Core>>,
@@ -67,11 +68,37 @@ pub(super) struct Locked<'a> {
 impl Locked<'_> {
     /// Releases the lock until `condvar` is notified, or `limit` has passed.
     pub(super) fn wait(&mut self, condvar: &Condvar, limit: Option<Duration>) {
+        if self.has_due() {
+            // Whoever is woken may change what this waits for.
+            return self.step_aside();
+        }
         let guard = self.guard.take().expect(HELD);
         self.guard = Some(match limit {
             None => condvar.wait(guard).expect(PANICKED),
             Some(limit) => condvar.wait_timeout(guard, limit).expect(PANICKED).0,
         });
+    }
+
+    /// Releases the lock for a moment.
+    pub(super) fn step_aside(&mut self) {
+        self.release();
+        self.guard = Some(self.shared.core.lock().expect(PANICKED));
+    }
+
+    fn release(&mut self) {
+        let Some(mut guard) = self.guard.take() else {
+            return;
+        };
+        // A panic of a caller's thread under the lock is as bad as one of the
+        // engine's: nobody can go on with this core.
+        let broken = std::thread::panicking() && !self.unwinding;
+        let due = if broken { guard.abandon() } else { guard.take_due() };
+        let life = broken || guard.life_changed();
+        drop(guard);
+        if life {
+            self.shared.life.notify_all();
+        }
+        wake(due);
     }
 }
 
@@ -93,26 +120,20 @@ impl DerefMut for Locked<'_> {
 
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
-        let Some(mut guard) = self.guard.take() else {
-            return;
-        };
-        // A panic of a caller's thread under the lock is as bad as one of the
-        // engine's: nobody can go on with this core.
-        let broken = std::thread::panicking() && !self.unwinding;
-        let due = if broken { guard.abandon() } else { guard.take_due() };
-        drop(guard);
-        if broken {
-            self.shared.life.notify_all();
-        }
-        wake(due);
+        self.release();
     }
 }
 
 /// A waker that panics must not end the engine's thread; the panic hook tells of
 /// it.
-fn wake(due: Vec<Waker>) {
-    for waker in due {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+fn wake(due: Vec<Due>) {
+    for Due { waker, sleepers } in due {
+        if let Some(sleepers) = sleepers {
+            sleepers.notify_all();
+        }
+        if let Some(waker) = waker
+            && let Err(panic) = catch_unwind(AssertUnwindSafe(|| waker.wake()))
+        {
             discard(panic);
         }
     }
@@ -129,6 +150,7 @@ fn discard(panic: Box<dyn Any + Send>) {
 mod tests {
     use std::sync::Arc;
     use std::sync::mpsc;
+    use std::task::Waker;
     use std::time::Duration;
 
     use super::*;
@@ -144,7 +166,7 @@ mod tests {
             stop_grace: Duration::MAX,
             replace: true,
         };
-        let launch = Launch::new(Wishes::default()).unwrap();
+        let launch = Launch::new(Wishes::default(), 1).unwrap();
         let poller = Arc::new(Poller::new().unwrap());
         Arc::new(Shared::new(Core::new(config, launch, poller)))
     }
@@ -222,6 +244,7 @@ mod tests {
                 std::panic::panic_any(Bomb);
             }
         }
-        wake(vec![Waker::from(Arc::new(Throws)), Waker::noop().clone()]);
+        let due = |waker| Due { waker: Some(waker), sleepers: None };
+        wake(vec![due(Waker::from(Arc::new(Throws))), due(Waker::noop().clone())]);
     }
 }

@@ -29,9 +29,6 @@ fn turn(shared: &Shared, poller: &Poller) {
         poller.wait(timeout, &mut tokens).expect("waiting on descriptors of our own cannot fail");
         let mut core = shared.lock();
         core.turn(&tokens);
-        if core.life_changed() {
-            shared.life.notify_all();
-        }
         if core.is_finished() {
             core.let_go();
             return;

@@ -30,7 +30,7 @@ mod slots;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use crate::ids::{Item, Items, JobId, Moment, Slot, Worker};
+use crate::ids::{Items, JobId, Moment, Slot, Worker};
 #[cfg(test)]
 pub(crate) use planted::Mutation;
 pub(crate) use protocol::{Command, Event, JobFailure, KillReason, Verdict};

@@ -27,7 +27,7 @@ pub(crate) fn above_standard(fd: OwnedFd) -> io::Result<OwnedFd> {
 }
 
 /// The most descriptors in one message.
-const MOST: usize = 2;
+const MOST: usize = 3;
 
 /// Sends `bytes` and descriptors as one message.
 pub(crate) fn send_with(

@@ -6,7 +6,7 @@
 
 use std::io;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous};
 
@@ -16,12 +16,32 @@ pub(crate) struct ForkMark {
     page: NonNull<AtomicU8>,
 }
 
+// SAFETY: the page is only accessed through the atomic in it, and never unmapped.
+unsafe impl Send for ForkMark {}
+// SAFETY: as above.
+unsafe impl Sync for ForkMark {}
+
 const PAGE: usize = 4096;
 
+/// The mark of this process, or of the one that it was forked from.
+static LATEST: AtomicPtr<AtomicU8> = AtomicPtr::new(ptr::null_mut());
+
 impl ForkMark {
-    /// Marks this process. The page is never given back: the mark is for the
-    /// length of the process.
-    pub(crate) fn new() -> io::Result<ForkMark> {
+    /// The mark of this process; set on first use. Marks stay for the length of the
+    /// process.
+    pub(crate) fn of_process() -> io::Result<ForkMark> {
+        // No lock: a fork would copy it as it is at that moment. Two threads that are
+        // here at once set two marks, which is one page too many.
+        let latest = NonNull::new(LATEST.load(Ordering::Acquire)).map(|page| ForkMark { page });
+        if let Some(mark) = latest.filter(|mark| !mark.is_copy()) {
+            return Ok(mark);
+        }
+        let mark = ForkMark::new()?;
+        LATEST.store(mark.page.as_ptr(), Ordering::Release);
+        Ok(mark)
+    }
+
+    fn new() -> io::Result<ForkMark> {
         let access = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: the kernel chooses the place, so nothing is mapped over; the advice
         // is for exactly that page.

@@ -1,20 +1,18 @@
-//! What the two sides say to each other.
+//! What the two sides say to each other: a tag, and a body.
 //!
 //! Everything is little endian. The program trusts nothing of what a worker
 //! sends (its memory may be corrupt), so decoding gives `None` where a message
 //! is not one of these, and never reads past its end.
 //!
 //! Items and their arguments begin at a multiple of eight bytes from the start of
-//! a frame's body, so that an argument which is an array of numbers can be lent
+//! a body, so that an argument which is an array of numbers can be lent
 //! to the task where it lies. What fills the gaps is zero and is not read.
 
-use super::frame;
-use crate::ids::{Item, Items};
 use crate::limits::{MAX_BACKTRACE, MAX_PANIC_MESSAGE};
 
 /// Both sides are the same program as a rule, but not where the user names a
 /// worker program.
-pub(crate) const PROTOCOL: u32 = 1;
+pub(crate) const PROTOCOL: u32 = 2;
 
 /// What a worker is told when it boots. It travels on the lifeline, together
 /// with the descriptor of the channel.
@@ -26,8 +24,11 @@ pub(crate) struct Boot {
     pub(crate) depth: u32,
     /// One item and out, with the exit status saying how it went.
     pub(crate) one_shot: bool,
-    /// A descriptor for standard input follows that of the channel.
+    /// A descriptor for standard input follows those of the channel.
     pub(crate) stdin: bool,
+    /// There are cores enough that a worker may look for work for a moment before
+    /// it sleeps.
+    pub(crate) spin: bool,
     pub(crate) name: String,
 }
 
@@ -44,6 +45,7 @@ impl Boot {
         out.extend_from_slice(&self.depth.to_le_bytes());
         out.push(u8::from(self.one_shot));
         out.push(u8::from(self.stdin));
+        out.push(u8::from(self.spin));
         put_text(&mut out, &self.name);
         out
     }
@@ -57,9 +59,10 @@ impl Boot {
         let depth = reader.u32()?;
         let one_shot = reader.u8()? != 0;
         let stdin = reader.u8()? != 0;
+        let spin = reader.u8()? != 0;
         let name = reader.text()?;
         reader.end()?;
-        Some(Boot { mark, depth, one_shot, stdin, name })
+        Some(Boot { mark, depth, one_shot, stdin, spin, name })
     }
 }
 
@@ -76,17 +79,23 @@ pub(crate) fn put_gap(out: &mut Vec<u8>, start: usize) {
     out.extend_from_slice(&[0; ALIGN][..gap]);
 }
 
-/// Appends the head of a frame with a chunk, whose items take `more` bytes and
-/// follow it: each its length (`u64`), its bytes and a gap, as [`put_item`] wrote
-/// them.
-pub(crate) fn put_chunk_head(out: &mut Vec<u8>, task: &str, job: u64, items: &Items, more: usize) {
-    let start = frame::begin(out);
-    out.extend_from_slice(&job.to_le_bytes());
-    out.extend_from_slice(&items.start.to_le_bytes());
-    out.extend_from_slice(&items.end.to_le_bytes());
+/// What the program says.
+pub(crate) mod request {
+    /// Items to run.
+    pub(crate) const CHUNK: u8 = 1;
+    /// The chunks before this were recalled, as far as they are not claimed.
+    pub(crate) const RECALL: u8 = 2;
+    /// Nothing more will come.
+    pub(crate) const GOODBYE: u8 = 3;
+}
+
+/// Appends the head of a chunk's body; its items follow it: each its length
+/// (`u64`), its bytes and a gap, as [`put_item`] wrote them.
+pub(crate) fn put_chunk_head(out: &mut Vec<u8>, task: &str, count: u64) {
+    let start = out.len();
+    out.extend_from_slice(&count.to_le_bytes());
     put_text(out, task);
-    put_gap(out, start + frame::HEADER);
-    frame::finish(out, start, more);
+    put_gap(out, start);
 }
 
 /// Appends one item, as `encode` writes it; on an error nothing is appended.
@@ -106,27 +115,32 @@ pub(crate) fn put_item<E>(
     Ok(())
 }
 
+/// How many bytes the item at the head of `items` takes, as [`put_item`] wrote it.
+pub(crate) fn item_length(items: &[u8]) -> usize {
+    let head = items.first_chunk().expect("an item that was written has a length");
+    let length = u64::from_le_bytes(*head) as usize;
+    8 + length + gap(length)
+}
+
 /// A chunk, as the worker reads it.
 #[derive(Debug)]
 pub(crate) struct Chunk<'a> {
     pub(crate) task: &'a str,
-    pub(crate) job: u64,
     /// Copied out of the message before the first item runs: a task that writes
     /// past its argument changes what comes after it, but not how many items the
     /// program waits for.
-    pub(crate) items: Items,
+    pub(crate) count: u64,
     bytes: Reader<'a>,
 }
 
 impl<'a> Chunk<'a> {
     pub(crate) fn decode(body: &'a [u8]) -> Option<Chunk<'a>> {
         let mut reader = Reader { bytes: body };
-        let job = reader.u64()?;
-        let items = reader.u64()?..reader.u64()?;
+        let count = reader.u64()?;
         let length = reader.u32()? as usize;
         let task = std::str::from_utf8(reader.take(length)?).ok()?;
         reader.take(gap(body.len() - reader.bytes.len()))?;
-        Some(Chunk { task, job, items, bytes: reader })
+        Some(Chunk { task, count, bytes: reader })
     }
 
     /// Whether nothing is left, as it is after the last item of a sound chunk.
@@ -168,11 +182,9 @@ pub(crate) enum Phase {
     Encode,
 }
 
-/// How a call went in the worker.
+/// Why a call gave no result.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Outcome<'a> {
-    /// The result's bytes.
-    Returned(&'a [u8]),
+pub(crate) enum Failure {
     Panicked(PanicReport),
     /// An argument could not be decoded.
     Undecodable(String),
@@ -182,109 +194,74 @@ pub(crate) enum Outcome<'a> {
     UnknownTask,
 }
 
-/// What a worker says.
+/// What a worker says. Outcomes do not name their items: they come in the order
+/// in which the items were sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Report<'a> {
     /// It has booted.
     Ready,
-    /// It is about to run an item.
-    Began { job: u64, item: Item },
-    /// An item is settled.
-    Finished { job: u64, item: Item, outcome: Outcome<'a> },
+    /// A result's bytes.
+    Returned(&'a [u8]),
+    Failed(Failure),
     /// It is panicking; should it die now, this is why.
     LastWords(PanicReport),
 }
 
-const READY: u8 = 1;
-const BEGAN: u8 = 2;
-const FINISHED: u8 = 3;
-const LAST_WORDS: u8 = 4;
-
-const RETURNED: u8 = 1;
-const PANICKED: u8 = 2;
-const UNDECODABLE: u8 = 3;
-const UNENCODABLE: u8 = 4;
-const UNKNOWN_TASK: u8 = 5;
-
-pub(crate) fn put_ready(out: &mut Vec<u8>) {
-    let start = frame::begin(out);
-    out.push(READY);
-    out.extend_from_slice(&PROTOCOL.to_le_bytes());
-    frame::finish(out, start, 0);
+/// The tags of reports.
+pub(crate) mod report {
+    pub(crate) const READY: u8 = 1;
+    pub(crate) const RETURNED: u8 = 2;
+    pub(crate) const FAILED: u8 = 3;
+    pub(crate) const LAST_WORDS: u8 = 4;
 }
 
-pub(crate) fn put_began(out: &mut Vec<u8>, job: u64, item: Item) {
-    let start = frame::begin(out);
-    out.push(BEGAN);
-    out.extend_from_slice(&job.to_le_bytes());
-    out.extend_from_slice(&item.to_le_bytes());
-    frame::finish(out, start, 0);
+const PANICKED: u8 = 1;
+const UNDECODABLE: u8 = 2;
+const UNENCODABLE: u8 = 3;
+const UNKNOWN_TASK: u8 = 4;
+
+pub(crate) fn put_ready(out: &mut Vec<u8>) {
+    out.extend_from_slice(&PROTOCOL.to_le_bytes());
 }
 
 pub(crate) fn put_last_words(out: &mut Vec<u8>, report: &PanicReport) {
-    let start = frame::begin(out);
-    out.push(LAST_WORDS);
     put_panic(out, report);
-    frame::finish(out, start, 0);
 }
 
-/// Begins the frame of a result that will be returned: the caller appends the
-/// result's bytes and calls [`frame::finish`].
-pub(crate) fn begin_returned(out: &mut Vec<u8>, job: u64, item: Item) -> usize {
-    let start = begin_finished(out, job, item);
-    out.push(RETURNED);
-    start
-}
-
-/// A whole frame for an outcome that is not a result.
-pub(crate) fn put_failed(out: &mut Vec<u8>, job: u64, item: Item, outcome: &Outcome<'_>) {
-    let start = begin_finished(out, job, item);
-    match outcome {
-        Outcome::Returned(_) => unreachable!("written in place, see begin_returned"),
-        Outcome::Panicked(report) => {
+pub(crate) fn put_failure(out: &mut Vec<u8>, failure: &Failure) {
+    match failure {
+        Failure::Panicked(report) => {
             out.push(PANICKED);
             put_panic(out, report);
         }
-        Outcome::Undecodable(why) => {
+        Failure::Undecodable(why) => {
             out.push(UNDECODABLE);
             put_text(out, cut(why, MAX_PANIC_MESSAGE));
         }
-        Outcome::Unencodable(why) => {
+        Failure::Unencodable(why) => {
             out.push(UNENCODABLE);
             put_text(out, cut(why, MAX_PANIC_MESSAGE));
         }
-        Outcome::UnknownTask => out.push(UNKNOWN_TASK),
+        Failure::UnknownTask => out.push(UNKNOWN_TASK),
     }
-    frame::finish(out, start, 0);
-}
-
-fn begin_finished(out: &mut Vec<u8>, job: u64, item: Item) -> usize {
-    let start = frame::begin(out);
-    out.push(FINISHED);
-    out.extend_from_slice(&job.to_le_bytes());
-    out.extend_from_slice(&item.to_le_bytes());
-    start
 }
 
 impl<'a> Report<'a> {
-    pub(crate) fn decode(body: &'a [u8]) -> Option<Report<'a>> {
+    pub(crate) fn decode(tag: u8, body: &'a [u8]) -> Option<Report<'a>> {
+        if tag == report::RETURNED {
+            return Some(Report::Returned(body));
+        }
         let mut reader = Reader { bytes: body };
-        let report = match reader.u8()? {
-            READY => (reader.u32()? == PROTOCOL).then_some(Report::Ready)?,
-            BEGAN => Report::Began { job: reader.u64()?, item: reader.u64()? },
-            FINISHED => Report::Finished {
-                job: reader.u64()?,
-                item: reader.u64()?,
-                outcome: match reader.u8()? {
-                    RETURNED => Outcome::Returned(std::mem::take(&mut reader.bytes)),
-                    PANICKED => Outcome::Panicked(reader.panic()?),
-                    UNDECODABLE => Outcome::Undecodable(reader.text()?),
-                    UNENCODABLE => Outcome::Unencodable(reader.text()?),
-                    UNKNOWN_TASK => Outcome::UnknownTask,
-                    _ => return None,
-                },
-            },
-            LAST_WORDS => Report::LastWords(reader.panic()?),
+        let report = match tag {
+            report::READY => (reader.u32()? == PROTOCOL).then_some(Report::Ready)?,
+            report::FAILED => Report::Failed(match reader.u8()? {
+                PANICKED => Failure::Panicked(reader.panic()?),
+                UNDECODABLE => Failure::Undecodable(reader.text()?),
+                UNENCODABLE => Failure::Unencodable(reader.text()?),
+                UNKNOWN_TASK => Failure::UnknownTask,
+                _ => return None,
+            }),
+            report::LAST_WORDS => Report::LastWords(reader.panic()?),
             _ => return None,
         };
         reader.end()?;

@@ -1,5 +1,4 @@
-//! Bytes, and nothing but bytes: frames, messages, payloads.
+//! Bytes, and nothing but bytes: messages and payloads.
 
-pub(crate) mod frame;
 pub(crate) mod message;
 pub(crate) mod payload;

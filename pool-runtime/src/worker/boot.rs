@@ -19,7 +19,7 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::{guard, serve};
-use crate::channel::{self, Accepted, WorkerEnd};
+use crate::channel::{self, Accepted, Sender, WorkerEnd};
 use crate::sys::{fds, init_array, signals};
 use crate::wire::message::Boot;
 
@@ -44,11 +44,11 @@ static HOOK: init_array::Initialiser = boot;
 
 extern "C" fn boot(argc: c_int, argv: *const *const c_char, envp: *const *const c_char) {
     HOOKED.store(true, Ordering::Relaxed);
-    let Some((channel, boot)) = become_worker() else {
+    let Some(worker) = become_worker() else {
         return;
     };
     init_array::run_the_rest(HOOK, argc, argv, envp);
-    serve_and_exit(channel, &boot);
+    serve_and_exit(worker);
 }
 
 /// Lets a process that was started as a worker serve; returns in any other.
@@ -62,8 +62,8 @@ extern "C" fn boot(argc: c_int, argv: *const *const c_char, envp: *const *const 
 /// // the program
 /// ```
 pub fn init() {
-    if let Some((channel, boot)) = become_worker() {
-        serve_and_exit(channel, &boot);
+    if let Some(worker) = become_worker() {
+        serve_and_exit(worker);
     }
 }
 
@@ -79,7 +79,14 @@ pub(crate) fn hook_missed() -> bool {
     !HOOKED.load(Ordering::Relaxed) && std::env::var_os(MARK).is_some()
 }
 
-fn become_worker() -> Option<(WorkerEnd, Boot)> {
+/// What a worker serves with.
+struct Worker {
+    channel: WorkerEnd,
+    sender: Sender,
+    boot: Boot,
+}
+
+fn become_worker() -> Option<Worker> {
     let mark = std::env::var_os(MARK)?;
     #[allow(unsafe_code)]
     // SAFETY: no other thread reads the environment: this runs before main, or
@@ -102,25 +109,29 @@ fn become_worker() -> Option<(WorkerEnd, Boot)> {
     }
 }
 
-fn connect(lifeline: OwnedFd) -> Option<(WorkerEnd, Boot)> {
-    let Accepted { boot, channel, extra } = channel::accept(lifeline).ok()??;
+fn connect(lifeline: OwnedFd) -> Option<Worker> {
+    let Accepted { boot, mut channel, sender, extra } = channel::accept(lifeline).ok()??;
     let boot = Boot::decode(&boot)?;
+    if boot.spin {
+        channel.may_spin();
+    }
     if boot.stdin {
         rustix::stdio::dup2_stdin(extra?).ok()?;
     }
     DEPTH.store(boot.depth, Ordering::Relaxed);
-    Some((channel, boot))
+    Some(Worker { channel, sender, boot })
 }
 
-fn serve_and_exit(channel: WorkerEnd, boot: &Boot) -> ! {
+fn serve_and_exit(worker: Worker) -> ! {
+    let Worker { channel, sender, boot } = worker;
     signals::ignore_fatal_io();
     // The kernel keeps 15 bytes; the name is for people who look at `ps`.
     let name: Vec<u8> = boot.name.bytes().filter(|&byte| byte != 0).take(15).collect();
     if let Ok(name) = std::ffi::CString::new(name) {
         let _ = rustix::thread::set_name(&name);
     }
-    guard::install(channel.sender());
-    let code = serve::serve(channel, boot.one_shot);
+    guard::install();
+    let code = serve::serve(channel, sender, boot.one_shot);
     // Exit handlers run and standard output is flushed, as at the end of main.
     std::process::exit(code)
 }

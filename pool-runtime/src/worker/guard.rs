@@ -11,7 +11,7 @@ use std::backtrace::Backtrace;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::channel::Sender;
+use super::serve;
 use crate::task;
 use crate::wire::message::{self, PanicReport};
 
@@ -28,7 +28,7 @@ const CANNOT_UNWIND: [&str; 2] =
 
 /// Installs the hook. A panic on the thread that runs tasks prints nothing: it
 /// is reported to the program. Other threads panic as in any program.
-pub(super) fn install(sender: Sender) {
+pub(super) fn install() {
     let default = std::panic::take_hook();
     let worker = std::process::id();
     std::panic::set_hook(Box::new(move |info| {
@@ -48,10 +48,10 @@ pub(super) fn install(sender: Sender) {
             location: info.location().map(ToString::to_string),
             backtrace: Some(Backtrace::force_capture().to_string()),
         };
-        let mut frame = Vec::new();
-        message::put_last_words(&mut frame, &report);
+        let mut words = Vec::new();
+        message::put_last_words(&mut words, &report);
         // A program that is gone needs no last words.
-        let _ = sender.send(&frame);
+        let _ = serve::send(message::report::LAST_WORDS, &words);
         NOTED.set(Some(report));
     }));
 }

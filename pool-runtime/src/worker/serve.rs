@@ -1,18 +1,18 @@
 //! The serve loop: chunks in, outcomes out, one item after another.
 //!
-//! The program must know at any moment which item a dead worker was running,
-//! so an item is announced before it begins. The announcement travels with the
-//! outcome of the item before it: one system call an item.
+//! The program must know at any moment which item a dead worker was running, so
+//! an item is announced before it begins, by a count in shared memory, and its
+//! outcome is in shared memory before the next item begins. Neither needs a
+//! system call.
 
-use std::io;
+use std::cell::RefCell;
 
 use super::guard;
-use crate::channel::{Sender, WorkerEnd};
-use crate::ids::Item;
+use crate::channel::{Gone, Sender, WorkerEnd};
 use crate::limits::MAX_ITEM;
+use crate::sys::fork_mark::ForkMark;
 use crate::task::{Call, CallError, TaskDef, find};
-use crate::wire::frame;
-use crate::wire::message::{self, Chunk, Outcome};
+use crate::wire::message::{self, Chunk, Failure, report};
 
 /// Exit code of a worker whose one call panicked, as that of a Rust program.
 const PANICKED: i32 = 101;
@@ -21,106 +21,120 @@ const PANICKED: i32 = 101;
 const PROTOCOL_BROKEN: i32 = 76;
 
 /// The buffer is given back when it is empty and larger than this, in bytes.
-const KEEP: usize = 1 << 20;
+const KEEP: usize = 16 << 20;
+
+thread_local! {
+    /// What sends to the program, on the thread that runs the tasks: the serve loop
+    /// needs it, and so does the panic hook.
+    static SENDER: RefCell<Option<Sender>> = const { RefCell::new(None) };
+}
+
+/// Announces that the next item is about to begin.
+fn begin() {
+    SENDER.with_borrow_mut(|sender| sender.as_mut().expect("set before the first item").begin());
+}
+
+/// Sends one frame. One that is being sent already is not interrupted: a panic in
+/// the middle of that is no task's.
+pub(super) fn send(tag: u8, body: &[u8]) -> Result<(), Gone> {
+    SENDER.with(|sender| match sender.try_borrow_mut().as_deref_mut() {
+        Ok(Some(sender)) => sender.send(tag, body),
+        Ok(None) | Err(_) => Err(Gone::Program),
+    })
+}
 
 /// Serves until the program says goodbye or is gone; gives the exit code.
-pub(super) fn serve(mut channel: WorkerEnd, one_shot: bool) -> i32 {
-    let mut server = Server { sender: channel.sender(), out: Vec::new(), pid: std::process::id() };
+pub(super) fn serve(mut channel: WorkerEnd, sender: Sender, one_shot: bool) -> i32 {
+    SENDER.set(Some(sender));
+    let Ok(mark) = ForkMark::of_process() else {
+        return PROTOCOL_BROKEN;
+    };
+    let mut server = Server { out: Vec::new(), mark };
     message::put_ready(&mut server.out);
-    if server.flush().is_err() {
-        return 0;
-    }
-    loop {
-        let body = match channel.receive() {
-            Ok(Some(body)) => body,
-            Ok(None) => return 0,
-            Err(_) => return PROTOCOL_BROKEN,
-        };
-        let Some(chunk) = Chunk::decode(body) else {
-            return PROTOCOL_BROKEN;
-        };
-        match server.run(chunk) {
-            // The chunk was written over by one of its own tasks.
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => return PROTOCOL_BROKEN,
-            // The program is gone, or has given this worker up.
-            Err(_) => return 0,
-            Ok(panicked) if one_shot => return if panicked { PANICKED } else { 0 },
-            Ok(_) => {}
-        }
+    let ended = server.flush(report::READY).and_then(|()| server.run_all(&mut channel, one_shot));
+    match ended {
+        Ok(true) => PANICKED,
+        // Goodbye; or the program is gone, or has given this worker up.
+        Ok(false) | Err(Gone::Program) => 0,
+        Err(Gone::Sense) => PROTOCOL_BROKEN,
     }
 }
 
 struct Server {
-    sender: Sender,
-    /// Frames that are not sent yet.
+    /// The body of what is said next.
     out: Vec<u8>,
     /// A task may fork; its copy must not go on serving.
-    pid: u32,
+    mark: ForkMark,
 }
 
 impl Server {
-    /// Runs every item of a chunk; tells whether the last one panicked.
-    fn run(&mut self, mut chunk: Chunk<'_>) -> io::Result<bool> {
-        let task = find(chunk.task);
-        let job = chunk.job;
-        let mut panicked = false;
-        for item in chunk.items.clone() {
-            let input = chunk.next().ok_or(io::ErrorKind::InvalidData)?;
-            message::put_began(&mut self.out, job, item);
-            self.flush()?;
-            panicked = self.call(task, job, item, input);
-            if std::process::id() != self.pid {
-                // The copy of a task that forked and returned twice. Its
-                // original answers; it ends without running exit handlers.
-                rustix::process::kill_process(
-                    rustix::process::getpid(),
-                    rustix::process::Signal::KILL,
-                )?;
+    /// Runs chunk after chunk, or the only one; tells whether that one panicked.
+    fn run_all(&mut self, channel: &mut WorkerEnd, one_shot: bool) -> Result<bool, Gone> {
+        while let Some(body) = channel.receive()? {
+            let panicked = self.run(Chunk::decode(body).ok_or(Gone::Sense)?)?;
+            if one_shot {
+                return Ok(panicked);
             }
         }
-        self.flush()?;
-        if !chunk.is_at_its_end() {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        Ok(panicked)
+        Ok(false)
     }
 
-    fn call(&mut self, task: Option<&TaskDef>, job: u64, item: Item, input: &[u8]) -> bool {
-        let start = message::begin_returned(&mut self.out, job, item);
-        let before = self.out.len();
-        let Some(task) = task else {
-            return self.failed(start, job, item, &Outcome::UnknownTask);
+    /// Runs every item of a chunk; tells whether the last one panicked.
+    fn run(&mut self, mut chunk: Chunk<'_>) -> Result<bool, Gone> {
+        let task = find(chunk.task);
+        let mut panicked = false;
+        for _ in 0..chunk.count {
+            let input = chunk.next().ok_or(Gone::Sense)?;
+            panicked = self.call(task, input)?;
+        }
+        // A chunk that was written over by one of its own tasks.
+        if chunk.is_at_its_end() { Ok(panicked) } else { Err(Gone::Sense) }
+    }
+
+    /// Runs one item and sends its outcome; tells whether it panicked.
+    fn call(&mut self, task: Option<&TaskDef>, input: &[u8]) -> Result<bool, Gone> {
+        begin();
+        let failure = match task {
+            None => Some(Failure::UnknownTask),
+            Some(task) => self.try_call(task, input),
         };
+        if self.mark.is_copy() {
+            // The copy of a task that forked and returned twice. Its original answers;
+            // it ends without running exit handlers.
+            let _ = rustix::process::kill_process(
+                rustix::process::getpid(),
+                rustix::process::Signal::KILL,
+            );
+        }
+        let Some(failure) = failure else {
+            self.flush(report::RETURNED)?;
+            return Ok(false);
+        };
+        self.out.clear();
+        message::put_failure(&mut self.out, &failure);
+        self.flush(report::FAILED)?;
+        Ok(matches!(failure, Failure::Panicked(_)))
+    }
+
+    /// Runs one item; its result is in `out`, if there is one.
+    fn try_call(&mut self, task: &TaskDef, input: &[u8]) -> Option<Failure> {
         let mut call = Call::begin(input, std::mem::take(&mut self.out));
         let result = guard::run(|| (task.call)(&mut call));
         self.out = call.end();
-        let outcome = match result {
-            Ok(Ok(())) => {
-                let length = self.out.len() - before;
-                if length <= MAX_ITEM {
-                    frame::finish(&mut self.out, start, 0);
-                    return false;
-                }
-                Outcome::Unencodable(format!(
-                    "it takes {length} bytes, and a message holds at most {MAX_ITEM}"
-                ))
-            }
-            Ok(Err(CallError::Decode(why))) => Outcome::Undecodable(why),
-            Ok(Err(CallError::Encode(why))) => Outcome::Unencodable(why),
-            Err(panic) => Outcome::Panicked(panic),
-        };
-        self.failed(start, job, item, &outcome)
+        match result {
+            Ok(Ok(())) if self.out.len() <= MAX_ITEM => None,
+            Ok(Ok(())) => Some(Failure::Unencodable(format!(
+                "it takes {} bytes, and a message holds at most {MAX_ITEM}",
+                self.out.len()
+            ))),
+            Ok(Err(CallError::Decode(why))) => Some(Failure::Undecodable(why)),
+            Ok(Err(CallError::Encode(why))) => Some(Failure::Unencodable(why)),
+            Err(panic) => Some(Failure::Panicked(panic)),
+        }
     }
 
-    /// Replaces the frame begun at `start`; tells whether this was a panic.
-    fn failed(&mut self, start: usize, job: u64, item: Item, outcome: &Outcome<'_>) -> bool {
-        self.out.truncate(start);
-        message::put_failed(&mut self.out, job, item, outcome);
-        matches!(outcome, Outcome::Panicked(_))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.sender.send(&self.out)?;
+    fn flush(&mut self, tag: u8) -> Result<(), Gone> {
+        send(tag, &self.out)?;
         self.out.clear();
         if self.out.capacity() > KEEP {
             self.out = Vec::new();

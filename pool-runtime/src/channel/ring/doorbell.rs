@@ -46,7 +46,7 @@ impl Word for AtomicU32 {
 }
 
 /// A flag that is up while one side sleeps, or wants room.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Sleep<'a, W>(pub(crate) &'a W);
 
 impl<W: Word> Sleep<'_, W> {
@@ -54,18 +54,18 @@ impl<W: Word> Sleep<'_, W> {
     pub(crate) const ASLEEP: u32 = 1;
 
     /// The sleeper's first step; it must look once more before it sleeps.
-    pub(crate) fn prepare(self) {
+    pub(crate) fn prepare(&self) {
         self.0.store(Self::ASLEEP, Ordering::Relaxed);
         W::fence(Ordering::SeqCst);
     }
 
     /// The sleeper is awake again, or need not sleep.
-    pub(crate) fn end(self) {
+    pub(crate) fn end(&self) {
         self.0.store(Self::AWAKE, Ordering::Relaxed);
     }
 
     /// Whether the one that has just published must wake the other.
-    pub(crate) fn must_wake(self) -> bool {
+    pub(crate) fn must_wake(&self) -> bool {
         W::fence(Ordering::SeqCst);
         self.0.load(Ordering::Relaxed) != Self::AWAKE
             && self.0.swap(Self::AWAKE, Ordering::Relaxed) != Self::AWAKE
@@ -93,29 +93,29 @@ pub(crate) enum Attention {
 }
 
 /// The flag that tells a worker when to ring.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Doorbell<'a, W>(pub(crate) &'a W);
 
 impl<W: Word> Doorbell<'_, W> {
     /// The program's step; it must look once more before it relies on the bell.
-    pub(crate) fn arm(self, attention: Attention) {
+    pub(crate) fn arm(&self, attention: Attention) {
         self.0.store(attention as u32, Ordering::Relaxed);
         W::fence(Ordering::SeqCst);
     }
 
     /// Whether the worker, which has published a result, must ring.
-    pub(crate) fn must_ring_at_result(self) -> bool {
+    pub(crate) fn must_ring_at_result(&self) -> bool {
         W::fence(Ordering::SeqCst);
         self.0.load(Ordering::Relaxed) == Attention::Eager as u32 && self.take_down()
     }
 
     /// Whether the worker, which is about to sleep, must ring.
-    pub(crate) fn must_ring_before_sleep(self) -> bool {
+    pub(crate) fn must_ring_before_sleep(&self) -> bool {
         W::fence(Ordering::SeqCst);
         self.0.load(Ordering::Relaxed) != Attention::Served as u32 && self.take_down()
     }
 
-    fn take_down(self) -> bool {
+    fn take_down(&self) -> bool {
         self.0.swap(Attention::Served as u32, Ordering::Relaxed) != Attention::Served as u32
     }
 }

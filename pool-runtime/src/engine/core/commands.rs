@@ -1,22 +1,30 @@
 //! From the scheduler to workers and jobs: every command carried out.
 
 use super::super::obituary::Doom;
-use super::{Core, Member, channel_token, exit_token};
+use super::super::job::Arrival;
+use super::{Core, Member, bell_token, exit_token};
+use crate::channel::{Attention, Corrupt};
 use crate::error::{Error, ErrorKind};
 use crate::ids::{Item, Items, JobId, Worker};
 use crate::scheduler::{Command, Event, JobFailure};
 use crate::wire::message;
 
 impl Core {
-    pub(in crate::engine) fn carry_out(&mut self) {
+    /// Carries out what the scheduler has decided, and what it decides upon that.
+    pub(super) fn carry_out(&mut self) {
+        let mut sent_to = std::mem::take(&mut self.sent_to);
         while let Some(command) = self.scheduler.poll_command() {
             match command {
                 Command::Start { worker } => self.start(worker),
-                Command::Send { worker, job, items } => self.send(worker, job, &items),
+                Command::Send { worker, job, items } => {
+                    self.send(worker, job, &items);
+                    sent_to.push(worker.slot);
+                }
+                Command::Recall { worker } => self.recall(worker),
                 Command::Stop { worker } => {
-                    if let Some(member) = self.member(worker) {
-                        member.channel.goodbye();
-                    }
+                    let told = self.member(worker).map(|member| member.channel.goodbye());
+                    self.check(worker, told.unwrap_or(Ok(())));
+                    sent_to.push(worker.slot);
                 }
                 Command::Kill { worker, why } => {
                     if let Some(member) = self.member(worker) {
@@ -27,6 +35,14 @@ impl Core {
                 Command::FailJob { job, why } => self.fail_job(job, why),
             }
         }
+        // Once, though a worker may have been sent many chunks.
+        sent_to.dedup();
+        for slot in sent_to.drain(..) {
+            if let Some(member) = &self.members[slot.0] {
+                member.channel.wake();
+            }
+        }
+        self.sent_to = sent_to;
     }
 
     /// The worker that a command is for. It may have ended since: then its exit
@@ -44,7 +60,8 @@ impl Core {
             Err(error) => {
                 self.note_end(error);
                 self.life_changed = true;
-                let _ = self.tell(Event::StartFailed { worker });
+                self.tell(Event::StartFailed { worker });
+                self.scheduler.decide(self.now());
             }
         }
     }
@@ -55,7 +72,7 @@ impl Core {
         let (child, channel) = outside.launch.start(slot)?;
         let waited_on = outside
             .poller
-            .add(channel.fd(), channel_token(slot))
+            .add(channel.bell(), bell_token(slot))
             .and_then(|()| outside.poller.add(child.pidfd(), exit_token(slot)));
         if let Err(cause) = waited_on {
             child.kill_group();
@@ -68,7 +85,9 @@ impl Core {
             channel,
             reported_in: false,
             listening: true,
-            sending: false,
+            attention: Attention::Eager,
+            finished_items: 0,
+            finished_chunks: 0,
             doom: None,
             last_words: None,
         })
@@ -77,21 +96,44 @@ impl Core {
     fn send(&mut self, worker: Worker, id: JobId, items: &Items) {
         let job = &self.jobs[&id];
         let body = job.pack(items).body(items);
-        let mut head = Vec::new();
-        message::put_chunk_head(&mut head, job.task.key, id.0, items, body.range.len());
-        let Some(member) = self.member(worker) else {
-            return;
+        let mut head = std::mem::take(&mut self.head);
+        head.clear();
+        message::put_chunk_head(&mut head, job.task.key, items.end - items.start);
+        let sent = self.member(worker).map(|member| member.channel.send_chunk(&head, body));
+        self.head = head;
+        self.check(worker, sent.unwrap_or(Ok(())));
+    }
+
+    /// Takes back what the worker has not begun, and tells the scheduler.
+    fn recall(&mut self, worker: Worker) {
+        let recalled = self.member(worker).map(|member| member.channel.recall());
+        let begun = match recalled {
+            None => false,
+            Some(Err(corrupt)) => {
+                self.check(worker, Err(corrupt));
+                true
+            }
+            Some(Ok(claimed)) => {
+                // All that it has finished first: of what it has claimed, that is all but
+                // the last at least.
+                self.drain(worker.slot);
+                let member = self.member(worker).expect("only an exit removes it");
+                let finished = member.finished_chunks;
+                if claimed < finished || claimed > finished + 1 {
+                    self.check(worker, Err(Corrupt));
+                }
+                claimed > finished
+            }
         };
-        member.channel.send(head, body);
-        if member.channel.flush() || !member.listening {
-            return;
+        self.tell(Event::Recalled { worker, begun });
+        self.scheduler.decide(self.now());
+    }
+
+    /// A worker whose memory makes no sense is killed.
+    fn check(&mut self, worker: Worker, result: Result<(), Corrupt>) {
+        if result.is_err() {
+            self.condemn(worker.slot, Doom::Nonsense);
         }
-        member.sending = true;
-        let outside = self.outside.as_ref().expect("see Core::outside");
-        let member = self.members[worker.slot.0].as_ref().expect("seen above");
-        let token = channel_token(worker.slot);
-        let listening = outside.poller.want_writable(member.channel.fd(), token, true);
-        listening.expect("the channel is among those waited on");
     }
 
     fn fail_item(&mut self, worker: Worker, id: JobId, item: Item) {
@@ -99,7 +141,7 @@ impl Core {
         assert_eq!(obituary.worker, worker, "the worker that died last in its slot");
         let job = &self.jobs[&id];
         let error = obituary.of_item(job.task.name, job.named(item));
-        self.settle(id, item, Err(error));
+        self.settle(id, Arrival::Failed(item, error));
         self.scheduler.decide(self.now());
     }
 
@@ -115,8 +157,8 @@ impl Core {
                 self.last_end.as_ref().expect("a worker has come to its end").again()
             }
         };
-        let waker = job.fail(error.with_task(name, None));
-        self.wake_later(waker);
+        let due = job.fail(error.with_task(name, None));
+        self.tell_later(due);
         self.remove_if_over(id);
     }
 }

@@ -1,6 +1,7 @@
 //! The engine's state under its lock: workers, jobs and the scheduler, and how
 //! events and commands pass between them.
 
+mod attend;
 mod commands;
 mod events;
 
@@ -14,13 +15,14 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use super::Seen;
-use super::job::JobState;
+use super::job::{Due, JobState};
 use super::launch::Launch;
+use super::pack::Pack;
 use super::obituary::{Doom, Obituary};
-use crate::channel::ParentEnd;
+use crate::channel::{Attention, ParentEnd};
 use crate::error::{Error, ErrorKind, Panic};
 use crate::ids::{JobId, Moment, Slot, Worker};
-use crate::scheduler::{Config, Event, Scheduler, Verdict};
+use crate::scheduler::{Config, Event, Scheduler};
 use crate::sys::child::Child;
 use crate::sys::poller::{BELL, Poller};
 use crate::task::registered_twice;
@@ -32,10 +34,13 @@ struct Member {
     child: Child,
     channel: ParentEnd,
     reported_in: bool,
-    /// The channel's descriptor is among those waited on.
+    /// The bell is among the descriptors waited on.
     listening: bool,
-    /// Something did not fit into the channel yet.
-    sending: bool,
+    /// What the worker was told last; it may have rung since.
+    attention: Attention,
+    /// Items and chunks whose outcomes have come.
+    finished_items: u64,
+    finished_chunks: u64,
     doom: Option<Doom>,
     last_words: Option<Panic>,
 }
@@ -67,8 +72,17 @@ pub(super) struct Core {
     /// First incarnations that have not reported in; the builder waits for them.
     awaited: usize,
     life_changed: bool,
-    /// Futures that became ready.
-    due: Vec<Waker>,
+    /// Whom to tell when the lock is released.
+    due: Vec<Due>,
+    /// Callers that sleep until something arrives, and futures that are to be woken.
+    pub(super) waiters: usize,
+    /// Workers with more to read than one turn takes.
+    unread: Vec<Slot>,
+    cores: usize,
+    /// Kept for their memory, empty between uses: a chunk's head, and the slots that
+    /// were sent something.
+    head: Vec<u8>,
+    sent_to: Vec<Slot>,
     /// Until when the engine's thread sleeps.
     asleep_until: Option<Moment>,
 }
@@ -80,8 +94,8 @@ struct Outside {
     launch: Launch,
 }
 
-/// The token of a slot's channel.
-fn channel_token(slot: Slot) -> u64 {
+/// The token of a slot's bell.
+fn bell_token(slot: Slot) -> u64 {
     slot.0 as u64 * 2
 }
 
@@ -104,14 +118,25 @@ impl Core {
             awaited: config.workers,
             life_changed: false,
             due: Vec::new(),
+            waiters: 0,
+            unread: Vec::new(),
+            head: Vec::new(),
+            sent_to: Vec::new(),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
             asleep_until: None,
             scheduler: Scheduler::new(config, Duration::ZERO),
         }
     }
 
-    fn tell(&mut self, event: Event) -> Verdict {
-        let now = self.now();
-        self.scheduler.handle(event, now)
+    /// Takes a fact; [`Core::decide`] follows.
+    pub(super) fn tell(&mut self, event: Event) {
+        let _ = self.scheduler.note(event);
+    }
+
+    /// Lets the scheduler decide, and carries out what it does.
+    pub(super) fn decide(&mut self) {
+        self.scheduler.decide(self.now());
+        self.carry_out();
     }
 
     fn outside(&self) -> &Outside {
@@ -122,26 +147,15 @@ impl Core {
         self.epoch.elapsed()
     }
 
-    /// Tells the scheduler, and carries out what follows.
-    pub(super) fn act(&mut self, event: Event) {
-        self.act_all([event]);
-    }
-
-    /// Tells several events before anything is carried out.
-    pub(super) fn act_all<const N: usize>(&mut self, events: [Event; N]) {
-        for event in events {
-            let _ = self.tell(event);
-        }
-        self.carry_out();
-        self.wake_thread();
-    }
-
     /// Handles whatever the tokens stand for, and what time has brought.
     pub(super) fn turn(&mut self, tokens: &[u64]) {
+        for slot in std::mem::take(&mut self.unread) {
+            self.serve_channel(slot);
+        }
         for &token in tokens.iter().filter(|&&token| token != BELL) {
             let slot = Slot(usize::try_from(token / 2).expect("tokens are made from slots"));
-            if token == channel_token(slot) {
-                self.serve_channel(slot);
+            if token == bell_token(slot) {
+                self.serve_bell(slot);
             } else {
                 self.serve_exit(slot);
             }
@@ -157,6 +171,9 @@ impl Core {
 
     /// How long the engine's thread may sleep; it must ask right before.
     pub(super) fn timeout(&mut self) -> Option<Duration> {
+        if !self.unread.is_empty() {
+            return Some(Duration::ZERO);
+        }
         self.asleep_until = self.scheduler.next_deadline();
         self.asleep_until.map(|deadline| deadline.saturating_sub(self.now()))
     }
@@ -169,7 +186,7 @@ impl Core {
             (Some(_), None) => true,
             (None, _) => false,
         };
-        if (sooner || self.life_changed || self.is_finished())
+        if (sooner || self.is_finished() || !self.unread.is_empty())
             && let Some(outside) = &self.outside
         {
             outside.poller.ring();
@@ -191,8 +208,35 @@ impl Core {
         let id = JobId(self.next_job);
         self.next_job += 1;
         self.jobs.insert(id, state);
-        self.act(Event::JobOpened { job: id });
+        self.tell(Event::JobOpened { job: id });
         Ok(id)
+    }
+
+    /// Queues items in chunks of so many.
+    pub(super) fn queue(&mut self, id: JobId, pack: Pack, chunk: usize) {
+        let items = pack.items();
+        let state = self.job_mut(id);
+        if state.has_failed() {
+            return;
+        }
+        let weights = pack.weights();
+        state.accept(pack);
+        let mut start = items.start;
+        while start < items.end {
+            let end = items.end.min(start.saturating_add(chunk as u64));
+            let weight = weights.of(end - start);
+            self.tell(Event::ItemsQueued { job: id, items: start..end, weight });
+            start = end;
+        }
+    }
+
+    /// No more items will be queued for the job. It may be done by this.
+    pub(super) fn end_job(&mut self, id: JobId) {
+        let state = self.job_mut(id);
+        state.end();
+        let due = state.wake();
+        self.tell_later(due);
+        self.tell(Event::JobEnded { job: id });
     }
 
     /// A job that its caller holds.
@@ -202,26 +246,41 @@ impl Core {
 
     /// The caller lets go of its job, and gets what is left of it.
     pub(super) fn leave_job(&mut self, id: JobId) -> Option<JobState> {
-        let state = self.job_mut(id);
-        if state.is_detached() && !state.is_done() {
-            return None;
+        let mut state = self.jobs.remove(&id)?;
+        if let Some(waker) = state.replace_waker(None) {
+            self.waiters -= 1;
+            // Dropped with the state, outside the lock.
+            state.replace_waker(Some(waker));
         }
-        let done = state.is_done();
-        let state = self.jobs.remove(&id);
-        if !done {
-            self.act(Event::JobDropped { job: id });
+        if !state.is_done() {
+            self.tell(Event::JobDropped { job: id });
         }
-        state
+        Some(state)
     }
 
-    /// Wakes a future when the lock is released.
-    pub(super) fn wake_later(&mut self, waker: Option<Waker>) {
-        self.due.extend(waker);
+    /// Gives a job's future another waker; gives the one it had.
+    pub(super) fn set_waker(&mut self, id: JobId, waker: Option<Waker>) -> Option<Waker> {
+        self.waiters += usize::from(waker.is_some());
+        let before = self.job_mut(id).replace_waker(waker);
+        self.waiters -= usize::from(before.is_some());
+        before
     }
 
-    /// The futures to wake now that the lock is being released.
-    pub(super) fn take_due(&mut self) -> Vec<Waker> {
+    /// Tells whoever waits, when the lock is released.
+    pub(super) fn tell_later(&mut self, due: Due) {
+        self.waiters -= usize::from(due.waker.is_some());
+        if due.waker.is_some() || due.sleepers.is_some() {
+            self.due.push(due);
+        }
+    }
+
+    /// Whom to tell now that the lock is being released.
+    pub(super) fn take_due(&mut self) -> Vec<Due> {
         std::mem::take(&mut self.due)
+    }
+
+    pub(super) fn has_due(&self) -> bool {
+        !self.due.is_empty() || self.life_changed
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -269,6 +328,7 @@ impl Core {
                 slot: member.worker.slot,
                 pid: member.child.pid(),
                 life: self.scheduler.life(member.worker.slot).clone(),
+                busy: self.scheduler.front(member.worker).is_some(),
             })
             .collect()
     }
@@ -301,14 +361,14 @@ impl Core {
     /// A panic has left the core in pieces. Dropping the channels lets the kernel
     /// end the workers; gives the futures to wake, which will find the lock
     /// poisoned, as whoever waits does.
-    pub(super) fn abandon(&mut self) -> Vec<Waker> {
+    pub(super) fn abandon(&mut self) -> Vec<Due> {
         self.members.iter_mut().for_each(|member| *member = None);
         if let Some(outside) = self.outside.take() {
             // The engine's thread may sleep on it.
             outside.poller.ring();
         }
         let mut due = self.take_due();
-        due.extend(self.jobs.values_mut().filter_map(JobState::abandon));
+        due.extend(self.jobs.values_mut().map(JobState::abandon));
         due
     }
 }

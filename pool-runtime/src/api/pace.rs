@@ -1,0 +1,98 @@
+//! How far ahead, and in what portions, items travel.
+//!
+//! Where the user names no chunk size it follows from the time that the settled
+//! items took: tiny items travel in large chunks, slow ones one by one, and the
+//! last chunks of a known length shrink, so that the workers end together (guided
+//! self-scheduling: Polychronopoulos and Kuck, 1987).
+
+use std::time::{Duration, Instant};
+
+use crate::error::Error;
+use crate::limits::{
+    BATCH_TIME, CHUNK_TIME, CHUNKS_OF_REST, MAX_AUTO_CHUNK, MAX_BLIND_CHUNK, MIN_WINDOW,
+    WINDOW_BATCHES,
+};
+use crate::scheduler::DEPTH;
+
+/// What the user has said about it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pace {
+    /// Items in a chunk.
+    pub(super) chunk: Option<usize>,
+    /// Items pulled and not yet taken.
+    pub(super) window: Option<usize>,
+}
+
+impl Pace {
+    /// Refuses what would mean that nothing ever moves.
+    pub(super) fn check(self) -> Result<Pace, Error> {
+        if self.chunk == Some(0) {
+            return Err(Error::invalid("a chunk size of 0: a chunk needs at least one item"));
+        }
+        if self.window == Some(0) {
+            return Err(Error::invalid("a window of 0: it must leave room for at least one item"));
+        }
+        Ok(self)
+    }
+}
+
+/// The length of an iterator that knows it.
+pub(super) fn exact_length(items: &impl Iterator) -> Option<usize> {
+    match items.size_hint() {
+        (lower, Some(upper)) if lower == upper => Some(lower),
+        _ => None,
+    }
+}
+
+/// The pace of one map.
+#[derive(Debug)]
+pub(super) struct Pacer {
+    pace: Pace,
+    workers: usize,
+    since: Instant,
+    /// Items in a chunk.
+    pub(super) chunk: usize,
+    /// Items that are queued at a time: one chunk, or many of a small size.
+    pub(super) batch: usize,
+}
+
+impl Pacer {
+    /// The first items go one by one, so that there is something to measure.
+    pub(super) fn new(pace: Pace, workers: usize) -> Pacer {
+        let chunk = pace.chunk.unwrap_or(1);
+        Pacer { pace, workers, since: Instant::now(), chunk, batch: chunk }
+    }
+
+    /// How many items may be pulled and not yet taken.
+    pub(super) fn window(&self) -> u64 {
+        let room = self.batch.saturating_mul(self.workers * WINDOW_BATCHES);
+        self.pace.window.unwrap_or(room.max(MIN_WINDOW)) as u64
+    }
+
+    /// Measures again, `settled` items having been taken, and `rest` being to come,
+    /// if that is known. The time is that of the whole map, the caller included,
+    /// which errs on the side of small chunks.
+    pub(super) fn measure(&mut self, settled: u64, rest: Option<usize>) {
+        if settled == 0 {
+            return;
+        }
+        let worked = self.since.elapsed().as_nanos() * self.workers as u128;
+        let item = (worked / u128::from(settled)).max(1);
+        let within = |time: Duration| {
+            usize::try_from(time.as_nanos() / item).unwrap_or(usize::MAX).max(1)
+        };
+        match self.pace.chunk {
+            Some(chunk) => {
+                let chunks = (within(BATCH_TIME) / chunk).clamp(1, DEPTH as usize);
+                self.batch = chunk.saturating_mul(chunks);
+            }
+            None => {
+                let most = rest.map_or(MAX_BLIND_CHUNK, |rest| {
+                    (rest / (self.workers * CHUNKS_OF_REST)).clamp(1, MAX_AUTO_CHUNK)
+                });
+                self.chunk = within(CHUNK_TIME).min(most);
+                self.batch = self.chunk;
+            }
+        }
+    }
+}

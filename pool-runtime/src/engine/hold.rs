@@ -1,0 +1,269 @@
+//! A caller's hold on its job.
+//!
+//! Whoever waits for a result first looks for it itself: a caller that finds a
+//! core free for it reads the workers' rings, so a call on a warm pool needs no
+//! other thread and no system call. After a moment it arms the bells and sleeps,
+//! and the engine's thread looks instead.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
+
+use super::core::Core;
+use super::job::{Arrival, JobState, Progress, Shape};
+use super::pack::Pack;
+use super::shared::{Locked, Shared};
+use crate::error::{Error, ErrorKind};
+use crate::ids::JobId;
+use crate::scheduler::Event;
+use crate::task::TaskDef;
+
+/// Looks at the rings before a caller sleeps, where a core is free: some 10 µs.
+const LOOKS: u32 = 200;
+
+/// Looks before others may have the lock.
+const LOOKS_AT_ONCE: u32 = 10;
+
+/// A caller's hold on its job. Dropped, the job is dropped too, with whatever
+/// of it is running.
+#[derive(Debug)]
+pub(crate) struct Job {
+    shared: Arc<Shared>,
+    id: JobId,
+    task: &'static TaskDef,
+    /// The core keeps nothing of the job any more.
+    left: bool,
+}
+
+impl Job {
+    /// Begins a job; its items follow.
+    pub(super) fn open(
+        shared: &Arc<Shared>,
+        task: &'static TaskDef,
+        shape: Shape,
+    ) -> Result<Job, Error> {
+        let id = shared.lock().open_job(JobState::new(task, shape))?;
+        Ok(Job { shared: Arc::clone(shared), id, task, left: false })
+    }
+
+    /// A job with all of its items. In one step, because a worker that leaves after
+    /// one call may be gone before a second step could be made.
+    pub(super) fn submit(
+        shared: &Arc<Shared>,
+        task: &'static TaskDef,
+        shape: Shape,
+        pack: Pack,
+    ) -> Result<Job, Error> {
+        let mut core = shared.lock();
+        let id = core.open_job(JobState::new(task, shape))?;
+        let count = usize::MAX;
+        core.queue(id, pack, count);
+        core.end_job(id);
+        core.act();
+        drop(core);
+        Ok(Job { shared: Arc::clone(shared), id, task, left: false })
+    }
+
+    pub(crate) fn task(&self) -> &'static TaskDef {
+        self.task
+    }
+
+    /// Queues items, in chunks of so many; they are on their way to a worker that
+    /// has room for them when this returns. Gives what has arrived meanwhile.
+    pub(crate) fn queue(&self, pack: Pack, chunk: usize) -> Progress {
+        let mut core = self.shared.lock();
+        core.queue(self.id, pack, chunk);
+        core.look();
+        core.act();
+        core.job_mut(self.id).progress()
+    }
+
+    /// No more items will be queued.
+    pub(crate) fn end(&self) {
+        let mut core = self.shared.lock();
+        core.end_job(self.id);
+        core.act();
+    }
+
+    /// Whether a worker would be idle if nothing more were queued now.
+    pub(crate) fn is_hungry(&self) -> bool {
+        self.shared.lock().is_hungry()
+    }
+
+    /// Takes what there is; waits until there is something.
+    pub(crate) fn wait(&self) -> Progress {
+        let mut core = self.shared.lock();
+        let mut patience = Patience::new(None);
+        loop {
+            let progress = core.job_mut(self.id).progress();
+            if !matches!(progress, Progress::Nothing) {
+                return progress;
+            }
+            self.pause(&mut core, &mut patience);
+        }
+    }
+
+    /// Waits until nothing more will arrive, or `until`; tells whether it is so.
+    pub(crate) fn wait_done(&self, until: Option<Instant>) -> bool {
+        self.locked_when_done(until).is_some()
+    }
+
+    /// All outcomes, once nothing more will arrive; `None` if that is not so at
+    /// `until`.
+    pub(crate) fn finish(
+        &mut self,
+        until: Option<Instant>,
+    ) -> Option<Result<VecDeque<Arrival>, Error>> {
+        let mut core = self.locked_when_done(until)?;
+        let state = core.leave_job(self.id).expect("a job that is done goes with its holder");
+        drop(core);
+        self.left = true;
+        Some(state.into_outcome())
+    }
+
+    fn locked_when_done(&self, until: Option<Instant>) -> Option<Locked<'_>> {
+        let mut core = self.shared.lock();
+        let mut patience = Patience::new(until);
+        while !core.job_mut(self.id).is_done() {
+            if !self.pause(&mut core, &mut patience) {
+                return None;
+            }
+        }
+        Some(core)
+    }
+
+    /// Waits for a change of the job for a while, first by looking, then asleep.
+    /// Tells whether there is any time left.
+    fn pause(&self, core: &mut Locked<'_>, patience: &mut Patience) -> bool {
+        if patience.looks > 0 {
+            if core.look() {
+                core.act();
+                return true;
+            }
+            if !core.has_free_core() {
+                patience.looks = 0;
+            }
+            patience.looks -= patience.looks.min(1);
+            match patience.looks % LOOKS_AT_ONCE {
+                0 => core.step_aside(),
+                _ => std::hint::spin_loop(),
+            }
+            return true;
+        }
+        let limit = match patience.until {
+            None => None,
+            Some(until) => match until.saturating_duration_since(Instant::now()) {
+                Duration::ZERO => return false,
+                left => Some(left),
+            },
+        };
+        core.waiters += 1;
+        // What has come by now, no bell will tell of.
+        if core.listen() {
+            core.act();
+        } else {
+            let arrived = core.job_mut(self.id).begin_sleep();
+            core.wait(&arrived, limit);
+            core.job_mut(self.id).end_sleep();
+        }
+        core.waiters -= 1;
+        true
+    }
+
+    /// As a future waits: `waker` is woken when nothing more will arrive.
+    pub(crate) fn poll_done(&self, waker: &Waker) -> Poll<()> {
+        // Before the lock: cloning a waker may run anything too.
+        let waker = waker.clone();
+        let mut core = self.shared.lock();
+        let before = core.set_waker(self.id, Some(waker));
+        if !core.job_mut(self.id).is_done() && core.listen() {
+            core.act();
+        }
+        // It may have been woken by that already, and is polled again for nothing.
+        let done = core.job_mut(self.id).is_done();
+        let unused = if done { core.set_waker(self.id, None) } else { None };
+        // Dropping a waker may run anything; see `Locked`.
+        drop(core);
+        drop((before, unused));
+        if done { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Whether the job is done without a failure, as far as is known.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.shared.lock().job_mut(self.id).has_failures()
+    }
+
+    /// Takes the work back: what is queued never runs, what runs is killed.
+    /// Nothing happens to a job that is done.
+    pub(crate) fn cancel(&self) {
+        let mut core = self.shared.lock();
+        if core.look() {
+            core.act();
+        }
+        let state = core.job_mut(self.id);
+        if state.is_done() {
+            return;
+        }
+        let name = state.task.name;
+        let message = format!("the call of {name} was cancelled before it was done");
+        let error = Error::new(ErrorKind::Cancelled, message).with_task(name, None);
+        let due = state.fail(error);
+        core.tell_later(due);
+        core.tell(Event::JobDropped { job: self.id });
+        core.act();
+    }
+
+    /// Lets the job go on with nobody holding it.
+    pub(crate) fn detach(mut self) {
+        // As in `drop`, which follows.
+        if self.shared.is_poisoned() {
+            return;
+        }
+        let mut core = self.shared.lock();
+        let waker = core.set_waker(self.id, None);
+        core.job_mut(self.id).detached = true;
+        core.remove_if_over(self.id);
+        self.left = true;
+        // As in `poll_done`.
+        drop(core);
+        drop(waker);
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        // After a panic of the engine its callers are told by panics elsewhere; one
+        // here could be a second one, which aborts the program.
+        if self.left || self.shared.is_poisoned() {
+            return;
+        }
+        let mut core = self.shared.lock();
+        let state = core.leave_job(self.id);
+        core.act();
+        // As in `poll_done`.
+        drop(core);
+        drop(state);
+    }
+}
+
+/// How long a caller goes on waiting, and in which way.
+struct Patience {
+    looks: u32,
+    until: Option<Instant>,
+}
+
+impl Patience {
+    fn new(until: Option<Instant>) -> Patience {
+        Patience { looks: LOOKS, until }
+    }
+}
+
+/// What a core that has been told things does next.
+impl Core {
+    /// Decides, and carries out what follows.
+    pub(super) fn act(&mut self) {
+        self.decide();
+        self.wake_thread();
+    }
+}
