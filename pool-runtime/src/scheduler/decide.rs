@@ -1,15 +1,28 @@
 //! What follows from the present state, whatever brought it about.
 
+#[cfg(test)]
+use std::collections::BTreeMap;
+
 use super::slots::Load;
 use super::{Chunk, Command, JobFailure, Mode, Scheduler};
 use crate::ids::Moment;
 #[cfg(test)]
-use crate::ids::Slot;
+use crate::ids::{JobId, Slot};
 
 impl Scheduler {
     /// Commands whatever the present state calls for. Deciding twice is deciding
     /// once.
     pub(crate) fn decide(&mut self, now: Moment) {
+        self.follow_up(now);
+        // A planted mistake must be found from outside.
+        #[cfg(test)]
+        if self.mutation.is_none() {
+            self.check();
+        }
+    }
+
+    /// Deciding without checking.
+    pub(super) fn follow_up(&mut self, now: Moment) {
         self.start_workers(now);
         if !self.jobs.is_empty() && self.slots.all_given_up() && !planted!(self, StrandedJob) {
             self.fail_jobs(JobFailure::NoWorkers);
@@ -20,11 +33,6 @@ impl Scheduler {
             || (planted!(self, CloseDropsQueue) && self.jobs.values().all(|job| job.loads == 0));
         if self.mode == Mode::Closing && nothing_left {
             self.stop_workers(now);
-        }
-        // A planted mistake must be found from outside.
-        #[cfg(test)]
-        if self.mutation.is_none() {
-            self.check();
         }
     }
 
@@ -41,8 +49,7 @@ impl Scheduler {
             false => now.saturating_add(self.config.start_timeout),
             true => Moment::MAX,
         };
-        let for_ever = planted!(self, StartsForEver);
-        while let Some(worker) = self.slots.start_next(deadline, for_ever) {
+        while let Some(worker) = self.slots.start_next(deadline) {
             self.commands.push_back(Command::Start { worker });
         }
     }
@@ -50,7 +57,7 @@ impl Scheduler {
     fn send_chunks(&mut self) {
         // A worker that is asked for what it has not begun is sent nothing before it
         // has answered: it would be asked for that too.
-        if self.recalls > 0 {
+        if !self.recalls.is_empty() && !planted!(self, SendsDuringRecall) {
             return;
         }
         while self.slots.has_room() {
@@ -81,7 +88,7 @@ impl Scheduler {
             return;
         }
         // One at a time: what comes back may be enough, and the answer decides anew.
-        if self.recalls == 0
+        if (self.recalls.is_empty() || planted!(self, RecallsInHaste))
             && let Some(worker) = self.slots.stocked()
         {
             self.recall(worker);
@@ -99,18 +106,25 @@ impl Scheduler {
     #[cfg(test)]
     fn check(&self) {
         self.slots.check();
+        let mut held: BTreeMap<JobId, usize> = BTreeMap::new();
+        for load in (0..self.config.workers).flat_map(|slot| self.slots.loads(Slot(slot))) {
+            *held.entry(load.job).or_default() += 1;
+        }
         for (id, job) in &self.jobs {
             assert_eq!(
                 !job.queue.is_empty(),
                 self.rotation.contains(id),
                 "rotation and queue of {id:?}"
             );
-            let loads = (0..self.config.workers).flat_map(|slot| self.slots.loads(Slot(slot)));
-            let held = loads.filter(|load| load.job == *id).count();
-            assert_eq!(job.loads, held, "loads of {id:?}");
+            assert_eq!(job.loads, held.remove(id).unwrap_or(0), "loads of {id:?}");
         }
         for id in &self.rotation {
             assert!(self.jobs.contains_key(id), "{id:?} is gone but in the rotation");
+        }
+        if self.recalls.is_empty() {
+            assert!(held.is_empty(), "{held:?} are gone but held");
+            assert!(!self.slots.has_room() || self.rotation.is_empty(), "room while chunks wait");
+            assert!(!self.slots.has_idle() || self.slots.stocked().is_none(), "idle beside stock");
         }
     }
 }

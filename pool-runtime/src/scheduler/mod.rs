@@ -11,8 +11,9 @@
 //!
 //! 1. An item is in exactly one place: a queue, a worker's load, or settled.
 //! 2. A worker has loads only while it serves, and runs them in their order. What
-//!    is behind the first can be recalled; so a worker that is idle while another
-//!    has a stock is not idle for long.
+//!    is behind the first can be recalled. No worker is idle while another has
+//!    such a stock, no room is left while a chunk is queued, and no load is of a
+//!    dropped job, unless a recall is unanswered.
 //! 3. A job's queue is not empty exactly when the job is in the rotation.
 //! 4. `open` names exactly the serving workers with room, `stocked` those with
 //!    loads behind the first.
@@ -27,7 +28,7 @@ mod protocol;
 mod returns;
 mod slots;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::ids::{Items, JobId, Moment, Slot, Worker};
@@ -94,8 +95,8 @@ pub(crate) struct Scheduler {
     /// Jobs with queued chunks; the first is served next, then goes last.
     rotation: VecDeque<JobId>,
     commands: VecDeque<Command>,
-    /// Recalls that are not answered.
-    recalls: usize,
+    /// The workers whose `Recall` is not answered. None of them is asked twice.
+    recalls: BTreeSet<Worker>,
     #[cfg(test)]
     mutation: Option<Mutation>,
 }
@@ -110,7 +111,7 @@ impl Scheduler {
             jobs: BTreeMap::new(),
             rotation: VecDeque::new(),
             commands: VecDeque::new(),
-            recalls: 0,
+            recalls: BTreeSet::new(),
             #[cfg(test)]
             mutation: None,
         };
@@ -145,7 +146,7 @@ impl Scheduler {
     /// Whether the job could use more items at once: nothing of any job is
     /// queued, and a worker has nothing to do.
     pub(crate) fn is_hungry(&self) -> bool {
-        self.rotation.is_empty() && self.slots.has_idle()
+        (self.rotation.is_empty() || planted!(self, HungryBesideQueue)) && self.slots.has_idle()
     }
 
     /// What the worker of a slot is doing, for `Pool::workers`.
@@ -167,7 +168,10 @@ impl Scheduler {
     pub(crate) fn note(&mut self, event: Event) -> Verdict {
         match event {
             Event::JobOpened { job } => self.open_job(job),
-            Event::ItemsQueued { job, items, weight } => {
+            Event::ItemsQueued { job, items, mut weight } => {
+                if planted!(self, WeightIgnored) {
+                    weight = 1;
+                }
                 self.queue_items(job, Chunk { items, weight })
             }
             Event::JobEnded { job } => self.end_job(job),
@@ -258,6 +262,11 @@ impl Scheduler {
         // Whether a worker is at a chunk of this job, or has it before it, the answer
         // tells.
         for worker in self.slots.holders(job) {
+            if planted!(self, DroppedStockStays)
+                && self.slots.front(worker).is_some_and(|load| load.job != job)
+            {
+                continue;
+            }
             self.recall(worker);
         }
         Verdict::Accepted
@@ -278,7 +287,11 @@ impl Scheduler {
             return Verdict::Accepted;
         }
         let is_its_job = load.job == job || planted!(self, OtherJobsResultCounts);
-        if !is_its_job || items.start != load.items.start || items.end > load.items.end {
+        let is_next = items.start == load.items.start
+            || (planted!(self, SkippingResultCounts) && load.items.contains(&items.start));
+        let is_within = items.end <= load.items.end || planted!(self, OverlongResultCounts);
+        let is_something = !items.is_empty() || planted!(self, EmptyResultCounts);
+        if !is_its_job || !is_next || !is_within || !is_something {
             return Verdict::Ignored;
         }
         let job = load.job;

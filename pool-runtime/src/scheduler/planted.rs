@@ -71,6 +71,44 @@ pub(crate) enum Mutation {
     RecalledChunksLost,
     /// A chunk that a worker has begun is taken back with the others.
     BegunChunkIsRecalled,
+    /// A chunk that a worker has not begun stays with it.
+    UnbegunChunkIsKept,
+    /// A worker is killed for a chunk of a dropped job that it had not begun.
+    UnbegunChunkKills,
+    /// A dropped job's chunks stay where they are behind those of other jobs.
+    DroppedStockStays,
+    /// Chunks are sent while a recall is unanswered.
+    SendsDuringRecall,
+    /// A worker is asked for a stock although it may have begun all that it has.
+    LoneChunksAreRecalled,
+    /// A worker is asked for its stock before another has answered.
+    RecallsInHaste,
+    /// A worker that is asked and has not answered is asked again.
+    RecallsTwice,
+    /// An answer counts that nobody asked for.
+    UnaskedRecallCounts,
+    /// A recall stays unanswered after the worker's exit.
+    ExitLeavesRecall,
+    /// The worker that has the most is sent the next chunk.
+    MostLoadedFirst,
+    /// Every chunk is taken for a light one.
+    WeightIgnored,
+    /// The pool is hungry although chunks are queued, as they may be during a recall.
+    HungryBesideQueue,
+    /// The weight of a finished chunk is not given back.
+    FinishedChunkWeighsOn,
+    /// The weight of recalled chunks is not given back.
+    RecalledChunkWeighsOn,
+    /// A result counts although one before it is missing.
+    SkippingResultCounts,
+    /// A result counts that is longer than what is left of the chunk.
+    OverlongResultCounts,
+    /// A result of no item counts.
+    EmptyResultCounts,
+    /// A death fails an item also if none had begun.
+    EveryExitFailsAnItem,
+    /// That an item had begun is not held in favour of the life that it ended.
+    BegunExitIsFruitless,
     /// A deadline is acted on only when it has passed, not when it has come.
     DeadlineActedOnLate,
     /// A job that workers are busy with is not put into the rotation again.

@@ -19,8 +19,9 @@ pub(crate) enum Event {
     /// A worker has sent the outcomes, good or bad, of the next items of its first
     /// chunk.
     ItemsFinished { worker: Worker, job: JobId, items: Items },
-    /// The answer to `Recall`, after all that the worker had finished: it will not
-    /// begin what it had not; `begun` tells whether it keeps its first chunk.
+    /// The answer to `Recall`, before any other event but those of what the worker
+    /// had finished by then, all of which come first. It will not begin what it had
+    /// not; `begun` tells whether it keeps the first chunk that is left.
     Recalled { worker: Worker, begun: bool },
     /// A worker's process could not be made.
     StartFailed { worker: Worker },
@@ -59,7 +60,7 @@ pub(crate) enum KillReason {
     StartTimeout,
     /// It did not leave within `stop_grace` after goodbye.
     StopGrace,
-    /// Its job was dropped.
+    /// The job of the chunk that it has begun was dropped.
     JobDropped,
     /// The pool was terminated.
     Terminated,
@@ -75,7 +76,8 @@ pub(crate) enum JobFailure {
 }
 
 /// Whether an event was news. What is not news (stale, repeated, for a job
-/// that is gone) changes nothing, and its payload must not be delivered.
+/// that is gone) changes nothing, and its payload must not be delivered. Until a
+/// worker has answered `Recall`, its news may be of a job that was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum Verdict {

@@ -5,31 +5,34 @@ use super::{Chunk, Command, KillReason, Life, Scheduler, Verdict};
 use crate::ids::{JobId, Worker};
 
 impl Scheduler {
+    /// Asks for what a worker has not begun, unless it is asked already: its answer is
+    /// judged by what is known when it comes.
     pub(super) fn recall(&mut self, worker: Worker) {
-        self.recalls += 1;
-        self.commands.push_back(Command::Recall { worker });
+        if self.recalls.insert(worker) || planted!(self, RecallsTwice) {
+            self.commands.push_back(Command::Recall { worker });
+        }
     }
 
     /// What a worker had not begun is back.
     pub(super) fn take_back(&mut self, worker: Worker, begun: bool) -> Verdict {
-        self.recalls -= 1;
-        if self.slots.current(worker.slot) != worker {
+        if !self.recalls.remove(&worker) && !planted!(self, UnaskedRecallCounts) {
             return Verdict::Ignored;
         }
-        let kept = match planted!(self, BegunChunkIsRecalled) {
-            true => 0,
-            false => usize::from(begun),
+        let kept = match begun {
+            true => !planted!(self, BegunChunkIsRecalled),
+            false => planted!(self, UnbegunChunkIsKept),
         };
-        for load in self.slots.recall(worker.slot, kept) {
-            if planted!(self, RecalledChunksLost) {
-                continue;
-            }
-            self.put_back(load);
-        }
+        let back = self.slots.recall(worker.slot, kept.into());
         let dropped = |load: &Load| !self.jobs.contains_key(&load.job);
-        if self.slots.loads(worker.slot).iter().any(dropped)
-            && !planted!(self, DroppedJobKeepsWorkers)
-        {
+        // A chunk that had not begun is no reason to kill: it is back.
+        let is_at_dropped = self.slots.loads(worker.slot).iter().any(dropped)
+            || (planted!(self, UnbegunChunkKills) && back.iter().any(dropped));
+        for load in back {
+            if !planted!(self, RecalledChunksLost) {
+                self.put_back(load);
+            }
+        }
+        if is_at_dropped && !planted!(self, DroppedJobKeepsWorkers) {
             self.kill(worker, KillReason::JobDropped);
         }
         Verdict::Accepted
@@ -53,8 +56,13 @@ impl Scheduler {
         if (stale && !planted!(self, StaleExitCounts)) || self.slots.is_vacant(worker.slot) {
             return Verdict::Ignored;
         }
+        // All is back, so a recall needs no answer any more.
+        if !planted!(self, ExitLeavesRecall) {
+            self.recalls.remove(&worker);
+        }
+        let begun = begun || planted!(self, EveryExitFailsAnItem);
         let at_work = begun && !self.slots.loads(worker.slot).is_empty();
-        if at_work {
+        if at_work && !planted!(self, BegunExitIsFruitless) {
             self.slots.begin(worker.slot);
         }
         let fruitless = match self.slots.life(worker.slot) {

@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+#[cfg(test)]
+use super::Mutation;
 use super::{DEPTH, FRUITLESS_LIVES, Verdict};
 use crate::ids::{Items, JobId, Moment, Slot, Worker};
 
@@ -23,7 +25,9 @@ use crate::ids::{Items, JobId, Moment, Slot, Worker};
 ///     +------------------- exited --------+
 /// ```
 ///
-/// From every state but `Vacant` an exit leads to `Vacant`.
+/// From every state but `Vacant` an exit leads to `Vacant`, and the termination of
+/// the pool to `Dying`. Else a serving worker is killed only if it has begun a chunk
+/// of a job that was dropped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Life {
     /// No process.
@@ -79,6 +83,8 @@ pub(super) struct Slots {
     startable: BTreeSet<Slot>,
     vacant: usize,
     deadlines: BTreeSet<(Moment, Slot)>,
+    #[cfg(test)]
+    pub(super) mutation: Option<Mutation>,
 }
 
 impl Slots {
@@ -98,6 +104,8 @@ impl Slots {
             startable: (0..count).map(Slot).collect(),
             vacant: count,
             deadlines: BTreeSet::new(),
+            #[cfg(test)]
+            mutation: None,
         }
     }
 
@@ -128,10 +136,6 @@ impl Slots {
     /// Whether some worker can be given one more load.
     pub(super) fn has_room(&self) -> bool {
         !self.open.is_empty()
-    }
-
-    pub(super) fn is_idle(&self, slot: Slot) -> bool {
-        *self.life(slot) == Life::Serving && self.slots[slot.0].loads.is_empty()
     }
 
     pub(super) fn next_deadline(&self) -> Option<Moment> {
@@ -206,10 +210,12 @@ impl Slots {
     }
 
     /// Starts the next incarnation in some vacant slot.
-    pub(super) fn start_next(&mut self, deadline: Moment, given_up_too: bool) -> Option<Worker> {
+    pub(super) fn start_next(&mut self, deadline: Moment) -> Option<Worker> {
         let slot = match self.startable.first() {
             Some(&slot) => slot,
-            None if given_up_too => Slot(self.slots.iter().position(|s| s.life == Life::Vacant)?),
+            None if planted!(self, StartsForEver) => {
+                Slot(self.slots.iter().position(|s| s.life == Life::Vacant)?)
+            }
             None => return None,
         };
         self.slots[slot.0].incarnation += 1;
@@ -229,7 +235,11 @@ impl Slots {
 
     /// Gives a load to the worker that has the least; there is one with room.
     pub(super) fn load(&mut self, load: Load) -> Worker {
-        let &(_, slot) = self.open.first().expect("the caller saw a worker with room");
+        let open = match planted!(self, MostLoadedFirst) {
+            true => self.open.last(),
+            false => self.open.first(),
+        };
+        let &(_, slot) = open.expect("the caller saw a worker with room");
         self.reload(slot, |state| {
             state.weight += load.weight;
             state.loads.push_back(load);
@@ -249,13 +259,14 @@ impl Slots {
     /// whether that was the last of the chunk.
     pub(super) fn advance(&mut self, slot: Slot, count: u64) -> bool {
         self.begin(slot);
+        let weighs_on = planted!(self, FinishedChunkWeighsOn);
         self.reload(slot, |state| {
             let load = state.loads.front_mut().expect("the caller saw a load");
             load.items.start += count;
             if !load.items.is_empty() {
                 return false;
             }
-            state.weight -= load.weight;
+            state.weight -= if weighs_on { 0 } else { load.weight };
             state.loads.pop_front();
             true
         })
@@ -263,14 +274,20 @@ impl Slots {
 
     /// A worker with loads that can be recalled.
     pub(super) fn stocked(&self) -> Option<Worker> {
+        if planted!(self, LoneChunksAreRecalled) {
+            let slot = self.slots.iter().position(|state| !state.loads.is_empty())?;
+            return Some(self.current(Slot(slot)));
+        }
         self.stocked.first().map(|&slot| self.current(slot))
     }
 
     /// The worker has begun no more than its first `kept` loads; gives the others.
     pub(super) fn recall(&mut self, slot: Slot, kept: usize) -> VecDeque<Load> {
+        let weighs_on = planted!(self, RecalledChunkWeighsOn);
         self.reload(slot, |state| {
             let recalled = state.loads.split_off(kept.min(state.loads.len()));
-            state.weight -= recalled.iter().map(|load| load.weight).sum::<u32>();
+            let weight = recalled.iter().map(|load| load.weight).sum::<u32>();
+            state.weight -= if weighs_on { 0 } else { weight };
             recalled
         })
     }

@@ -5,17 +5,19 @@
 //! scheduler gives is only ever compared with the name that the process in
 //! that place was given at its start.
 
-use super::super::{Command, Config, Event, FRUITLESS_LIVES, JobFailure, KillReason, Mode};
+use std::collections::VecDeque;
+
+use super::super::{Command, Config, DEPTH, Event, FRUITLESS_LIVES, JobFailure, KillReason, Mode};
 use super::broken::Broken;
 use super::ledger::{Fate, Ledger, Serial};
-use crate::ids::{Items, JobId, Moment, Worker};
+use crate::ids::{Items, JobId, Moment, Slot, Worker};
 
-/// The chunk that a process was sent, as far as it has told.
+/// A chunk that a process was sent, as far as it has not told that it is done.
 #[derive(Clone, Debug)]
 pub(super) struct Held {
     pub(super) job: JobId,
     pub(super) items: Items,
-    pub(super) begun: bool,
+    pub(super) weight: u32,
 }
 
 /// A process, as far as it was told something and has told something.
@@ -24,17 +26,37 @@ pub(super) struct Post {
     pub(super) serial: Serial,
     pub(super) name: Worker,
     pub(super) ready: bool,
-    pub(super) held: Option<Held>,
+    /// In the order in which it was sent them.
+    pub(super) held: VecDeque<Held>,
+    /// It was asked for what it has not begun, and has not answered.
+    pub(super) asked: bool,
     pub(super) deadline: Option<Moment>,
     pub(super) stopped: bool,
     pub(super) killed: Option<KillReason>,
-    /// An item has begun in it.
+    /// An item has begun in it, as far as it has told.
     pub(super) fruitful: bool,
 }
 
 impl Post {
+    fn serves(&self) -> bool {
+        self.ready && !self.stopped && self.killed.is_none()
+    }
+
     pub(super) fn is_idle(&self) -> bool {
-        self.ready && self.held.is_none() && !self.stopped && self.killed.is_none()
+        self.serves() && self.held.is_empty()
+    }
+
+    /// Whether it has chunks behind the one that it may have begun.
+    pub(super) fn is_stocked(&self) -> bool {
+        self.serves() && self.held.len() > 1
+    }
+
+    pub(super) fn weight(&self) -> u32 {
+        self.held.iter().map(|held| held.weight).sum()
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.serves() && self.weight() < DEPTH
     }
 }
 
@@ -45,8 +67,8 @@ pub(super) struct Place {
     pub(super) past: Vec<Worker>,
     /// Processes in a row that ended before an item began in them.
     fruitless: u32,
-    /// Processes started since the last job was opened or item begun, save
-    /// those that a dropped job took with it.
+    /// Processes started since the last job was opened or item known to have begun,
+    /// save those that a dropped job took with it.
     pub(super) starts: u32,
 }
 
@@ -127,13 +149,15 @@ impl Books {
             Event::WorkerReady { worker } => {
                 self.named(worker).is_some_and(|post| !post.ready && post.killed.is_none())
             }
-            Event::ItemBegan { worker, job, item } => self
-                .held(worker)
-                .is_some_and(|held| held.job == job && held.items.start == item && !held.begun),
-            Event::ItemFinished { worker, job, item } => self
-                .held(worker)
-                .is_some_and(|held| held.job == job && held.items.start == item && held.begun),
-            Event::StartFailed { worker } | Event::WorkerExited { worker } => {
+            Event::ItemsFinished { worker, job, ref items } => {
+                let begins_it = |held: &Held| {
+                    let is_next = held.job == job && held.items.start == items.start;
+                    is_next && !items.is_empty() && items.end <= held.items.end
+                };
+                self.named(worker).and_then(|post| post.held.front()).is_some_and(begins_it)
+            }
+            Event::Recalled { worker, .. } => self.named(worker).is_some_and(|post| post.asked),
+            Event::StartFailed { worker } | Event::WorkerExited { worker, .. } => {
                 self.named(worker).is_some()
             }
             Event::Close => self.mode == Mode::Open,
@@ -146,27 +170,22 @@ impl Books {
         (post.name == worker).then_some(post)
     }
 
-    fn held(&self, worker: Worker) -> Option<&Held> {
-        self.named(worker)?.held.as_ref()
-    }
-
-    fn held_mut(&mut self, worker: Worker) -> &mut Option<Held> {
-        let post = self.places[worker.slot.0].post.as_mut();
-        &mut post.expect("news comes from a process").held
+    fn place_mut(&mut self, worker: Worker) -> (&mut Place, &mut Ledger) {
+        (&mut self.places[worker.slot.0], &mut self.ledger)
     }
 
     /// Enters an event that is news.
     pub(super) fn enter(&mut self, event: &Event) -> Result<(), Broken> {
         match *event {
             Event::JobOpened { job } => self.open(job),
-            Event::ItemsQueued { job, ref items } => self.ledger.queue(job, items),
+            Event::ItemsQueued { job, ref items, weight } => self.ledger.queue(job, items, weight),
             Event::JobEnded { job } => self.ledger.end(job),
             Event::JobDropped { job } => {
                 self.ledger.leave(job, Fate::Dropped);
-                let holds = |held: &Held| held.job == job;
-                self.owe_kills(KillReason::JobDropped, |post| {
-                    post.held.as_ref().is_some_and(holds)
-                });
+                let has_it = |post: &&Post| post.held.iter().any(|held| held.job == job);
+                let posts = self.places.iter().filter_map(|place| place.post.as_ref());
+                let posts = posts.filter(has_it).filter(|post| !post.asked);
+                self.owed.extend(posts.map(|post| Command::Recall { worker: post.name }));
             }
             Event::WorkerReady { worker } => {
                 let post = self.places[worker.slot.0].post.as_mut();
@@ -174,26 +193,22 @@ impl Books {
                 post.ready = true;
                 post.deadline = None;
             }
-            Event::ItemBegan { worker, .. } => {
-                let place = &mut self.places[worker.slot.0];
-                place.fruitless = 0;
-                place.starts = 0;
+            Event::ItemsFinished { worker, job, ref items } => {
+                self.bear_fruit(worker);
+                let (place, ledger) = self.place_mut(worker);
                 let post = place.post.as_mut().expect("news comes from a process");
-                post.fruitful = true;
-                post.held.as_mut().expect("it begins what it holds").begun = true;
-            }
-            Event::ItemFinished { worker, job, item } => {
-                let serial = self.post(worker.slot.0).serial;
-                self.ledger.finished(job, item, serial)?;
-                let held = self.held_mut(worker);
-                let rest = held.as_mut().expect("it finishes what it holds");
-                rest.begun = false;
-                rest.items.start += 1;
-                if rest.items.is_empty() {
-                    *held = None;
+                for item in items.clone() {
+                    ledger.finished(job, item, post.serial)?;
+                }
+                let held = post.held.front_mut().expect("it finishes what it holds");
+                held.items.start = items.end;
+                if held.items.is_empty() {
+                    post.held.pop_front();
                 }
             }
-            Event::StartFailed { worker } | Event::WorkerExited { worker } => self.bury(worker),
+            Event::Recalled { worker, begun } => self.take_back(worker, begun),
+            Event::StartFailed { worker } => self.bury(worker, false),
+            Event::WorkerExited { worker, begun } => self.bury(worker, begun),
             Event::Close => self.mode = Mode::Closing,
             Event::Terminate => {
                 self.mode = Mode::Terminated;
@@ -204,6 +219,14 @@ impl Books {
             }
         }
         Ok(())
+    }
+
+    /// Whether these are the slots whose deadline has come.
+    pub(super) fn are_overdue(&self, slots: &[Slot], now: Moment) -> bool {
+        let mut slots = slots.to_vec();
+        slots.sort();
+        let due = |post: &&Post| post.deadline.is_some_and(|deadline| deadline <= now);
+        self.posts().filter(due).map(|post| post.name.slot).eq(slots)
     }
 
     /// Enters that the deadlines up to now are acted on.
@@ -227,10 +250,34 @@ impl Books {
         }
     }
 
-    fn bury(&mut self, worker: Worker) {
+    /// It is known that an item has begun in the process.
+    fn bear_fruit(&mut self, worker: Worker) {
+        let (place, _) = self.place_mut(worker);
+        (place.fruitless, place.starts) = (0, 0);
+        place.post.as_mut().expect("news comes from a process").fruitful = true;
+    }
+
+    /// All is back but the first chunk, if that had begun; and if its job is gone,
+    /// the process must go too.
+    fn take_back(&mut self, worker: Worker, begun: bool) {
+        let (place, ledger) = self.place_mut(worker);
+        let post = place.post.as_mut().expect("an answer comes from a process");
+        post.asked = false;
+        let kept = usize::from(begun).min(post.held.len());
+        for Held { job, items, weight } in post.held.drain(kept..) {
+            ledger.come_back(job, &items, weight);
+        }
+        if post.held.front().is_some_and(|held| !ledger.is_live(held.job)) {
+            self.owed.push(Command::Kill { worker, why: KillReason::JobDropped });
+        }
+    }
+
+    fn bury(&mut self, worker: Worker, begun: bool) {
+        if begun && !self.post(worker.slot.0).held.is_empty() {
+            self.bear_fruit(worker);
+        }
         let place = &mut self.places[worker.slot.0];
         let post = place.post.take().expect("news comes from a process");
-        self.buried = Some(post.serial);
         let by_its_own_fault = matches!(post.killed, None | Some(KillReason::StartTimeout));
         if by_its_own_fault && !post.stopped && !post.fruitful {
             place.fruitless += 1;
@@ -238,14 +285,16 @@ impl Books {
         if post.killed == Some(KillReason::JobDropped) {
             place.starts = place.starts.saturating_sub(1);
         }
-        let Some(Held { job, mut items, begun }) = post.held else {
-            return;
-        };
-        if begun {
-            let item = items.start;
-            self.owed.push(Command::FailItem { worker, job, item });
-            items.start += 1;
+        for (index, Held { job, mut items, weight }) in post.held.into_iter().enumerate() {
+            if begun && index == 0 {
+                if self.ledger.is_live(job) {
+                    let item = items.start;
+                    self.owed.push(Command::FailItem { worker, job, item });
+                }
+                items.start += 1;
+            }
+            self.ledger.come_back(job, &items, weight);
         }
-        self.ledger.come_back(job, &items);
+        self.buried = Some(post.serial);
     }
 }

@@ -12,8 +12,16 @@ pub(super) enum Rule {
     DeathCostsOneItem,
     /// Items are sent in input order, those that came back before later ones.
     InputOrder,
-    /// A worker is sent a chunk only while it is ready and holds none.
-    OneChunkAtATime,
+    /// A worker is sent a chunk only while it is ready and has room; of those the
+    /// one that has the least.
+    RoomIsKept,
+    /// A worker is asked for what it has not begun when another is idle and nothing
+    /// waits, or when a job of its chunks is dropped; and only then, once.
+    StockIsShared,
+    /// Nothing is sent while a recall is unanswered.
+    NothingCrossesRecall,
+    /// Deciding twice is deciding once.
+    DecidesOnce,
     /// A slot never has two processes, and no name is given twice.
     OneProcessPerSlot,
     /// No command names a worker that is not there.
@@ -26,7 +34,8 @@ pub(super) enum Rule {
     BoundedStarts,
     /// While a job waits, no other is sent more than one chunk.
     Fairness,
-    /// A job that was dropped loses its workers in the same step.
+    /// A job that was dropped loses its chunks in the same step, and with them
+    /// exactly the workers that had begun one.
     DropFreesWorkers,
     /// Of a job that is gone nothing is sent, failed or finished.
     GoneJobsAreLeftAlone,
@@ -42,8 +51,8 @@ pub(super) enum Rule {
     /// What is stale or repeated is ignored and changes nothing; what is news
     /// is accepted.
     OnlyNewsCounts,
-    /// No worker is idle while items wait; the pool is hungry exactly when
-    /// one is idle and none waits.
+    /// No worker has room while items wait; the pool is hungry exactly when one is
+    /// idle and none waits.
     WorkConservation,
     /// The caller gets every outcome once, in order, within its window.
     CallerIsServed,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::super::DEPTH;
 use super::broken::{Broken, Rule, broken};
 use super::rng::Rng;
 use crate::ids::{Item, Items, JobId};
@@ -23,10 +24,18 @@ pub(super) enum Stage {
 #[derive(Debug)]
 pub(super) enum Wish {
     Open,
-    Queue(Items),
+    Queue(Items, u32),
     End,
     Drop,
 }
+
+/// What the chunks of a caller may weigh: all light, middling, heavy, or anything.
+const WEIGHTS: [&[u32]; 4] = [
+    &[1],
+    &[DEPTH / 3, DEPTH / 2, DEPTH / 2 + 1],
+    &[DEPTH],
+    &[1, 1, 5, DEPTH / 2, DEPTH - 1, DEPTH],
+];
 
 #[derive(Debug)]
 pub(super) struct Caller {
@@ -35,6 +44,8 @@ pub(super) struct Caller {
     /// How many items its iterator has; none if it has no end.
     pub(super) supply: Option<u64>,
     chunk: u64,
+    /// What its chunks may weigh.
+    weights: &'static [u32],
     window: u64,
     /// Takes outcomes in input order.
     ordered: bool,
@@ -72,6 +83,7 @@ impl Caller {
             stage: Stage::Outside,
             supply,
             chunk,
+            weights: rng.pick(&WEIGHTS),
             window,
             ordered: rng.percent(70),
             fails_fast: rng.percent(20),
@@ -150,7 +162,7 @@ impl Caller {
                 return Some(Wish::End);
             }
             if self.may_pull(hungry) {
-                return Some(Wish::Queue(self.pull(rng)));
+                return Some(Wish::Queue(self.pull(rng), rng.pick(self.weights)));
             }
         }
         if !takes_first {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::super::Event;
 use super::broken::Broken;
 use super::ledger::{Ledger, Serial};
 use super::rng::Rng;
@@ -10,26 +11,33 @@ use crate::ids::{Item, Items, JobId, Worker};
 
 /// A message on the way from a process to the engine.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Said {
+enum Said {
     StartFailed,
     Ready,
-    Began { job: JobId, item: Item },
-    Finished { job: JobId, item: Item },
+    Finished {
+        job: JobId,
+        item: Item,
+        /// Of its chunk.
+        last: bool,
+    },
 }
 
-#[derive(Debug)]
-enum Doing {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
     Booting,
-    Waiting,
-    Working {
-        job: JobId,
-        items: Items,
-        /// Inside the first of `items`.
-        inside: bool,
-        /// No item of the chunk has begun.
-        fresh: bool,
-    },
+    Up,
     Gone,
+}
+
+/// The chunk that it is at; never empty.
+#[derive(Debug)]
+struct Claimed {
+    job: JobId,
+    items: Items,
+    /// Inside the first of `items`.
+    inside: bool,
+    /// No item of the chunk has begun.
+    fresh: bool,
 }
 
 #[derive(Debug)]
@@ -37,7 +45,11 @@ pub(super) struct Child {
     pub(super) serial: Serial,
     /// What the engine calls it; it only signs its messages so.
     pub(super) name: Worker,
-    doing: Doing,
+    stage: Stage,
+    /// What it may still claim, in the order in which it was sent.
+    queue: VecDeque<(JobId, Items)>,
+    /// Stays as it is when the process dies, for the engine to look at.
+    claimed: Option<Claimed>,
     /// Said and not yet heard, in order. What was said before a death is heard.
     channel: VecDeque<Said>,
     /// Never reports in.
@@ -50,21 +62,35 @@ pub(super) struct Child {
 
 impl Child {
     pub(super) fn new(serial: Serial, name: Worker, mute: bool, clingy: bool) -> Self {
-        let channel = VecDeque::new();
-        let (doing, stopped, killed) = (Doing::Booting, false, false);
-        Child { serial, name, doing, channel, mute, clingy, stopped, killed }
+        Child {
+            serial,
+            name,
+            stage: Stage::Booting,
+            queue: VecDeque::new(),
+            claimed: None,
+            channel: VecDeque::new(),
+            mute,
+            clingy,
+            stopped: false,
+            killed: false,
+        }
     }
 
     /// A process that could not be made: all there is of it is that news.
     pub(super) fn stillborn(serial: Serial, name: Worker) -> Self {
         let mut child = Child::new(serial, name, false, false);
-        child.doing = Doing::Gone;
+        child.stage = Stage::Gone;
         child.channel.push_back(Said::StartFailed);
         child
     }
 
     pub(super) fn is_gone(&self) -> bool {
-        matches!(self.doing, Doing::Gone)
+        self.stage == Stage::Gone
+    }
+
+    /// Whether nothing will be heard of it but its exit.
+    pub(super) fn is_silent(&self) -> bool {
+        self.is_gone() && self.channel.is_empty()
     }
 
     /// Whether the engine can hear something of it: a word, or at last its exit.
@@ -72,20 +98,67 @@ impl Child {
         self.is_gone() || !self.channel.is_empty()
     }
 
-    /// The next word; none once all is said and the process is gone.
-    pub(super) fn hear(&mut self) -> Option<Said> {
-        self.channel.pop_front()
+    /// How many words of it are under way.
+    pub(super) fn unheard(&self) -> usize {
+        self.channel.len()
+    }
+
+    /// Whether it is inside an item of the job.
+    pub(super) fn runs(&self, job: JobId) -> bool {
+        let inside = |claimed: &Claimed| claimed.job == job && claimed.inside;
+        !self.is_gone() && self.claimed.as_ref().is_some_and(inside)
+    }
+
+    pub(super) fn is_at_chunk(&self) -> bool {
+        self.claimed.is_some()
+    }
+
+    /// What is heard next; its exit once all is said and the process is gone. Of
+    /// one chunk, several results may be heard as one.
+    pub(super) fn hear(&mut self, rng: &mut Rng) -> Event {
+        let worker = self.name;
+        match self.channel.pop_front() {
+            Some(Said::StartFailed) => Event::StartFailed { worker },
+            Some(Said::Ready) => Event::WorkerReady { worker },
+            Some(Said::Finished { job, item, mut last }) => {
+                let mut end = item + 1;
+                let together = rng.pick(&[0, 50, 100]);
+                while !last && rng.percent(together) {
+                    let Some(Said::Finished { last: next_last, .. }) = self.channel.pop_front()
+                    else {
+                        break;
+                    };
+                    end += 1;
+                    last = next_last;
+                }
+                Event::ItemsFinished { worker, job, items: item..end }
+            }
+            None => {
+                let begun = self.claimed.as_ref().is_some_and(|claimed| claimed.inside);
+                Event::WorkerExited { worker, begun }
+            }
+        }
     }
 
     pub(super) fn receive(&mut self, job: JobId, items: Items) -> Option<Happening> {
-        match self.doing {
-            Doing::Waiting => {
-                self.doing = Doing::Working { job, items, inside: false, fresh: true };
-                None
-            }
-            Doing::Gone => Some(Happening::ChunkCrossedDeath),
-            Doing::Booting | Doing::Working { .. } => unreachable!("the books forbid it"),
+        let behind = self.claimed.is_some() || !self.queue.is_empty();
+        self.queue.push_back((job, items));
+        match self.stage {
+            Stage::Booting => unreachable!("the books forbid it"),
+            Stage::Gone => Some(Happening::ChunkCrossedDeath),
+            Stage::Up => behind.then_some(Happening::ChunkWentBehind),
         }
+    }
+
+    /// What it has not claimed is its no more.
+    pub(super) fn recall(&mut self) -> VecDeque<(JobId, Items)> {
+        std::mem::take(&mut self.queue)
+    }
+
+    /// After a recall: whether a chunk is left of which not all was heard.
+    pub(super) fn has_begun_chunk(&self) -> bool {
+        let unheard = |said: &Said| matches!(said, Said::Finished { .. });
+        self.claimed.is_some() || self.channel.iter().any(unheard)
     }
 
     pub(super) fn goodbye(&mut self) {
@@ -100,43 +173,55 @@ impl Child {
 
     /// Whether the process can go on by itself.
     pub(super) fn can_go_on(&self) -> bool {
-        match self.doing {
-            Doing::Gone => false,
+        match self.stage {
+            Stage::Gone => false,
             _ if self.killed => true,
-            Doing::Booting => !self.mute,
-            Doing::Waiting => self.stopped && !self.clingy,
-            Doing::Working { .. } => true,
+            Stage::Booting => !self.mute,
+            Stage::Up if self.claimed.is_none() && self.queue.is_empty() => {
+                self.stopped && !self.clingy
+            }
+            Stage::Up => true,
         }
     }
 
     /// The process does the next thing; a kill arrives some time.
     pub(super) fn go_on(&mut self, ledger: &mut Ledger, rng: &mut Rng) -> Result<(), Broken> {
         if self.killed && rng.percent(60) {
-            self.doing = Doing::Gone;
+            self.stage = Stage::Gone;
             return Ok(());
         }
-        match &mut self.doing {
-            Doing::Booting if !self.mute => {
+        match self.stage {
+            Stage::Booting if !self.mute => {
                 self.channel.push_back(Said::Ready);
-                self.doing = Doing::Waiting;
+                self.stage = Stage::Up;
+                Ok(())
             }
-            Doing::Waiting if self.stopped && !self.clingy => self.doing = Doing::Gone,
-            Doing::Booting | Doing::Waiting | Doing::Gone => {}
-            Doing::Working { job, items, inside, fresh } => {
-                let (job, item) = (*job, items.start);
-                if !*inside {
-                    ledger.begins(job, item, self.serial)?;
-                    self.channel.push_back(Said::Began { job, item });
-                    (*inside, *fresh) = (true, false);
-                    return Ok(());
-                }
-                self.channel.push_back(Said::Finished { job, item });
-                *inside = false;
-                items.start += 1;
-                if items.is_empty() {
-                    self.doing = Doing::Waiting;
-                }
+            Stage::Up => self.work(ledger),
+            Stage::Booting | Stage::Gone => Ok(()),
+        }
+    }
+
+    /// Claims a chunk, begins an item, or finishes one.
+    fn work(&mut self, ledger: &mut Ledger) -> Result<(), Broken> {
+        let Some(claimed) = &mut self.claimed else {
+            if let Some((job, items)) = self.queue.pop_front() {
+                self.claimed = Some(Claimed { job, items, inside: false, fresh: true });
+            } else if self.stopped && !self.clingy {
+                self.stage = Stage::Gone;
             }
+            return Ok(());
+        };
+        let (job, item) = (claimed.job, claimed.items.start);
+        if !claimed.inside {
+            (claimed.inside, claimed.fresh) = (true, false);
+            return ledger.begins(job, item, self.serial);
+        }
+        claimed.inside = false;
+        claimed.items.start += 1;
+        let last = claimed.items.is_empty();
+        self.channel.push_back(Said::Finished { job, item, last });
+        if last {
+            self.claimed = None;
         }
         Ok(())
     }
@@ -144,16 +229,19 @@ impl Child {
     /// The process ends for a reason of its own; says in the middle of what.
     /// A result that was under way when it died is not heard.
     pub(super) fn die(&mut self, rng: &mut Rng) -> Happening {
-        let at_work = match &self.doing {
-            Doing::Booting => Happening::DiedStarting,
-            Doing::Waiting => Happening::DiedIdle,
-            Doing::Working { inside: true, .. } if rng.percent(50) => Happening::DiedInItem,
-            Doing::Working { inside: true, .. } => Happening::DiedMidResult,
-            Doing::Working { fresh: true, .. } => Happening::DiedBeforeBegan,
-            Doing::Working { .. } => Happening::DiedBetweenItems,
-            Doing::Gone => unreachable!("it is gone already"),
+        let at_work = match (self.stage, &self.claimed) {
+            (Stage::Gone, _) => unreachable!("it is gone already"),
+            (Stage::Booting, _) => Happening::DiedStarting,
+            (Stage::Up, None) if self.queue.is_empty() => Happening::DiedIdle,
+            (Stage::Up, None) => Happening::DiedBeforeClaiming,
+            (Stage::Up, Some(Claimed { inside: true, .. })) if rng.percent(50) => {
+                Happening::DiedInItem
+            }
+            (Stage::Up, Some(Claimed { inside: true, .. })) => Happening::DiedMidResult,
+            (Stage::Up, Some(Claimed { fresh: true, .. })) => Happening::DiedBeforeBegan,
+            (Stage::Up, Some(_)) => Happening::DiedBetweenItems,
         };
-        self.doing = Doing::Gone;
+        self.stage = Stage::Gone;
         match (self.killed, self.stopped) {
             (true, _) => Happening::DiedDying,
             (false, true) => Happening::DiedStopping,

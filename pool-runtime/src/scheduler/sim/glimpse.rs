@@ -1,13 +1,16 @@
 //! What an event that is no news must leave as it was.
 
+use std::collections::VecDeque;
+
 use super::super::Scheduler;
-use super::super::slots::Life;
+use super::super::slots::{Life, Load};
 use crate::ids::{Moment, Slot};
 
-/// All that can be seen of a scheduler from outside.
+/// All that can be seen of a scheduler from outside, and what it holds its workers
+/// to have.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Glimpse {
-    lives: Vec<Life>,
+    lives: Vec<(Life, VecDeque<Load>)>,
     deadline: Option<Moment>,
     flags: [bool; 3],
 }
@@ -15,7 +18,10 @@ pub(super) struct Glimpse {
 impl Glimpse {
     pub(super) fn of(scheduler: &Scheduler, workers: usize) -> Self {
         Glimpse {
-            lives: (0..workers).map(|slot| scheduler.life(Slot(slot)).clone()).collect(),
+            lives: (0..workers)
+                .map(Slot)
+                .map(|slot| (scheduler.life(slot).clone(), scheduler.slots.loads(slot).clone()))
+                .collect(),
             deadline: scheduler.next_deadline(),
             flags: [scheduler.is_open(), scheduler.is_hungry(), scheduler.is_finished()],
         }

@@ -1,28 +1,22 @@
 //! Whether a command may be given, and whether all is well between two events.
 
+use std::collections::VecDeque;
+
 use super::super::slots::{Life, Load};
 use super::super::{Command, FRUITLESS_LIVES, JobFailure, KillReason, Mode, Scheduler};
 use super::books::{Books, Held, Post};
 use super::broken::{Broken, Rule, broken};
 use super::ledger::{Fate, Serial};
-use crate::ids::{Moment, Slot, Worker};
+use crate::ids::{Items, JobId, Moment, Slot, Worker};
 
 impl Books {
-    /// Enters a command, if it may be given.
+    /// Enters a command when it is given, if it may be. It may be carried out later,
+    /// when others were, but nothing that is heard in between makes it wrong.
     pub(super) fn obey(&mut self, command: &Command, now: Moment) -> Result<(), Broken> {
         match *command {
             Command::Start { worker } => self.start(worker, now),
-            Command::Send { worker, job, ref items } => {
-                let terminated = self.mode == Mode::Terminated;
-                let post = self.commanded(worker)?;
-                if terminated || !post.is_idle() {
-                    let detail = format!("{items:?} of {job:?} sent to {post:?}");
-                    return broken(Rule::OneChunkAtATime, detail);
-                }
-                let serial = post.serial;
-                post.held = Some(Held { job, items: items.clone(), begun: false });
-                self.ledger.sent(job, items, serial)
-            }
+            Command::Send { worker, job, ref items } => self.send(worker, job, items),
+            Command::Recall { worker } => self.recall(worker),
             Command::Stop { worker } => {
                 let too_early = self.mode != Mode::Closing || self.has_jobs();
                 let deadline = now.saturating_add(self.config.stop_grace);
@@ -39,11 +33,15 @@ impl Books {
                 let post = self.commanded(worker)?;
                 post.killed = Some(why);
                 post.deadline = None;
-                post.held = None;
+                post.held.clear();
                 Ok(())
             }
             Command::FailItem { job, item, .. } => {
                 self.pay(command)?;
+                if !self.ledger.is_live(job) {
+                    let detail = format!("item {item} of {job:?} failed, which is gone");
+                    return broken(Rule::GoneJobsAreLeftAlone, detail);
+                }
                 let serial = self.buried.expect("an item fails by a death");
                 self.ledger.failed(job, item, serial)
             }
@@ -80,7 +78,8 @@ impl Books {
             serial: Serial(self.processes),
             name: worker,
             ready: false,
-            held: None,
+            held: VecDeque::new(),
+            asked: false,
             deadline: Some(now.saturating_add(self.config.start_timeout)),
             stopped: false,
             killed: None,
@@ -88,6 +87,42 @@ impl Books {
         });
         self.processes += 1;
         Ok(())
+    }
+
+    fn send(&mut self, worker: Worker, job: JobId, items: &Items) -> Result<(), Broken> {
+        if let Some(asked) = self.posts().find(|post| post.asked) {
+            let detail = format!("{items:?} of {job:?} sent before the answer of {asked:?}");
+            return broken(Rule::NothingCrossesRecall, detail);
+        }
+        let terminated = self.mode == Mode::Terminated;
+        let least = self.posts().filter(|post| post.has_room()).map(Post::weight).min();
+        let post = self.commanded(worker)?;
+        if terminated || !post.has_room() || Some(post.weight()) != least {
+            let detail = format!("{items:?} of {job:?} sent to {post:?}, the least is {least:?}");
+            return broken(Rule::RoomIsKept, detail);
+        }
+        let serial = post.serial;
+        let weight = self.ledger.sent(job, items, serial)?;
+        self.commanded(worker)?.held.push_back(Held { job, items: items.clone(), weight });
+        Ok(())
+    }
+
+    /// Owed for a dropped job; else there must be need and stock. To ask a worker
+    /// that may have begun all that it has would be to ask for ever.
+    fn recall(&mut self, worker: Worker) -> Result<(), Broken> {
+        let owed = self.pay(&Command::Recall { worker }).is_ok();
+        let is_needed = self.is_idle_beside_stock() && !self.ledger.is_anything_waiting();
+        let is_turn = !self.posts().any(|post| post.asked);
+        let post = self.commanded(worker)?;
+        if post.asked || !(owed || (is_needed && is_turn && post.is_stocked())) {
+            return broken(Rule::StockIsShared, format!("a recall from {post:?}"));
+        }
+        post.asked = true;
+        Ok(())
+    }
+
+    fn is_idle_beside_stock(&self) -> bool {
+        self.posts().any(Post::is_idle) && self.posts().any(Post::is_stocked)
     }
 
     /// The process that a command is for.
@@ -111,6 +146,15 @@ impl Books {
         Ok(())
     }
 
+    /// What must hold after every decision, also while a recall is unanswered.
+    pub(super) fn check_hunger(&self, scheduler: &Scheduler) -> Result<(), Broken> {
+        let idle = self.posts().any(Post::is_idle);
+        match scheduler.is_hungry() == (idle && !self.ledger.is_anything_waiting()) {
+            true => Ok(()),
+            false => broken(Rule::WorkConservation, format!("hunger is {}", scheduler.is_hungry())),
+        }
+    }
+
     /// What must hold when all commands of a step are carried out.
     pub(super) fn check(&self, scheduler: &Scheduler) -> Result<(), Broken> {
         if let Some(owed) = self.owed.first() {
@@ -126,14 +170,14 @@ impl Books {
         }
         let idle = self.posts().any(Post::is_idle);
         let waiting = self.ledger.is_anything_waiting();
-        if idle && waiting {
-            return broken(Rule::WorkConservation, "a worker is idle while items wait");
+        if waiting && self.posts().any(Post::has_room) {
+            return broken(Rule::WorkConservation, "a worker has room while items wait");
+        }
+        if self.is_idle_beside_stock() {
+            return broken(Rule::StockIsShared, "a worker is idle beside one with a stock");
         }
         if idle && self.mode == Mode::Closing && !self.has_jobs() {
             return broken(Rule::Progress, "an idle worker was not told goodbye");
-        }
-        if scheduler.is_hungry() != (idle && !waiting) {
-            return broken(Rule::WorkConservation, format!("hunger is {}", scheduler.is_hungry()));
         }
         if scheduler.next_deadline() != self.next_deadline() {
             let (is, should) = (scheduler.next_deadline(), self.next_deadline());
@@ -160,13 +204,19 @@ impl Books {
                 (Life::Starting { deadline }, Some(post)) => {
                     !post.ready && post.deadline == Some(*deadline)
                 }
-                (Life::Serving { load }, Some(post)) => {
-                    post.ready && !post.stopped && is_same(load.as_ref(), post.held.as_ref())
-                }
+                (Life::Serving, Some(post)) => post.ready && !post.stopped,
                 _ => false,
             };
-            if !is_true {
-                let detail = format!("slot {slot} is said to be {life:?}, but is {place:?}");
+            let loads = scheduler.slots.loads(Slot(slot));
+            let is_same = |(load, held): (&Load, &Held)| {
+                (load.job, &load.items, load.weight) == (held.job, &held.items, held.weight)
+            };
+            let none = VecDeque::new();
+            let held = place.post.as_ref().map_or(&none, |post| &post.held);
+            let has_that = loads.len() == held.len() && loads.iter().zip(held).all(is_same);
+            if !is_true || !has_that {
+                let what = format!("{life:?} with {loads:?}");
+                let detail = format!("slot {slot} is said to be {what}, but is {place:?}");
                 return broken(Rule::LivesAreTrue, detail);
             }
         }
@@ -174,20 +224,13 @@ impl Books {
     }
 }
 
-fn is_same(load: Option<&Load>, held: Option<&Held>) -> bool {
-    match (load, held) {
-        (Some(Load { job, items, begun }), Some(held)) => {
-            *job == held.job && *items == held.items && *begun == held.begun
-        }
-        (load, held) => load.is_none() && held.is_none(),
-    }
-}
-
 /// The promise that a command keeps, or breaks when it comes unasked.
 fn rule_of(command: &Command) -> Rule {
     match command {
         Command::FailItem { .. } => Rule::DeathCostsOneItem,
-        Command::Kill { why: KillReason::JobDropped, .. } => Rule::DropFreesWorkers,
+        Command::Recall { .. } | Command::Kill { why: KillReason::JobDropped, .. } => {
+            Rule::DropFreesWorkers
+        }
         Command::Kill { why: KillReason::Terminated, .. } => Rule::TerminationIsComplete,
         Command::Kill { .. } => Rule::Deadlines,
         Command::FailJob { why: JobFailure::Terminated, .. } => Rule::TerminationIsComplete,

@@ -39,8 +39,9 @@ struct Track {
 struct Record {
     fate: Fate,
     ended: bool,
-    /// Chunks that no process has, from first to past the last item.
-    waiting: BTreeMap<Item, Item>,
+    /// Chunks that no process has: from the first to past the last item, and what
+    /// they weigh.
+    waiting: BTreeMap<Item, (Item, u32)>,
     items: Vec<Track>,
     unsettled: usize,
     /// The jobs that were sent a chunk while this one waited.
@@ -94,14 +95,14 @@ impl Ledger {
         assert!(before.is_none(), "the world opened {job:?} twice");
     }
 
-    pub(super) fn queue(&mut self, job: JobId, items: &Items) {
+    pub(super) fn queue(&mut self, job: JobId, items: &Items, weight: u32) {
         let record = self.record(job);
         assert_eq!(record.items.len() as u64, items.start, "the world queued {job:?} with a gap");
         for _ in items.clone() {
             record.items.push(Track { place: Place::Waiting, began_in: None });
         }
         record.unsettled += (items.end - items.start) as usize;
-        record.wait_for(items);
+        record.wait_for(items, weight);
     }
 
     pub(super) fn end(&mut self, job: JobId) {
@@ -114,22 +115,27 @@ impl Ledger {
         self.record(job).fate = fate;
     }
 
-    /// A chunk was sent: the first that waits, whole, and in its turn.
+    /// A chunk was sent: the first that waits, whole, and in its turn. Tells what it
+    /// weighs.
     ///
     /// The rotation serves each waiting job once before it serves any of them
     /// again, and a job that begins to wait goes last. So while one job waits,
     /// no other is sent more than one chunk.
-    pub(super) fn sent(&mut self, job: JobId, items: &Items, to: Serial) -> Result<(), Broken> {
+    pub(super) fn sent(&mut self, job: JobId, items: &Items, to: Serial) -> Result<u32, Broken> {
         if !self.is_live(job) {
             return broken(Rule::GoneJobsAreLeftAlone, format!("{items:?} of {job:?} was sent"));
         }
         let record = self.record(job);
-        let first = record.waiting.first_key_value().map(|(&start, &end)| start..end);
-        if first.as_ref() != Some(items) {
+        let known = record.items.get(items.start as usize..items.end as usize);
+        if known.is_some_and(|items| items.iter().any(|track| track.began_in.is_some())) {
+            return broken(Rule::BeginsOnce, format!("{items:?} of {job:?} was sent again"));
+        }
+        let first = record.waiting.pop_first();
+        let first = first.map(|(start, (end, weight))| (start..end, weight));
+        let Some((_, weight)) = first.as_ref().filter(|(first, _)| first == items) else {
             let detail = format!("{items:?} of {job:?} was sent when {first:?} was next");
             return broken(Rule::InputOrder, detail);
-        }
-        record.waiting.pop_first();
+        };
         record.overtaken_by.clear();
         for item in items.clone() {
             record.items[item as usize].place = Place::With(to);
@@ -144,12 +150,16 @@ impl Ledger {
             }
             record.overtaken_by.push(job);
         }
-        Ok(())
+        Ok(*weight)
     }
 
-    /// A process really begins an item.
+    /// A process really begins an item, which must be with it and no other.
     pub(super) fn begins(&mut self, job: JobId, item: Item, in_: Serial) -> Result<(), Broken> {
         let track = &mut self.record(job).items[item as usize];
+        if track.place != Place::With(in_) {
+            let detail = format!("item {item} of {job:?} began in {in_:?}, but is {track:?}");
+            return broken(Rule::BeginsOnce, detail);
+        }
         if let Some(before) = track.began_in.replace(in_) {
             let detail = format!("item {item} of {job:?} began in {before:?} and in {in_:?}");
             return broken(Rule::BeginsOnce, detail);
@@ -178,9 +188,9 @@ impl Ledger {
         Ok(())
     }
 
-    /// Items that had not begun when their process ended wait again, before
-    /// all that comes after them in the input.
-    pub(super) fn come_back(&mut self, job: JobId, items: &Items) {
+    /// Items that had not begun when their process ended or was asked for them wait
+    /// again, before all that comes after them in the input.
+    pub(super) fn come_back(&mut self, job: JobId, items: &Items, weight: u32) {
         if items.is_empty() || !self.is_live(job) {
             return;
         }
@@ -188,7 +198,7 @@ impl Ledger {
         for item in items.clone() {
             record.items[item as usize].place = Place::Waiting;
         }
-        record.wait_for(items);
+        record.wait_for(items, weight);
     }
 
     /// At the end of everything: whether each item of a job that was done is
@@ -210,11 +220,11 @@ impl Ledger {
 }
 
 impl Record {
-    fn wait_for(&mut self, items: &Items) {
+    fn wait_for(&mut self, items: &Items, weight: u32) {
         if self.waiting.is_empty() {
             self.overtaken_by.clear();
         }
-        self.waiting.insert(items.start, items.end);
+        self.waiting.insert(items.start, (items.end, weight));
     }
 
     fn close_if_done(&mut self) {

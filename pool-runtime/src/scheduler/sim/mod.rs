@@ -2,7 +2,8 @@
 //!
 //! A [`world::World`] plays the engine, the worker processes and the callers
 //! around one scheduler: processes that cannot start, die in the middle of
-//! anything, never report in or never leave; callers that are slow, endless or
+//! anything, never report in or never leave; recalls that cross results, deaths
+//! and other recalls; callers that are slow, endless or
 //! gone; words that come late, twice or from the dead; closing and terminating
 //! at any moment. It keeps its own account of the pool (`books`, `ledger`), and
 //! every step of the scheduler is held against it (`judge`). That it finds what
@@ -18,6 +19,7 @@ mod books;
 mod broken;
 mod caller;
 mod child;
+mod engine;
 mod glimpse;
 mod judge;
 mod ledger;
@@ -37,7 +39,7 @@ use tally::Tally;
 use world::World;
 
 /// How many lives the standard run tries, if `POOL_SIM_LIVES` does not say
-/// otherwise: about five seconds of one core in a debug build.
+/// otherwise: about eight seconds of one core in a debug build.
 const LIVES: u64 = 20_000;
 
 type Outcome = Result<(), Broken>;

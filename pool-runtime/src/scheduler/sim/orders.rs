@@ -1,11 +1,12 @@
 //! Single orders of events, written out: what each leads to.
 
 use super::super::{
-    Command, Config, Event, FRUITLESS_LIVES, JobFailure, KillReason, Scheduler, Verdict,
+    Command, Config, DEPTH, Event, FRUITLESS_LIVES, JobFailure, KillReason, Scheduler, Verdict,
 };
 use crate::ids::{Item, Items, JobId, Moment, Slot, Worker};
 
 const JOB: JobId = JobId(7);
+const OTHER: JobId = JobId(8);
 const START_TIMEOUT: Moment = Moment::from_secs(10);
 const STOP_GRACE: Moment = Moment::from_secs(1);
 
@@ -13,20 +14,32 @@ fn worker(slot: usize, incarnation: u64) -> Worker {
     Worker { slot: Slot(slot), incarnation }
 }
 
-fn began(worker: Worker, item: Item) -> Event {
-    Event::ItemBegan { worker, job: JOB, item }
+fn finished(worker: Worker, items: Items) -> Event {
+    Event::ItemsFinished { worker, job: JOB, items }
 }
 
-fn finished(worker: Worker, item: Item) -> Event {
-    Event::ItemFinished { worker, job: JOB, item }
+/// A death inside an item.
+fn crashed(worker: Worker) -> Event {
+    Event::WorkerExited { worker, begun: true }
 }
 
+/// A death outside all items.
 fn exited(worker: Worker) -> Event {
-    Event::WorkerExited { worker }
+    Event::WorkerExited { worker, begun: false }
 }
 
+fn opened(job: JobId) -> Event {
+    Event::JobOpened { job }
+}
+
+/// A chunk that travels alone.
 fn queued(items: Items) -> Event {
-    Event::ItemsQueued { job: JOB, items }
+    Event::ItemsQueued { job: JOB, items, weight: DEPTH }
+}
+
+/// A chunk beside which there is room.
+fn light(job: JobId, items: Items) -> Event {
+    Event::ItemsQueued { job, items, weight: 1 }
 }
 
 fn start(worker: Worker) -> Command {
@@ -35,6 +48,14 @@ fn start(worker: Worker) -> Command {
 
 fn send(worker: Worker, items: Items) -> Command {
     Command::Send { worker, job: JOB, items }
+}
+
+fn recall(worker: Worker) -> Command {
+    Command::Recall { worker }
+}
+
+fn answered(worker: Worker, begun: bool) -> Event {
+    Event::Recalled { worker, begun }
 }
 
 fn kill(worker: Worker, why: KillReason) -> Command {
@@ -70,7 +91,7 @@ impl Pool {
     fn at_work(workers: usize) -> Self {
         let mut pool = Pool::of(workers);
         pool.commands();
-        pool.news(Event::JobOpened { job: JOB });
+        pool.news(opened(JOB));
         for slot in 0..workers {
             pool.news(Event::WorkerReady { worker: worker(slot, 1) });
         }
@@ -111,7 +132,7 @@ impl Pool {
 fn workers_start_at_once_and_are_sent_a_chunk_when_ready() {
     let mut pool = Pool::of(2);
     assert_eq!(pool.commands(), [start(worker(0, 1)), start(worker(1, 1))]);
-    assert_eq!(pool.news(Event::JobOpened { job: JOB }), []);
+    assert_eq!(pool.news(opened(JOB)), []);
     assert_eq!(pool.news(queued(0..3)), []);
     let ready = Event::WorkerReady { worker: worker(1, 1) };
     assert_eq!(pool.news(ready), [send(worker(1, 1), 0..3)]);
@@ -121,9 +142,9 @@ fn workers_start_at_once_and_are_sent_a_chunk_when_ready() {
 fn a_death_in_an_item_fails_it_and_sends_the_others_again() {
     let (dies, other) = (worker(0, 1), worker(1, 1));
     let mut pool = Pool::at_work(2);
-    pool.all_news([queued(0..4), began(dies, 0), finished(dies, 0), began(dies, 1)]);
+    pool.all_news([queued(0..4), finished(dies, 0..1)]);
     let after = [fail(dies, 1), start(worker(0, 2)), send(other, 2..4)];
-    assert_eq!(pool.news(exited(dies)), after);
+    assert_eq!(pool.news(crashed(dies)), after);
 }
 
 #[test]
@@ -133,7 +154,7 @@ fn a_death_outside_an_item_fails_none() {
     pool.all_news([queued(0..4)]);
     assert_eq!(pool.news(exited(dies)), [start(worker(0, 2)), send(other, 0..4)]);
 
-    pool.all_news([began(other, 0), finished(other, 0)]);
+    pool.all_news([finished(other, 0..1)]);
     assert_eq!(pool.news(exited(other)), [start(worker(1, 2))]);
     let ready = Event::WorkerReady { worker: worker(0, 2) };
     assert_eq!(pool.news(ready), [send(worker(0, 2), 1..4)]);
@@ -150,16 +171,69 @@ fn items_keep_their_order_when_the_later_ones_come_back_last() {
 }
 
 #[test]
+fn chunks_go_to_the_worker_that_has_the_least_while_there_is_room() {
+    let (first, second) = (worker(0, 1), worker(1, 1));
+    let mut pool = Pool::at_work(2);
+    assert_eq!(pool.news(queued(0..1)), [send(first, 0..1)]);
+    assert_eq!(pool.news(light(JOB, 1..2)), [send(second, 1..2)]);
+    assert_eq!(pool.news(queued(2..3)), [send(second, 2..3)]);
+    assert_eq!(pool.news(light(JOB, 3..4)), []);
+    assert_eq!(pool.news(finished(second, 1..2)), []);
+    assert_eq!(pool.news(finished(first, 0..1)), [send(first, 3..4)]);
+}
+
+#[test]
+fn an_idle_worker_gets_what_another_has_not_begun() {
+    let (busy, idle) = (worker(0, 1), worker(1, 1));
+    let mut pool = Pool::at_work(2);
+    pool.all_news((0..6).map(|item| light(JOB, item..item + 1)));
+    pool.all_news([finished(idle, 1..2), finished(idle, 3..4)]);
+    assert_eq!(pool.news(finished(idle, 5..6)), [recall(busy)]);
+    // It had finished the first chunk and is at the second.
+    assert_eq!(pool.news(finished(busy, 0..1)), []);
+    assert_eq!(pool.news(answered(busy, true)), [send(idle, 4..5)]);
+    // Both may be at what they have.
+    assert_eq!(pool.news(finished(idle, 4..5)), []);
+}
+
+#[test]
+fn nothing_is_sent_before_a_recall_is_answered_or_the_worker_is_gone() {
+    let (busy, idle) = (worker(0, 1), worker(1, 1));
+    let mut pool = Pool::at_work(2);
+    pool.all_news((0..4).map(|item| light(JOB, item..item + 1)));
+    pool.all_news([finished(idle, 1..2)]);
+    assert_eq!(pool.news(finished(idle, 3..4)), [recall(busy)]);
+    assert_eq!(pool.news(light(JOB, 4..5)), []);
+    let after = [fail(busy, 0), start(worker(0, 2)), send(idle, 2..3), send(idle, 4..5)];
+    assert_eq!(pool.news(crashed(busy)), after);
+    pool.no_news(answered(busy, true));
+}
+
+#[test]
+fn a_dropped_job_takes_a_worker_with_it_only_if_that_is_at_it() {
+    let (at_it, behind) = (worker(0, 1), worker(1, 1));
+    let mut pool = Pool::at_work(2);
+    pool.all_news([opened(OTHER), light(JOB, 0..1), light(OTHER, 0..1)]);
+    pool.all_news([light(OTHER, 1..2), light(JOB, 1..2)]);
+    let recalls = [recall(at_it), recall(behind)];
+    assert_eq!(pool.news(Event::JobDropped { job: JOB }), recalls);
+    assert_eq!(pool.news(answered(at_it, true)), [kill(at_it, KillReason::JobDropped)]);
+    let sent = Command::Send { worker: behind, job: OTHER, items: 1..2 };
+    assert_eq!(pool.news(answered(behind, true)), [sent]);
+}
+
+#[test]
 fn a_result_that_crosses_the_kill_is_ignored() {
     let doomed = worker(0, 1);
     let mut pool = Pool::at_work(1);
-    pool.all_news([queued(0..2), began(doomed, 0)]);
-    let drop = Event::JobDropped { job: JOB };
-    assert_eq!(pool.news(drop), [kill(doomed, KillReason::JobDropped)]);
-    pool.no_news(finished(doomed, 0));
-    pool.no_news(began(doomed, 1));
-    assert_eq!(pool.news(exited(doomed)), [start(worker(0, 2))]);
-    pool.no_news(exited(doomed));
+    pool.all_news([queued(0..3)]);
+    assert_eq!(pool.news(Event::JobDropped { job: JOB }), [recall(doomed)]);
+    assert_eq!(pool.news(finished(doomed, 0..1)), []);
+    assert_eq!(pool.news(answered(doomed, true)), [kill(doomed, KillReason::JobDropped)]);
+    pool.no_news(finished(doomed, 1..2));
+    pool.no_news(answered(doomed, true));
+    assert_eq!(pool.news(crashed(doomed)), [start(worker(0, 2))]);
+    pool.no_news(crashed(doomed));
 }
 
 #[test]
@@ -168,14 +242,15 @@ fn words_are_news_only_from_the_present_life() {
     let mut pool = Pool::at_work(1);
     pool.all_news([exited(gone)]);
     pool.no_news(Event::WorkerReady { worker: gone });
-    pool.all_news([Event::WorkerReady { worker: present }, queued(0..1)]);
-    pool.no_news(began(gone, 0));
-    pool.all_news([began(present, 0)]);
-    pool.no_news(began(present, 0));
-    pool.no_news(finished(gone, 0));
-    pool.no_news(exited(gone));
-    pool.all_news([finished(present, 0)]);
-    pool.no_news(finished(present, 0));
+    pool.all_news([Event::WorkerReady { worker: present }, queued(0..3)]);
+    pool.no_news(finished(gone, 0..1));
+    pool.no_news(crashed(gone));
+    pool.all_news([finished(present, 0..1)]);
+    for items in [0..1, 0..2, 2..3, 1..4, 1..1] {
+        pool.no_news(finished(present, items));
+    }
+    pool.all_news([finished(present, 1..3)]);
+    pool.no_news(finished(present, 1..3));
 }
 
 #[test]
@@ -183,7 +258,7 @@ fn the_end_of_a_job_is_news_once() {
     let mut pool = Pool::at_work(1);
     pool.all_news([queued(0..1), Event::JobEnded { job: JOB }]);
     pool.no_news(Event::JobEnded { job: JOB });
-    pool.all_news([began(worker(0, 1), 0), finished(worker(0, 1), 0)]);
+    pool.all_news([finished(worker(0, 1), 0..1)]);
     pool.no_news(Event::JobDropped { job: JOB });
 }
 
@@ -191,7 +266,7 @@ fn the_end_of_a_job_is_news_once() {
 fn a_slot_is_given_up_when_nothing_begins_in_it_and_tried_for_a_new_job() {
     let mut pool = Pool::of(1);
     pool.commands();
-    pool.news(Event::JobOpened { job: JOB });
+    pool.news(opened(JOB));
     for life in 1..FRUITLESS_LIVES.into() {
         let failed = Event::StartFailed { worker: worker(0, life) };
         assert_eq!(pool.news(failed), [start(worker(0, life + 1))]);
@@ -199,14 +274,13 @@ fn a_slot_is_given_up_when_nothing_begins_in_it_and_tried_for_a_new_job() {
     let last = u64::from(FRUITLESS_LIVES);
     let failed = Event::StartFailed { worker: worker(0, last) };
     assert_eq!(pool.news(failed), [Command::FailJob { job: JOB, why: JobFailure::NoWorkers }]);
-    let opened = Event::JobOpened { job: JobId(8) };
-    assert_eq!(pool.news(opened), [start(worker(0, last + 1))]);
+    assert_eq!(pool.news(opened(OTHER)), [start(worker(0, last + 1))]);
 }
 
 #[test]
 fn a_life_in_which_an_item_began_is_not_held_against_its_slot() {
     let mut pool = Pool::at_work(1);
-    pool.all_news([queued(0..2), began(worker(0, 1), 0), finished(worker(0, 1), 0)]);
+    pool.all_news([queued(0..2), finished(worker(0, 1), 0..1)]);
     for life in 1..=FRUITLESS_LIVES.into() {
         assert_eq!(pool.news(exited(worker(0, life))), [start(worker(0, life + 1))]);
     }
@@ -242,10 +316,9 @@ fn a_closed_pool_says_goodbye_when_the_last_item_is_done() {
     pool.all_news([queued(0..1), queued(1..2)]);
     assert_eq!(pool.news(Event::Close), []);
     pool.no_news(Event::Close);
-    pool.all_news([began(only, 0)]);
-    assert_eq!(pool.news(finished(only, 0)), [send(only, 1..2)]);
-    pool.all_news([Event::JobEnded { job: JOB }, began(only, 1)]);
-    assert_eq!(pool.news(finished(only, 1)), [Command::Stop { worker: only }]);
+    assert_eq!(pool.news(finished(only, 0..1)), [send(only, 1..2)]);
+    pool.all_news([Event::JobEnded { job: JOB }]);
+    assert_eq!(pool.news(finished(only, 1..2)), [Command::Stop { worker: only }]);
     assert!(!pool.scheduler.is_finished());
     assert_eq!(pool.later(STOP_GRACE), [kill(only, KillReason::StopGrace)]);
     assert_eq!(pool.news(exited(only)), []);
@@ -262,7 +335,7 @@ fn a_pool_of_one_life_fails_its_job_when_that_life_ends() {
         replace: false,
     });
     assert_eq!(pool.commands(), [start(only)]);
-    pool.all_news([Event::JobOpened { job: JOB }, queued(0..1)]);
+    pool.all_news([opened(JOB), queued(0..1)]);
     let fails = [Command::FailJob { job: JOB, why: JobFailure::NoWorkers }];
     assert_eq!(pool.news(exited(only)), fails);
 }

@@ -6,7 +6,7 @@ use super::caller::Stage;
 use super::plan::Trouble;
 use super::tally::Happening;
 use super::world::World;
-use crate::ids::JobId;
+use crate::ids::{Items, JobId};
 
 impl World {
     /// Something bad happens, if there is somebody to whom it can.
@@ -20,6 +20,23 @@ impl World {
             Trouble::GoneJob => self.gone_job(),
             Trouble::Again => self.again(),
         }
+    }
+
+    /// What can happen before a recall is answered: a death, or what is no news.
+    pub(super) fn trouble_in_between(&mut self) -> Result<(), Broken> {
+        let happened = match self.rng.pick(&self.plan.kinds) {
+            Trouble::Departure => false,
+            Trouble::Death => self.death(),
+            Trouble::Repeat => self.repeat()?,
+            Trouble::StaleName => self.stale_name()?,
+            Trouble::Nonsense => self.nonsense()?,
+            Trouble::GoneJob => self.gone_job()?,
+            Trouble::Again => self.again()?,
+        };
+        if happened {
+            self.tally.count(Happening::TroubleBeforeAnswer);
+        }
+        Ok(())
     }
 
     /// Nothing is heard of a death before all is heard that was said.
@@ -47,8 +64,7 @@ impl World {
             Stage::Outside | Stage::Leaving | Stage::Away => return Ok(false),
         };
         self.tally.count(happening);
-        let runs = |held: &super::books::Held| held.job == caller.job && held.begun;
-        if self.books.posts().any(|post| post.held.as_ref().is_some_and(runs)) {
+        if self.children.iter().flatten().any(|child| child.runs(caller.job)) {
             self.tally.count(Happening::CallerLeftWithItemRunning);
         }
         self.drop_job(index)?;
@@ -76,16 +92,20 @@ impl World {
             return Ok(false);
         }
         let worker = past[self.rng.index(gone)];
-        let held = post.and_then(|post| post.held.as_ref());
-        let (event, happening) = match held {
-            _ if self.rng.percent(20) => (Event::WorkerExited { worker }, Happening::StaleExit),
+        let front = post.and_then(|post| post.held.front());
+        let begun = self.rng.percent(50);
+        let (event, happening) = match front {
+            _ if self.rng.percent(20) => {
+                (Event::WorkerExited { worker, begun }, Happening::StaleExit)
+            }
             _ if self.rng.percent(10) => (Event::StartFailed { worker }, Happening::StaleExit),
-            Some(held) => {
-                let (job, item) = (held.job, held.items.start);
-                match held.begun {
-                    true => (Event::ItemFinished { worker, job, item }, Happening::StaleFinished),
-                    false => (Event::ItemBegan { worker, job, item }, Happening::StaleBegan),
-                }
+            _ if self.rng.percent(20) => {
+                (Event::Recalled { worker, begun }, Happening::StaleAnswer)
+            }
+            Some(front) => {
+                let (job, start) = (front.job, front.items.start);
+                let items = start..self.rng.between(start + 1, front.items.end);
+                (Event::ItemsFinished { worker, job, items }, Happening::StaleFinished)
             }
             None => (Event::WorkerReady { worker }, Happening::StaleReady),
         };
@@ -93,28 +113,40 @@ impl World {
     }
 
     /// The present process says what cannot be: mostly right, but of the wrong
-    /// job, of the wrong item, or at the wrong time.
+    /// job, of the wrong items, or at the wrong time.
     fn nonsense(&mut self) -> Result<bool, Broken> {
         let slot = self.rng.index(self.books.places.len());
         let Some(post) = &self.books.places[slot].post else {
             return Ok(false);
         };
         let worker = post.name;
-        let (job, item) = match &post.held {
-            Some(held) => (held.job, held.items.start),
-            None => (JobId(self.rng.below(6)), self.rng.below(9)),
+        if self.rng.percent(15) {
+            let begun = self.rng.percent(50);
+            let answer = Event::Recalled { worker, begun };
+            return self.tell_no_news(answer, Happening::UnaskedAnswer);
+        }
+        if post.ready && self.rng.percent(25) {
+            let ready = Event::WorkerReady { worker };
+            return self.tell_no_news(ready, Happening::NonsenseOfPresentWorker);
+        }
+        // Mostly of its first chunk, else of one that it cannot have begun.
+        let nth = if self.rng.percent(80) { 0 } else { post.held.len() / 2 };
+        let (job, Items { start, end }) = match post.held.get(nth) {
+            Some(held) => (held.job, held.items.clone()),
+            None => (JobId(self.rng.below(6)), 3..5),
         };
-        let (job, item) = match self.rng.below(4) {
-            0 => (JobId(job.0 ^ 1), item),
-            1 => (job, item + 1),
-            2 => (job, item.saturating_sub(1)),
-            _ => (job, item),
+        let before = start.saturating_sub(1);
+        let (job, items) = match self.rng.below(8) {
+            0 => (JobId(job.0 ^ 1), start..end),
+            1 => (job, start + 1..end + 1),
+            2 => (job, start + 1..end),
+            3 => (job, before..end),
+            4 => (job, before..start),
+            5 => (job, start..end + self.rng.between(1, 5)),
+            6 => (job, start..before),
+            _ => (job, start..start),
         };
-        let event = match self.rng.below(4) {
-            0 if post.ready => Event::WorkerReady { worker },
-            1 => Event::ItemBegan { worker, job, item },
-            _ => Event::ItemFinished { worker, job, item },
-        };
+        let event = Event::ItemsFinished { worker, job, items };
         self.tell_no_news(event, Happening::NonsenseOfPresentWorker)
     }
 
@@ -134,7 +166,10 @@ impl World {
     /// A caller says something of a job that the scheduler has forgotten.
     pub(super) fn talk_of_gone_job(&mut self, job: JobId) -> Result<(), Broken> {
         let event = match self.rng.below(3) {
-            0 => Event::ItemsQueued { job, items: self.callers[job.0 as usize].late_items() },
+            0 => {
+                let items = self.callers[job.0 as usize].late_items();
+                Event::ItemsQueued { job, items, weight: 1 }
+            }
             1 => Event::JobEnded { job },
             _ => Event::JobDropped { job },
         };

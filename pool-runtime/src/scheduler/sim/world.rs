@@ -1,22 +1,21 @@
 //! The engine, the processes and the callers around one scheduler, all of them
 //! played from one seed.
 //!
-//! The world keeps the engine's rules: commands are carried out before the next
-//! event, and an exit is reported only when all that the process said has been.
-//! All else comes in any order. When faults are over, every run must come to
+//! The world keeps the engine's rules (see `engine`). All else comes in any order. When faults are over, every run must come to
 //! its end within a bounded number of steps.
 
-use super::super::{Command, Event, JobFailure, KillReason, Mode, Mutation, Scheduler, Verdict};
+use std::collections::VecDeque;
+
+use super::super::{Command, Event, Mode, Mutation, Scheduler};
 use super::books::Books;
 use super::broken::{Broken, Rule, broken};
 use super::caller::{Caller, Stage, Wish};
-use super::child::{Child, Said};
-use super::glimpse::Glimpse;
+use super::child::Child;
 use super::ledger::Fate;
 use super::plan::Plan;
 use super::rng::Rng;
 use super::tally::{Happening, Tally};
-use crate::ids::{JobId, Moment, Slot};
+use crate::ids::Moment;
 
 /// Steps that a run may take after faults are over.
 const LAST_STEPS: u64 = 20_000;
@@ -32,6 +31,10 @@ pub(super) struct World {
     pub(super) past: Vec<Event>,
     pub(super) now: Moment,
     pub(super) tally: Tally,
+    /// Commands that are not carried out, in order.
+    pub(super) pending: VecDeque<Command>,
+    /// Jobs that were dropped in this step.
+    pub(super) drops: usize,
     step: u64,
     trace: Option<Vec<String>>,
 }
@@ -42,7 +45,7 @@ impl World {
         let (plan, callers) = Plan::draw(&mut rng);
         let now = Moment::from_millis(rng.below(1000));
         let mut scheduler = Scheduler::new(plan.config.clone(), now);
-        scheduler.mutation = mutation;
+        (scheduler.mutation, scheduler.slots.mutation) = (mutation, mutation);
         World {
             rng,
             books: Books::new(plan.config.clone()),
@@ -53,6 +56,8 @@ impl World {
             past: Vec::new(),
             now,
             tally: Tally::new(),
+            pending: VecDeque::new(),
+            drops: 0,
             step: 0,
             trace: traced.then(Vec::new),
         }
@@ -62,7 +67,7 @@ impl World {
         self.trace.unwrap_or_default()
     }
 
-    fn note(&mut self, line: impl FnOnce() -> String) {
+    pub(super) fn note(&mut self, line: impl FnOnce() -> String) {
         if let Some(trace) = &mut self.trace {
             trace.push(format!("{:>9.3} ms  {}", self.now.as_secs_f64() * 1e3, line()));
         }
@@ -74,6 +79,7 @@ impl World {
         if !self.plan.config.replace {
             self.tally.count(Happening::SingleLifePool);
         }
+        self.collect()?;
         self.carry_out()?;
         while !self.is_over() {
             self.step += 1;
@@ -95,13 +101,18 @@ impl World {
         self.scheduler.is_finished() && self.are_callers_away()
     }
 
+    /// Faults are over.
+    pub(super) fn is_calm(&self) -> bool {
+        self.step >= self.plan.calm_at
+    }
+
     fn are_callers_away(&self) -> bool {
         self.callers.iter().all(|caller| caller.stage == Stage::Away)
     }
 
     fn act(&mut self) -> Result<(), Broken> {
         self.now += Moment::from_micros(self.rng.below(500));
-        let is_calm = self.step >= self.plan.calm_at;
+        let is_calm = self.is_calm();
         if self.step == self.plan.calm_at {
             self.callers.iter_mut().for_each(Caller::run_dry);
         }
@@ -173,20 +184,10 @@ impl World {
     }
 
     fn hear(&mut self, slot: usize) -> Result<(), Broken> {
-        let child = self.children[slot].as_mut().expect("somebody speaks");
-        let worker = child.name;
-        let event = match child.hear() {
-            Some(Said::Ready) => Event::WorkerReady { worker },
-            Some(Said::Began { job, item }) => Event::ItemBegan { worker, job, item },
-            Some(Said::Finished { job, item }) => Event::ItemFinished { worker, job, item },
-            Some(Said::StartFailed) => Event::StartFailed { worker },
-            None => Event::WorkerExited { worker },
-        };
-        if matches!(event, Event::StartFailed { .. } | Event::WorkerExited { .. }) {
-            self.children[slot] = None;
-        }
-        self.past.push(event.clone());
+        let event = self.next_word(slot);
         if !self.tell(event)? {
+            let is_killed = self.books.post(slot).killed.is_some();
+            assert!(is_killed, "a process that lives tells nothing that is no news");
             self.tally.count(Happening::NewsAfterKill);
         }
         Ok(())
@@ -213,11 +214,11 @@ impl World {
         match caller.act(&mut self.rng, hungry) {
             None => {}
             Some(Wish::Open) => self.open(index)?,
-            Some(Wish::Queue(items)) => {
+            Some(Wish::Queue(items, weight)) => {
                 if caller.is_window_full() {
                     self.tally.count(Happening::WindowWasFull);
                 }
-                self.tell(Event::ItemsQueued { job, items })?;
+                self.tell(Event::ItemsQueued { job, items, weight })?;
             }
             Some(Wish::End) => {
                 caller.stage = Stage::Taking;
@@ -278,139 +279,13 @@ impl World {
         });
         self.now = now;
         self.note(|| "expire".into());
+        let overdue = self.scheduler.overdue(now);
+        if !self.books.are_overdue(&overdue, now) {
+            return broken(Rule::Deadlines, format!("{overdue:?} are said to be overdue"));
+        }
         self.scheduler.expire(now);
         self.books.expire(now);
+        self.collect()?;
         self.carry_out()
-    }
-
-    /// Tells the scheduler an event and watches what comes of it; says whether
-    /// it was news.
-    pub(super) fn tell(&mut self, event: Event) -> Result<bool, Broken> {
-        self.tally.events += 1;
-        let workers = self.children.len();
-        let is_news = self.books.is_news(&event);
-        let before = (!is_news).then(|| Glimpse::of(&self.scheduler, workers));
-        self.note(|| format!("{event:?}{}", if is_news { "" } else { "  (no news)" }));
-        let verdict = self.scheduler.note(event.clone());
-        if (verdict == Verdict::Accepted) != is_news {
-            let detail = format!("{event:?} was {verdict:?}, news: {is_news}");
-            return broken(Rule::OnlyNewsCounts, detail);
-        }
-        if let Some(before) = before {
-            self.scheduler.decide(self.now);
-            let after = Glimpse::of(&self.scheduler, workers);
-            let command = self.scheduler.poll_command();
-            if before != after || command.is_some() {
-                let detail = format!("{event:?} led to {command:?} and {before:?} to {after:?}");
-                return broken(Rule::OnlyNewsCounts, detail);
-            }
-            return Ok(false);
-        }
-        self.books.enter(&event)?;
-        if let Event::ItemFinished { job, item, .. } = event {
-            self.caller(job).arrive(item, false)?;
-            self.perhaps_over(job)?;
-        }
-        self.scheduler.decide(self.now);
-        self.carry_out()?;
-        Ok(true)
-    }
-
-    /// Now and then the outcome of an item is one that ends its job, which the
-    /// scheduler learns in the same moment.
-    fn perhaps_over(&mut self, job: JobId) -> Result<(), Broken> {
-        let over = Event::JobDropped { job };
-        if !self.books.is_news(&over) || !self.rng.percent(5) {
-            return Ok(());
-        }
-        self.tally.count(Happening::OverByAnOutcome);
-        self.caller(job).stage = Stage::Leaving;
-        self.caller(job).left = true;
-        self.note(|| format!("{over:?} in the same moment"));
-        let verdict = self.scheduler.note(over.clone());
-        assert_eq!(verdict, Verdict::Accepted, "the books say that it is news");
-        self.books.enter(&over)
-    }
-
-    fn caller(&mut self, job: JobId) -> &mut Caller {
-        &mut self.callers[job.0 as usize]
-    }
-
-    /// Carries out all commands, each checked, then looks at the whole.
-    fn carry_out(&mut self) -> Result<(), Broken> {
-        let bound = 4 * self.children.len() + self.callers.len();
-        let mut count = 0;
-        while let Some(command) = self.scheduler.poll_command() {
-            self.note(|| format!("    {command:?}"));
-            count += 1;
-            if count > bound {
-                return broken(Rule::Progress, format!("more than {bound} commands in a step"));
-            }
-            self.books.obey(&command, self.now)?;
-            self.carry_out_one(command)?;
-        }
-        self.tally.commands += count as u64;
-        self.books.check(&self.scheduler)?;
-        for caller in &self.callers {
-            if self.books.ledger.is_live(caller.job) {
-                caller.check(self.books.ledger.unsettled(caller.job))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn carry_out_one(&mut self, command: Command) -> Result<(), Broken> {
-        let happening = match command {
-            Command::Start { worker } => {
-                let (child, happening) = self.start(worker.slot.0);
-                let before = self.children[worker.slot.0].replace(child);
-                assert!(before.is_none(), "the books forbid two processes in a slot");
-                happening
-            }
-            Command::Send { worker, job, items } => self.child(worker.slot).receive(job, items),
-            Command::Stop { worker } => {
-                self.child(worker.slot).goodbye();
-                None
-            }
-            Command::Kill { worker, why } => {
-                match why {
-                    KillReason::StartTimeout => self.tally.count(Happening::NeverReportedIn),
-                    KillReason::StopGrace => self.tally.count(Happening::NeverLeft),
-                    KillReason::JobDropped | KillReason::Terminated => {}
-                }
-                self.child(worker.slot).kill()
-            }
-            Command::FailItem { job, item, .. } => {
-                self.caller(job).arrive(item, true)?;
-                None
-            }
-            Command::FailJob { job, why } => {
-                self.caller(job).stage = Stage::Leaving;
-                match (why, self.plan.config.replace) {
-                    (JobFailure::Terminated, _) => None,
-                    (JobFailure::NoWorkers, true) => Some(Happening::NoWorkersLeft),
-                    (JobFailure::NoWorkers, false) => Some(Happening::SingleLifePoolDied),
-                }
-            }
-        };
-        if let Some(happening) = happening {
-            self.tally.count(happening);
-        }
-        Ok(())
-    }
-
-    fn child(&mut self, slot: Slot) -> &mut Child {
-        self.children[slot.0].as_mut().expect("the books know of a process")
-    }
-
-    fn start(&mut self, slot: usize) -> (Child, Option<Happening>) {
-        let post = self.books.post(slot);
-        let is_calm = self.step >= self.plan.calm_at;
-        let mut befalls = |chance: u64| self.rng.percent(chance) && !is_calm;
-        if befalls(self.plan.stillborn) {
-            return (Child::stillborn(post.serial, post.name), Some(Happening::StartFailed));
-        }
-        let (mute, clingy) = (befalls(self.plan.mute), befalls(self.plan.clingy));
-        (Child::new(post.serial, post.name, mute, clingy), None)
     }
 }
