@@ -37,20 +37,6 @@ impl Poller {
         Ok(epoll::add(&self.epoll, fd, EventData::new_u64(token), EventFlags::IN)?)
     }
 
-    /// Whether to report `fd` also while it is writable.
-    pub(crate) fn want_writable(
-        &self,
-        fd: BorrowedFd<'_>,
-        token: u64,
-        wanted: bool,
-    ) -> io::Result<()> {
-        let flags = match wanted {
-            true => EventFlags::IN | EventFlags::OUT,
-            false => EventFlags::IN,
-        };
-        Ok(epoll::modify(&self.epoll, fd, EventData::new_u64(token), flags)?)
-    }
-
     /// Ends reports of a descriptor that stays open.
     pub(crate) fn remove(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
         Ok(epoll::delete(&self.epoll, fd)?)

@@ -139,7 +139,10 @@ impl Core {
     fn fail_item(&mut self, worker: Worker, id: JobId, item: Item) {
         let obituary = self.obituaries[worker.slot.0].as_ref().expect("the worker has died");
         assert_eq!(obituary.worker, worker, "the worker that died last in its slot");
-        let job = &self.jobs[&id];
+        // Behind a recall, which may have brought the end of the job.
+        let Some(job) = self.jobs.get(&id) else {
+            return;
+        };
         let error = obituary.of_item(job.task.name, job.named(item));
         self.settle(id, Arrival::Failed(item, error));
         self.scheduler.decide(self.now());
