@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{ALIGN, Corrupt, FAR, HEADER, Header, Lane, Position, next_lap, place};
+use super::{ALIGN, Corrupt, HEADER, Header, Lane, Position, next_lap, place};
 
 /// A frame to be sent: its header, and a body in two pieces.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +34,12 @@ impl<L: Lane> Producer<L> {
         Producer { lane, tail: 0, head: 0, jump: None }
     }
 
+    /// The producer of a ring that is empty, at this position.
+    #[cfg(test)]
+    pub(crate) fn at(lane: L, position: u64) -> Self {
+        Producer { tail: position, head: position, ..Producer::new(lane) }
+    }
+
     pub(crate) fn lane(&self) -> &L {
         &self.lane
     }
@@ -46,7 +52,7 @@ impl<L: Lane> Producer<L> {
             return self.send_piece(message, whole, sent);
         }
         assert_eq!(*sent, 0, "a frame that fits is sent at once");
-        if place(self.tail, self.lane.capacity()) as u64 >= FAR {
+        if place(self.tail, self.lane.capacity()) as u64 >= self.lane.far() {
             self.look()?;
             self.jump_if_free(whole);
         }
@@ -83,17 +89,18 @@ impl<L: Lane> Producer<L> {
     }
 
     fn room(&self) -> u64 {
-        self.lane.capacity() - (self.tail - self.head)
+        self.lane.capacity() - self.tail.wrapping_sub(self.head)
     }
 
     /// Looks how far the consumer is.
     fn look(&mut self) -> Result<(), Corrupt> {
         let head = self.lane.head().load(Ordering::Acquire);
-        if head < self.head || head > self.tail || !head.is_multiple_of(ALIGN as u64) {
+        let behind = self.tail.wrapping_sub(head);
+        if behind > self.tail.wrapping_sub(self.head) || !head.is_multiple_of(ALIGN as u64) {
             return Err(Corrupt);
         }
         self.head = head;
-        if self.jump.is_some_and(|jump| head > jump) {
+        if self.jump.is_some_and(|jump| behind < self.tail.wrapping_sub(jump)) {
             self.jump = None;
         }
         Ok(())
@@ -131,12 +138,12 @@ impl<L: Lane> Producer<L> {
             let padding = usize::try_from(until - low).expect("less than the alignment");
             self.copy(low - from, &[0; ALIGN][..padding]);
         }
-        self.tail += until - from;
+        self.tail = self.tail.wrapping_add(until - from);
         self.lane.tail().store(self.tail, Ordering::Release);
     }
 
     fn copy(&self, offset: u64, bytes: &[u8]) {
-        self.lane.write(place(self.tail + offset, self.lane.capacity()), bytes);
+        self.lane.write(place(self.tail.wrapping_add(offset), self.lane.capacity()), bytes);
     }
 }
 
