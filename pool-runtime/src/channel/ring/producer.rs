@@ -107,12 +107,15 @@ impl<L: Lane> Producer<L> {
     }
 
     /// Goes on at the start of the area, if `needed` bytes are free there. They are
-    /// if the consumer is on the same lap and has that many behind it.
+    /// if the consumer is on the same lap and has that many behind it. What it has
+    /// behind it is all the room there is after the jump: it must have come far too,
+    /// or a producer that is ahead of it would wait for crumbs beside an empty ring.
     fn jump_if_free(&mut self, needed: u64) {
         let capacity = self.lane.capacity();
         let next = next_lap(self.tail, capacity);
         let same_lap = next_lap(self.head, capacity) == next;
-        if !same_lap || self.jump.is_some() || (place(self.head, capacity) as u64) < needed {
+        let free = place(self.head, capacity) as u64;
+        if !same_lap || self.jump.is_some() || free < needed.max(self.lane.far()) {
             return;
         }
         self.lane.jump().store(self.tail, Ordering::Relaxed);
