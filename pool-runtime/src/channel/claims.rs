@@ -2,53 +2,73 @@
 //!
 //! Chunks are sent ahead, and the program may want back what the worker has not
 //! begun. So a worker *claims* a chunk before it begins it, and the program
-//! *recalls* all that is not claimed. Both are one compare-and-swap of one word,
-//! so of a claim and a recall one is first, and both sides know which:
+//! *recalls* all that is not claimed. Both are one atomic step on one word, so of
+//! a claim and a recall one is first, and both sides know which:
 //!
 //! ```text
-//!   word = claims so far (40 bits) | recalls so far (24 bits)
-//!   worker:   (c, r) -> (c + 1, r)   only if r recalls were read in the stream
-//!   program:  (c, r) -> (c, r + 1)   and then r + 1 is written into the stream
+//!   word = recalls so far (24 bits) | claims so far (40 bits)
+//!   worker:   (r, c) -> (r, c + 1)   only if r recalls were read in the stream
+//!   program:  (r, c) -> (r + 1, c)   and then r + 1 is written into the stream
 //! ```
 //!
 //! After a recall no claim succeeds until the worker has read that recall in
 //! the stream of requests; every chunk before that is void. The program knows by
 //! `c` what was claimed: the worker claims in order.
+//!
+//! Recalls are the upper bits, so that a recall is an addition: it succeeds at the
+//! first try, whatever a worker that is out of its mind stores there meanwhile.
+//!
+//! # Orderings
+//!
+//! A claim releases, a recall acquires: what the worker did before it claimed its
+//! latest chunk, which is to send the outcomes of those before, is there to be
+//! seen after the recall. Nothing else is read on the strength of this word.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-const RECALL_BITS: u32 = 24;
-const RECALLS: u64 = (1 << RECALL_BITS) - 1;
+const CLAIM_BITS: u32 = 40;
+const CLAIMS: u64 = (1 << CLAIM_BITS) - 1;
+const RECALLS: u64 = u64::MAX >> CLAIM_BITS;
 
-/// The worker claims the next chunk, having read so many recalls in the stream;
-/// `false` if the chunk was recalled.
-pub(super) fn claim(word: &AtomicU64, read: u64) -> bool {
-    let mut now = word.load(Ordering::Relaxed);
-    loop {
-        if now & RECALLS != read & RECALLS {
-            return false;
-        }
-        let claimed = now.wrapping_add(1 << RECALL_BITS);
-        match word.compare_exchange_weak(now, claimed, Ordering::AcqRel, Ordering::Relaxed) {
-            Ok(_) => return true,
-            Err(other) => now = other,
-        }
+/// What the word is stored in: an atomic of the processor's, or of a model checker.
+pub(super) trait Tally {
+    fn load(&self, order: Ordering) -> u64;
+    fn add(&self, value: u64, order: Ordering) -> u64;
+    /// Stores `new` in place of `now`; `false` if it was something else.
+    fn replace(&self, now: u64, new: u64, order: Ordering) -> bool;
+}
+
+impl Tally for AtomicU64 {
+    fn load(&self, order: Ordering) -> u64 {
+        AtomicU64::load(self, order)
+    }
+
+    fn add(&self, value: u64, order: Ordering) -> u64 {
+        self.fetch_add(value, order)
+    }
+
+    fn replace(&self, now: u64, new: u64, order: Ordering) -> bool {
+        self.compare_exchange(now, new, order, Ordering::Relaxed).is_ok()
     }
 }
 
-/// The program recalls whatever is not claimed; gives how many chunks were, ever,
-/// and how many recalls there have been.
-pub(super) fn recall(word: &AtomicU64) -> (u64, u64) {
-    let mut now = word.load(Ordering::Relaxed);
-    loop {
-        let recalls = now.wrapping_add(1) & RECALLS;
-        let recalled = now & !RECALLS | recalls;
-        // Acquire: the outcomes of claimed chunks before the last are there to be read.
-        match word.compare_exchange_weak(now, recalled, Ordering::AcqRel, Ordering::Relaxed) {
-            Ok(_) => return (now >> RECALL_BITS, recalls),
-            Err(other) => now = other,
-        }
+/// The worker claims the next chunk, having read so many recalls in the stream;
+/// `false` if the chunk was recalled.
+pub(super) fn claim(word: &impl Tally, read: u64) -> bool {
+    let now = word.load(Ordering::Relaxed);
+    if now >> CLAIM_BITS != read & RECALLS {
+        return false;
     }
+    let claimed = now & !CLAIMS | now.wrapping_add(1) & CLAIMS;
+    // There is one that claims, so only a recall can have come between.
+    word.replace(now, claimed, Ordering::Release)
+}
+
+/// The program recalls whatever is not claimed; gives how many chunks were, ever,
+/// and how many recalls there have been. Both are modulo the bits that they have.
+pub(super) fn recall(word: &impl Tally) -> (u64, u64) {
+    let before = word.add(1 << CLAIM_BITS, Ordering::Acquire);
+    (before & CLAIMS, (before >> CLAIM_BITS).wrapping_add(1) & RECALLS)
 }
 
 #[cfg(test)]
@@ -69,10 +89,24 @@ mod tests {
     }
 
     #[test]
-    fn recalls_wrap_around_without_touching_claims() {
-        let word = AtomicU64::new(5 << RECALL_BITS | RECALLS);
-        assert_eq!(recall(&word), (5, 0));
+    fn recalls_and_claims_wrap_around_without_touching_each_other() {
+        let word = AtomicU64::new(RECALLS << CLAIM_BITS | 5);
+        assert!(claim(&word, RECALLS));
+        assert_eq!(recall(&word), (6, 0));
         assert!(claim(&word, 0));
-        assert_eq!(recall(&word), (6, 1));
+        assert_eq!(recall(&word), (7, 1));
+        let word = AtomicU64::new(1 << CLAIM_BITS | CLAIMS);
+        assert!(claim(&word, 1) && claim(&word, 1));
+        assert_eq!(recall(&word), (1, 2));
+    }
+
+    #[test]
+    fn whatever_the_word_holds_a_recall_is_one_step() {
+        for garbage in [0, 1, CLAIMS, !CLAIMS, u64::MAX, 1 << 63] {
+            let word = AtomicU64::new(garbage);
+            let (claims, recalls) = recall(&word);
+            assert!(claims <= CLAIMS && recalls <= RECALLS);
+            assert_eq!(word.into_inner() & CLAIMS, claims);
+        }
     }
 }

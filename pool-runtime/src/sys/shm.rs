@@ -25,8 +25,9 @@ use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 
 use super::fds::above_standard;
 
-/// Bytes of the page of words.
-const WORDS: usize = 4096;
+/// Bytes of the page of words: of the largest page that there is, since only whole
+/// pages are mapped, and kernels for aarch64 have pages of 4, 16 or 64 KiB.
+const WORDS: usize = 64 << 10;
 
 /// Each word has a cache line and the one that is fetched with it for itself.
 const STRIDE: usize = 128;

@@ -21,6 +21,12 @@ impl<L: Lane> Consumer<L> {
         Consumer { lane, head: 0, tail: 0, end: 0 }
     }
 
+    /// The consumer of a ring that is empty, at this position.
+    #[cfg(test)]
+    pub(crate) fn at(lane: L, position: u64) -> Self {
+        Consumer { lane, head: position, tail: position, end: position }
+    }
+
     pub(crate) fn lane(&self) -> &L {
         &self.lane
     }
@@ -32,12 +38,13 @@ impl<L: Lane> Consumer<L> {
 
     /// The bytes that can be read on from here.
     fn available(&mut self) -> Result<u64, Corrupt> {
-        if self.head < self.end {
-            return Ok(self.end - self.head);
+        if self.head != self.end {
+            return Ok(self.come());
         }
         let capacity = self.lane.capacity();
         let tail = self.lane.tail().load(Ordering::Acquire);
-        if tail < self.tail || tail - self.head > capacity || !tail.is_multiple_of(ALIGN as u64) {
+        let (known, ahead) = (self.tail.wrapping_sub(self.head), tail.wrapping_sub(self.head));
+        if ahead < known || ahead > capacity || !tail.is_multiple_of(ALIGN as u64) {
             return Err(Corrupt);
         }
         self.tail = tail;
@@ -45,9 +52,11 @@ impl<L: Lane> Consumer<L> {
         let jump = self.lane.jump().load(Ordering::Relaxed);
         self.end = tail;
         // Position 0 is nobody's jump: it is what the word holds before the first.
-        if jump != 0 && jump >= self.head && jump < tail {
+        if jump != 0 && jump.wrapping_sub(self.head) < ahead {
             let next = next_lap(jump, capacity);
-            if !jump.is_multiple_of(ALIGN as u64) || next > tail {
+            // Behind a jump there is a frame: nobody goes round without sending anything.
+            let skipped = next.wrapping_sub(self.head);
+            if skipped >= ahead || !jump.is_multiple_of(ALIGN as u64) {
                 return Err(Corrupt);
             }
             if jump == self.head {
@@ -56,7 +65,12 @@ impl<L: Lane> Consumer<L> {
                 self.end = jump;
             }
         }
-        Ok(self.end - self.head)
+        Ok(self.come())
+    }
+
+    /// What is known to have come, up to the next jump.
+    fn come(&self) -> u64 {
+        self.end.wrapping_sub(self.head)
     }
 
     /// The header of the next frame, if one has come. What it says is there, if
@@ -76,18 +90,19 @@ impl<L: Lane> Consumer<L> {
 
     /// The place of the body of the frame that was peeked at.
     pub(crate) fn body(&self) -> usize {
-        place(self.head + HEADER as u64, self.lane.capacity())
+        place(self.head.wrapping_add(HEADER as u64), self.lane.capacity())
     }
 
-    /// Gives the room of `length` bytes back to the producer.
+    /// Gives the room of `length` bytes, a multiple of eight, back to the producer.
     pub(crate) fn release(&mut self, length: u64) {
-        assert!(length <= self.end - self.head, "only what has come is released");
-        self.head += length;
+        assert!(length <= self.come(), "only what has come is released");
+        assert!(length.is_multiple_of(ALIGN as u64), "a frame is released with its padding");
+        self.head = self.head.wrapping_add(length);
         self.lane.head().store(self.head, Ordering::Release);
     }
 
-    /// Appends what has come to `into`, at most `most` bytes, and releases it; gives
-    /// how many that were.
+    /// Appends what has come to `into`, at most `most` bytes (a multiple of eight), and
+    /// releases it; gives how many that were.
     pub(crate) fn take(&mut self, most: u64, into: &mut Vec<u8>) -> Result<u64, Corrupt> {
         let length = self.available()?.min(most);
         if length > 0 {

@@ -16,6 +16,12 @@
 //! flag and wakes; if the publisher's is, the sleeper sees the position and does
 //! not sleep. Whoever takes the flag down (`swap`) is the one that wakes, so a
 //! sleep is ended by one call at most.
+//!
+//! The flag itself carries no bytes: who is awake again looks at the position, and
+//! finds it with the ordering of the ring. It may even find the old position, woken
+//! for no reason or before the new one has come to it. Then it begins anew, with its
+//! flag and its fence, and of a publisher that has taken down the flag before, the
+//! fence was before this one.
 
 use std::sync::atomic::{AtomicU32, Ordering, fence};
 

@@ -8,8 +8,8 @@
 //!                      the consumer's          the producer's
 //! ```
 //!
-//! `head` and `tail` count bytes since the beginning and only grow; a position's
-//! place is its rest by the capacity. A frame is a header of eight bytes (a tag,
+//! `head` and `tail` count bytes since the beginning and only go forward; a
+//! position's place is its rest by the capacity. A frame is a header of eight bytes (a tag,
 //! a length), the body, and zeros up to a multiple of eight, so every body is
 //! aligned. A frame that fits into the ring is published whole, once there is
 //! room; so its consumer finds it in one piece, where it lies. A longer one is
@@ -26,6 +26,11 @@
 //!    not stored again before a `head` behind it was seen: so by 1 and 2 whoever
 //!    has a `tail` behind a jump has that jump.
 //! 4. Sleeping is on top of this, see `doorbell`.
+//!
+//! Positions are numbers modulo 2^64. A jump takes a position forward by up to a
+//! whole lap, so the end of the numbers is nearer than what is sent would have it:
+//! a ring that jumps every few microseconds is there in months. So one position is
+//! told from another only by how far both are from a third.
 //!
 //! Each side keeps its own position in memory of its own and only publishes it.
 //! What it loads of the other's is checked against it, once, and then used from
@@ -85,6 +90,10 @@ pub(crate) trait Lane {
 
     /// Bytes of the area; a power of two.
     fn capacity(&self) -> u64;
+    /// A jump is worth it from this place on, which is not 0.
+    fn far(&self) -> u64 {
+        FAR
+    }
     fn head(&self) -> &Self::Position;
     fn tail(&self) -> &Self::Position;
     fn jump(&self) -> &Self::Position;
@@ -142,5 +151,5 @@ fn place(position: u64, capacity: u64) -> usize {
 
 /// The start of the lap after the one that a position is in.
 fn next_lap(position: u64, capacity: u64) -> u64 {
-    (position & !(capacity - 1)) + capacity
+    (position & !(capacity - 1)).wrapping_add(capacity)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{ALIGN, Corrupt, FAR, HEADER, Header, Lane, Position, next_lap, place};
+use super::{ALIGN, Corrupt, HEADER, Header, Lane, Position, next_lap, place};
 
 /// A frame to be sent: its header, and a body in two pieces.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +34,12 @@ impl<L: Lane> Producer<L> {
         Producer { lane, tail: 0, head: 0, jump: None }
     }
 
+    /// The producer of a ring that is empty, at this position.
+    #[cfg(test)]
+    pub(crate) fn at(lane: L, position: u64) -> Self {
+        Producer { tail: position, head: position, ..Producer::new(lane) }
+    }
+
     pub(crate) fn lane(&self) -> &L {
         &self.lane
     }
@@ -46,7 +52,7 @@ impl<L: Lane> Producer<L> {
             return self.send_piece(message, whole, sent);
         }
         assert_eq!(*sent, 0, "a frame that fits is sent at once");
-        if place(self.tail, self.lane.capacity()) as u64 >= FAR {
+        if place(self.tail, self.lane.capacity()) as u64 >= self.lane.far() {
             self.look()?;
             self.jump_if_free(whole);
         }
@@ -83,29 +89,33 @@ impl<L: Lane> Producer<L> {
     }
 
     fn room(&self) -> u64 {
-        self.lane.capacity() - (self.tail - self.head)
+        self.lane.capacity() - self.tail.wrapping_sub(self.head)
     }
 
     /// Looks how far the consumer is.
     fn look(&mut self) -> Result<(), Corrupt> {
         let head = self.lane.head().load(Ordering::Acquire);
-        if head < self.head || head > self.tail || !head.is_multiple_of(ALIGN as u64) {
+        let behind = self.tail.wrapping_sub(head);
+        if behind > self.tail.wrapping_sub(self.head) || !head.is_multiple_of(ALIGN as u64) {
             return Err(Corrupt);
         }
         self.head = head;
-        if self.jump.is_some_and(|jump| head > jump) {
+        if self.jump.is_some_and(|jump| behind < self.tail.wrapping_sub(jump)) {
             self.jump = None;
         }
         Ok(())
     }
 
     /// Goes on at the start of the area, if `needed` bytes are free there. They are
-    /// if the consumer is on the same lap and has that many behind it.
+    /// if the consumer is on the same lap and has that many behind it. What it has
+    /// behind it is all the room there is after the jump: it must have come far too,
+    /// or a producer that is ahead of it would wait for crumbs beside an empty ring.
     fn jump_if_free(&mut self, needed: u64) {
         let capacity = self.lane.capacity();
         let next = next_lap(self.tail, capacity);
         let same_lap = next_lap(self.head, capacity) == next;
-        if !same_lap || self.jump.is_some() || (place(self.head, capacity) as u64) < needed {
+        let free = place(self.head, capacity) as u64;
+        if !same_lap || self.jump.is_some() || free < needed.max(self.lane.far()) {
             return;
         }
         self.lane.jump().store(self.tail, Ordering::Relaxed);
@@ -131,12 +141,12 @@ impl<L: Lane> Producer<L> {
             let padding = usize::try_from(until - low).expect("less than the alignment");
             self.copy(low - from, &[0; ALIGN][..padding]);
         }
-        self.tail += until - from;
+        self.tail = self.tail.wrapping_add(until - from);
         self.lane.tail().store(self.tail, Ordering::Release);
     }
 
     fn copy(&self, offset: u64, bytes: &[u8]) {
-        self.lane.write(place(self.tail + offset, self.lane.capacity()), bytes);
+        self.lane.write(place(self.tail.wrapping_add(offset), self.lane.capacity()), bytes);
     }
 }
 
