@@ -74,7 +74,7 @@ impl ParentEnd {
         let (shm, file) = Shm::create()?;
         let (bell, their_bell) = fds::pair(SocketType::STREAM)?;
         let (lifeline, their_lifeline) = fds::pair(SocketType::SEQPACKET)?;
-        let fds: Vec<_> = [file.as_fd(), their_bell.as_fd()].into_iter().chain(extra).collect();
+        let fds: Vec<_> = [their_bell.as_fd(), file.as_fd()].into_iter().chain(extra).collect();
         fds::send_with(lifeline.as_fd(), boot, &fds)?;
         let memory = Memory::new(shm);
         // Before there is a worker: it is to ring when it reports in.

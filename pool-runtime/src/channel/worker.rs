@@ -1,8 +1,7 @@
 //! The worker's end.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
+use std::os::fd::{AsFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::io::Errno;
@@ -39,7 +38,7 @@ impl From<Corrupt> for Gone {
 pub(crate) struct WorkerEnd {
     memory: Memory,
     requests: Consumer<SharedLane>,
-    bell: Arc<Bell>,
+    bell: Bell,
     /// Held, never used: the kernel watches it.
     _lifeline: OwnedFd,
     /// Bytes of the frame that was given out last and lies in the ring.
@@ -66,19 +65,19 @@ pub(crate) struct Accepted {
 pub(crate) fn accept(lifeline: OwnedFd) -> io::Result<Option<Accepted>> {
     let (boot, fds) = fds::receive_with(lifeline.as_fd())?;
     let mut fds = fds.into_iter();
-    let (Some(file), Some(bell)) = (fds.next(), fds.next()) else {
+    let (Some(bell), Some(file)) = (fds.next(), fds.next()) else {
         return Ok(None);
     };
     if !lifeline::arm(lifeline.as_fd())? {
         return Ok(None);
     }
     let memory = Memory::new(Shm::open(file.as_fd())?);
-    let bell = Arc::new(Bell { socket: bell });
+    let bell = Bell { socket: bell.into_raw_fd() };
     let sender = Sender {
         responses: Producer::new(memory.responses()),
         begun: 0,
         memory: memory.clone(),
-        bell: Arc::clone(&bell),
+        bell,
     };
     let channel = WorkerEnd {
         requests: Consumer::new(memory.requests()),
@@ -177,7 +176,7 @@ impl WorkerEnd {
         }
         Sleep(self.memory.idleness()).prepare();
         let requests = &self.requests;
-        doze(self.memory.idleness(), &self.memory, &self.bell, || requests.has_news())
+        doze(self.memory.idleness(), &self.memory, self.bell, || requests.has_news())
     }
 }
 
@@ -185,7 +184,7 @@ impl WorkerEnd {
 fn doze(
     word: &AtomicU32,
     memory: &Memory,
-    bell: &Bell,
+    bell: Bell,
     ready: impl Fn() -> bool,
 ) -> Result<(), Gone> {
     const ASLEEP: u32 = Sleep::<AtomicU32>::ASLEEP;
@@ -209,7 +208,7 @@ pub(crate) struct Sender {
     /// Items begun.
     begun: u64,
     memory: Memory,
-    bell: Arc<Bell>,
+    bell: Bell,
 }
 
 impl Sender {
@@ -234,7 +233,7 @@ impl Sender {
             // Once more, now that whoever makes room will see that it is wanted.
             let before = sent;
             let whole = self.responses.send(message, &mut sent)?;
-            doze(word, &self.memory, &self.bell, || sent > before)?;
+            doze(word, &self.memory, self.bell, || sent > before)?;
             if whole {
                 break;
             }
@@ -246,17 +245,18 @@ impl Sender {
     }
 }
 
-/// What wakes the program's poller.
-#[derive(Debug)]
+/// What wakes the program's poller. Never closed: it goes with the process, and
+/// its closing tells the program of that.
+#[derive(Clone, Copy, Debug)]
 struct Bell {
-    socket: OwnedFd,
+    socket: RawFd,
 }
 
 impl Bell {
-    fn ring(&self) -> Result<(), Gone> {
+    fn ring(self) -> Result<(), Gone> {
         let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
         loop {
-            match rustix::net::send(&self.socket, &[1], flags) {
+            match rustix::net::send(fds::borrowed(self.socket), &[1], flags) {
                 // Full: it has rung, and nobody has looked yet.
                 Ok(_) | Err(Errno::AGAIN) => return Ok(()),
                 Err(Errno::INTR) => {}

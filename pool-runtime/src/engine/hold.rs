@@ -70,8 +70,15 @@ impl Job {
     }
 
     /// Queues items, in chunks of so many; they are on their way to a worker that
-    /// has room for them when this returns. Gives what has arrived meanwhile.
-    pub(crate) fn queue(&self, pack: Pack, chunk: usize) -> Progress {
+    /// has room for them when this returns.
+    pub(crate) fn queue(&self, pack: Pack, chunk: usize) {
+        let mut core = self.shared.lock();
+        core.queue(self.id, pack, chunk);
+        core.act();
+    }
+
+    /// As [`Job::queue`], and takes what has arrived meanwhile.
+    pub(crate) fn exchange(&self, pack: Pack, chunk: usize) -> Progress {
         let mut core = self.shared.lock();
         core.queue(self.id, pack, chunk);
         core.look();

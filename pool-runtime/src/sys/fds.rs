@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -24,6 +24,15 @@ pub(crate) fn above_standard(fd: OwnedFd) -> io::Result<OwnedFd> {
         return Ok(fd);
     }
     Ok(rustix::io::fcntl_dupfd_cloexec(&fd, 3)?)
+}
+
+/// A descriptor by its number, for one call. A task may have closed it, or given
+/// its number to something else: then the call goes wrong, and no more.
+pub(crate) fn borrowed<'a>(fd: RawFd) -> BorrowedFd<'a> {
+    // SAFETY: not -1, and whether it is open matters to the kernel only, which
+    // checks it in each call. The caller makes one that is harmless on whatever the
+    // number may stand for: sending on a descriptor that is no socket is an error.
+    unsafe { BorrowedFd::borrow_raw(fd) }
 }
 
 /// The most descriptors in one message.

@@ -123,7 +123,7 @@ fn connect(lifeline: OwnedFd) -> Option<Worker> {
 }
 
 fn serve_and_exit(worker: Worker) -> ! {
-    let Worker { channel, sender, boot } = worker;
+    let Worker { mut channel, sender, boot } = worker;
     signals::ignore_fatal_io();
     // The kernel keeps 15 bytes; the name is for people who look at `ps`.
     let name: Vec<u8> = boot.name.bytes().filter(|&byte| byte != 0).take(15).collect();
@@ -131,7 +131,9 @@ fn serve_and_exit(worker: Worker) -> ! {
         let _ = rustix::thread::set_name(&name);
     }
     guard::install();
-    let code = serve::serve(channel, sender, boot.one_shot);
+    // The channel stays open to the end: while exit handlers run, the kernel still
+    // watches the lifeline.
+    let code = serve::serve(&mut channel, sender, boot.one_shot);
     // Exit handlers run and standard output is flushed, as at the end of main.
     std::process::exit(code)
 }

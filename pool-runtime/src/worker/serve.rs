@@ -44,14 +44,14 @@ pub(super) fn send(tag: u8, body: &[u8]) -> Result<(), Gone> {
 }
 
 /// Serves until the program says goodbye or is gone; gives the exit code.
-pub(super) fn serve(mut channel: WorkerEnd, sender: Sender, one_shot: bool) -> i32 {
+pub(super) fn serve(channel: &mut WorkerEnd, sender: Sender, one_shot: bool) -> i32 {
     SENDER.set(Some(sender));
     let Ok(mark) = ForkMark::of_process() else {
         return PROTOCOL_BROKEN;
     };
     let mut server = Server { out: Vec::new(), mark };
     message::put_ready(&mut server.out);
-    let ended = server.flush(report::READY).and_then(|()| server.run_all(&mut channel, one_shot));
+    let ended = server.flush(report::READY).and_then(|()| server.run_all(channel, one_shot));
     match ended {
         Ok(true) => PANICKED,
         // Goodbye; or the program is gone, or has given this worker up.
