@@ -8,6 +8,7 @@ mod imap;
 mod pool;
 mod process;
 
+pub use crate::engine::shutdown;
 pub use async_result::AsyncResult;
 pub use builder::PoolBuilder;
 pub use call::Job;

@@ -21,6 +21,7 @@ mod obituary;
 mod pack;
 mod shared;
 mod thread;
+mod zygote;
 
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,6 +39,7 @@ use self::shared::Shared;
 pub(crate) use job::{Arrival, Job, Outcome, Progress, Shape};
 pub(crate) use launch::{Launch, Stdio, Wishes};
 pub(crate) use pack::{NotPacked, Packer};
+pub use zygote::shutdown;
 
 /// The workers of one pool or process, and the thread that looks after them.
 #[derive(Debug)]

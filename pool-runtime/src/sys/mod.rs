@@ -4,8 +4,11 @@
 pub(crate) mod cast;
 pub(crate) mod child;
 pub(crate) mod fds;
+pub(crate) mod fork;
 pub(crate) mod init_array;
 pub(crate) mod lifeline;
+pub(crate) mod page;
 pub(crate) mod poller;
 pub(crate) mod signals;
 pub(crate) mod spawn;
+pub(crate) mod surroundings;
