@@ -49,6 +49,7 @@ pub(super) fn serve(lifeline: OwnedFd) -> io::Result<OwnedFd> {
     };
     // It keeps no file system busy; a copy gets its directory with the request.
     rustix::process::chdir("/")?;
+    let name = rustix::thread::name()?;
     let _ = rustix::thread::set_name(c"pool-zygote");
     zygote.say(Reply::Ready, None);
     loop {
@@ -59,6 +60,7 @@ pub(super) fn serve(lifeline: OwnedFd) -> io::Result<OwnedFd> {
         match zygote.fork(&asked, number) {
             Ok(Forked::Here) => {
                 drop(zygote);
+                let _ = rustix::thread::set_name(&name);
                 return asked.become_worker();
             }
             Ok(Forked::There { pid, pidfd }) => {

@@ -75,7 +75,9 @@ pub(super) fn fork(template: &Arc<Template>, worker: &Worker<'_>) -> Option<Chil
 pub(super) fn make_room() -> bool {
     let mut nursery = House::of_this_process().lock();
     nursery.give_up_for_a_while();
-    nursery.end().is_some()
+    let ended = nursery.end().is_some();
+    House::let_go(nursery);
+    ended
 }
 
 /// Ends the idle copy of the program that workers are forked from.
@@ -103,14 +105,7 @@ pub fn shutdown() {
     let mut nursery = House::of_this_process().lock();
     nursery.end();
     nursery.hopeless = None;
-    let keepers = std::mem::take(&mut nursery.keepers);
-    // They need the lock to finish.
-    drop(nursery);
-    for Keeper { thread, body } in keepers {
-        if body.upgrade().is_none_or(|body| body.has_ended()) {
-            let _ = thread.join();
-        }
-    }
+    House::let_go(nursery);
 }
 
 /// The zygote of a process, and the threads that wait for its end and for that of
@@ -252,7 +247,24 @@ impl House {
     }
 
     fn fork(&'static self, template: &Arc<Template>, worker: &Worker<'_>) -> Option<Child> {
-        self.lock().fork(self, template, worker)
+        let mut nursery = self.lock();
+        let child = nursery.fork(self, template, worker);
+        if child.is_none() {
+            // What a zygote held may be what the worker lacks.
+            House::let_go(nursery);
+        }
+        child
+    }
+
+    /// Unlocks, and waits until nothing is left of zygotes that have ended: the
+    /// threads that waited for their end need the lock for a moment.
+    fn let_go(mut nursery: MutexGuard<'_, Nursery>) {
+        let ended = |keeper: &mut Keeper| keeper.body.upgrade().is_none_or(|body| body.has_ended());
+        let keepers: Vec<Keeper> = nursery.keepers.extract_if(.., ended).collect();
+        drop(nursery);
+        for keeper in keepers {
+            let _ = keeper.thread.join();
+        }
     }
 
     /// What the thread does that waits for a zygote's end.
