@@ -79,6 +79,12 @@ impl Page {
         (announced == request && pid != 0).then_some(pid)
     }
 
+    /// Does what the kernel does.
+    #[cfg(test)]
+    pub(crate) fn note(&self, pid: u32) {
+        self.numbers().pid.store(pid, Ordering::SeqCst);
+    }
+
     /// Where the kernel is to write the pid.
     pub(super) fn pid_address(&self) -> *mut u32 {
         self.numbers().pid.as_ptr()
@@ -108,7 +114,7 @@ mod tests {
         assert_eq!(ours.forked_for(0), None);
         theirs.announce(7);
         assert_eq!(ours.forked_for(7), None);
-        theirs.numbers().pid.store(4711, super::Ordering::SeqCst);
+        theirs.note(4711);
         assert_eq!(ours.forked_for(7), Some(4711));
         assert_eq!(ours.forked_for(8), None);
         theirs.announce(8);

@@ -244,3 +244,46 @@ impl Body {
         forked.is_none()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sleeper() -> Child {
+        let pair = fds::pair(SocketType::SEQPACKET).unwrap();
+        let dir = fds::working_directory().unwrap();
+        let argv = [c"sleep".to_owned(), c"1000000".to_owned()];
+        spawn::spawn(&Program {
+            path: c"/bin/sleep",
+            argv: &argv,
+            envp: &[],
+            dir: dir.as_fd(),
+            stdin: pair.0.as_fd(),
+            stdout: None,
+            stderr: None,
+            stack: None,
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn what_was_forked_without_a_word_is_ended_with_the_zygote_and_once() {
+        // Of the request that has no answer, of an earlier one, of one that was answered.
+        for (announced, unanswered, is_ended) in [(7, 7, true), (6, 7, false), (7, 0, false)] {
+            let (page, _) = Page::create().unwrap();
+            let copy = sleeper();
+            page.announce(announced);
+            page.note(copy.pid());
+            let body = Body::new(sleeper(), page);
+            body.unanswered.store(unanswered, Ordering::SeqCst);
+            assert!(!body.has_ended());
+            body.child.signal(Signal::KILL).unwrap();
+            body.wait();
+            assert_eq!(body.bury(), !is_ended);
+            assert_eq!(copy.reap().is_some(), is_ended, "running, or reaped by number");
+            assert!(body.bury(), "a second time there is nothing to do");
+            copy.kill_group();
+            copy.reap_ending();
+        }
+    }
+}
