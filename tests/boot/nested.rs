@@ -5,6 +5,7 @@ use std::process::Stdio;
 use pool_tests::wait;
 
 use super::programs::{Built, test};
+use super::run::bury_orphans;
 
 #[test]
 fn pools_nest_ten_deep() {
@@ -28,6 +29,7 @@ fn a_worker_that_keeps_a_pool_leaves_when_its_own_pool_closes() {
     test(|| {
         Built::Debug.run("kept").run().printed(&["[0, 1, 5, 14]", "joined"]);
         // The kept pools are never dropped: their workers see their parent end.
+        bury_orphans();
     });
 }
 
@@ -40,5 +42,6 @@ fn a_pool_terminated_takes_the_pools_of_its_workers_along() {
         running.say("terminate");
         running.end().printed(&["Terminated"]);
         wait::until("the innermost worker to end", || !wait::is_running(innermost));
+        bury_orphans();
     });
 }

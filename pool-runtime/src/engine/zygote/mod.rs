@@ -29,8 +29,8 @@
 //! pid in the same system call, before the copy could run: between the two there
 //! is no instruction of the zygote's at which a signal could take effect. So the
 //! program finds that copy, kills and reaps it, and executes a worker in its
-//! place, on another channel: two processes on one never are. That is
-//! [`Body`](running::Body)'s to do, once, by whoever sees the end first.
+//! place, on another channel: two processes on one never are. That is [`Body`]'s
+//! to do, once, by whoever sees the end first.
 //!
 //! A thread waits for the zygote's end, to reap it whenever it comes: after ten
 //! idle seconds by itself, by [`shutdown`], or by somebody's kill. It waits on the
