@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 /// Generous: a program that takes this long hangs.
 const WATCHDOG: Duration = Duration::from_secs(120);
 
+/// What is promised for the end of everything with that of the program.
+const SOON: Duration = Duration::from_secs(1);
+
 /// In the environment of a program and of all that it starts.
 const MARK: &str = "POOL_EXAMPLES_RUN";
 
@@ -138,7 +141,19 @@ impl Program {
             assert!(!left().is_zero(), "the program has not ended in {WATCHDOG:?}");
             std::thread::sleep(Duration::from_millis(1));
         };
-        assert_eq!(self.left_behind(), [0; 0], "processes were left behind");
+        let ended = Instant::now();
+        let is_no_zygote = |pid: &u32| {
+            let name = fs::read_to_string(format!("/proc/{pid}/comm"));
+            // One that is gone by now has ended in time.
+            name.is_ok_and(|name| name != "pool-zygote\n")
+        };
+        let workers: Vec<u32> = self.left_behind().into_iter().filter(is_no_zygote).collect();
+        assert_eq!(workers, [0; 0], "processes were left behind");
+        // The copy of the program that workers are forked from sees it end.
+        while !self.left_behind().is_empty() {
+            assert!(ended.elapsed() < SOON, "left behind: {:?}", self.left_behind());
+            std::thread::sleep(Duration::from_millis(1));
+        }
 
         let (stdout, peak) = stdout.unwrap();
         Output { pid, stdout, stderr: stderr.unwrap(), status, peak }

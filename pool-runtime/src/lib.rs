@@ -26,7 +26,7 @@ pub mod __private;
 
 pub use api::{
     AsyncResult, Imap, ImapUnordered, Job, Pool, PoolBuilder, Process, ProcessBuilder, Stdio,
-    WorkerInfo, WorkerState, Workers,
+    WorkerInfo, WorkerState, Workers, shutdown,
 };
 pub use error::{Error, ErrorKind};
 pub use pool_macros::pool_task;

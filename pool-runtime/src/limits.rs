@@ -65,3 +65,24 @@ pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a worker that was told goodbye may run its exit handlers.
 pub(crate) const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// How long a zygote may take until it is ready: its exec, and the static
+/// constructors that stand before the hook. One that takes longer is given up,
+/// and workers are executed. A worker that starts by exec takes 2 ms; the rest is
+/// for constructors, and machines that are busy.
+pub(crate) const ZYGOTE_BOOT: Duration = Duration::from_secs(1);
+
+/// How long a zygote that is ready may take to answer. It forks in 0.2 ms, and
+/// does nothing else: one that takes this long is stopped.
+pub(crate) const ZYGOTE_REPLY: Duration = Duration::from_secs(1);
+
+/// How long a zygote lives without forking.
+pub(crate) const ZYGOTE_IDLE: Duration = Duration::from_secs(10);
+
+/// For how long no other is tried after one that did not come up, in the same
+/// surroundings: what was in its way may pass, but not at once.
+pub(crate) const ZYGOTE_RETRY: Duration = Duration::from_secs(10);
+
+/// How long the end of a killed zygote is waited for. Only the kernel can keep it
+/// longer (a file system that does not answer); then it is reaped when it ends.
+pub(crate) const ZYGOTE_END: Duration = Duration::from_secs(1);

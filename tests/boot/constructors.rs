@@ -1,5 +1,7 @@
 //! What C and C++ do before `main` has happened when a task runs, and only once.
 
+use pool_tests::temp::TempDir;
+
 use super::programs::{Built, test};
 
 fn workers_see_what_constructors_have_built(built: Built) {
@@ -33,4 +35,15 @@ fn a_worker_sees_what_constructors_have_built_whatever_the_linker_does() {
     for built in [Built::Release, Built::Fat, Built::Abort, Built::Static] {
         workers_see_what_constructors_have_built(built);
     }
+}
+
+#[test]
+fn the_workers_of_a_pool_start_side_by_side() {
+    test(|| {
+        let place = TempDir::new();
+        // A constructor that runs in each worker waits there for that of the other.
+        let ended = Built::Debug.run("constructors").arg(place.path()).run().success();
+        assert_eq!(ended.stdout[1], "c++ in a worker: (1, 14, 51)");
+        assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 2);
+    });
 }

@@ -8,7 +8,7 @@ use std::thread;
 
 use pool_tests::clean::clean;
 
-use super::run::{Ended, Program, adopt_orphans};
+use super::run::{Ended, Program, adopt_orphans, bury_zygotes};
 
 /// What the first builds of a machine may take: cargo downloads, and compiles
 /// the dependencies once for each profile.
@@ -87,6 +87,8 @@ pub(crate) fn test(body: impl FnOnce()) {
     let _clean = clean();
     adopt_orphans();
     body();
+    // The zygote of a program sees its program end; nobody else may be left.
+    bury_zygotes();
 }
 
 struct All {

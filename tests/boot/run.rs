@@ -211,6 +211,23 @@ pub(crate) fn adopt_orphans() {
     while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
 }
 
+/// Waits until all adopted zygotes have ended, which they must by themselves. No
+/// other process may be among the adopted.
+pub(crate) fn bury_zygotes() {
+    let children = || {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+        let lists = tasks
+            .filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("children")).ok());
+        lists.collect::<String>()
+    };
+    for pid in children().split_whitespace() {
+        // Also of one that has ended, since nobody has reaped it.
+        let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap();
+        assert_eq!(name, "pool-zygote\n", "process {pid} was left behind");
+    }
+    bury_orphans();
+}
+
 /// Waits until all adopted processes have ended, which they must by themselves.
 pub(crate) fn bury_orphans() {
     watch::until("the orphans to end", || {

@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use pool_runtime::{ErrorKind, Pool, pool_task};
+use pool_runtime::{ErrorKind, Pool, PoolBuilder, pool_task};
 use pool_tests::clean::clean;
 use pool_tests::fault::Fault;
 
@@ -48,6 +48,12 @@ fn starts() -> u64 {
     count.write_all(b".").unwrap();
     // Where this process's own byte ended, whatever others append meanwhile.
     std::io::Seek::stream_position(&mut count).unwrap() - 1
+}
+
+/// A pool of this many workers in each of which the constructor runs: executed one
+/// by one, and not forked from a zygote in which it has run.
+pub(crate) fn executed(workers: usize) -> PoolBuilder {
+    Pool::builder().workers(workers).worker_program(std::env::current_exe().unwrap())
 }
 
 #[pool_task]
@@ -110,8 +116,7 @@ fn the_fourth_worker_that_cannot_start_takes_the_first_three_with_it() {
     let _clean = clean();
     let temp = pool_tests::temp::TempDir::new();
     let count = temp.file("count");
-    let builder =
-        Pool::builder().workers(5).env(TROUBLE, "Exit7").env(GOOD, "3").env(COUNT, &count);
+    let builder = executed(5).env(TROUBLE, "Exit7").env(GOOD, "3").env(COUNT, &count);
     let error = builder.build().map(|_| ()).expect_err("the fourth cannot start");
     assert_eq!((error.kind(), error.exit_code()), (ErrorKind::Spawn, Some(7)), "{error}");
     // Two cannot start, and each is tried three times at most.

@@ -8,7 +8,7 @@ use pool_tests::fault::Fault;
 use pool_tests::pools::idle;
 use pool_tests::temp::TempDir;
 
-use crate::boot::{COUNT, GOOD, TROUBLE, own_pid};
+use crate::boot::{COUNT, GOOD, TROUBLE, executed, own_pid};
 
 const WORKERS: usize = 2;
 
@@ -23,7 +23,7 @@ fn die(code: i32) {
 /// A pool whose first workers start, and none after them while `count` is there.
 fn builder(trouble: &str, count: &str) -> PoolBuilder {
     let good = WORKERS.to_string();
-    Pool::builder().workers(WORKERS).env(TROUBLE, trouble).env(GOOD, good).env(COUNT, count)
+    executed(WORKERS).env(TROUBLE, trouble).env(GOOD, good).env(COUNT, count)
 }
 
 fn starts(count: &str) -> usize {

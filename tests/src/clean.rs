@@ -17,7 +17,7 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 /// Held for the length of a test. While it lives, no other test of this process
 /// holds one, and a watchdog aborts the process if the test hangs. When it
 /// goes, it asserts that the test has left no child (running or zombie) and the
-/// descriptors as they were.
+/// descriptors as they were, apart from the idle zygote, which it ends.
 #[derive(Debug)]
 pub struct Clean {
     _one: MutexGuard<'static, ()>,
@@ -38,6 +38,8 @@ pub fn clean() -> Clean {
             std::process::abort();
         }
     });
+    // A test that failed may have left one.
+    pool_runtime::shutdown();
     Clean { _one: one, calls_off: Some(calls_off), before: descriptors() }
 }
 
@@ -47,6 +49,7 @@ impl Drop for Clean {
         if std::thread::panicking() {
             return;
         }
+        pool_runtime::shutdown();
         assert_eq!(children(), None, "a child was left behind");
         assert_eq!(descriptors(), self.before, "descriptors were left behind, or lost");
     }

@@ -9,6 +9,7 @@ mod pace;
 mod pool;
 mod process;
 
+pub use crate::engine::shutdown;
 pub use async_result::AsyncResult;
 pub use builder::PoolBuilder;
 pub use call::Job;

@@ -7,7 +7,9 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::zygote::{self, Template};
 use crate::channel::ParentEnd;
 use crate::error::{Error, ErrorKind};
 use crate::ids::Slot;
@@ -33,14 +35,13 @@ pub(crate) enum Stdio {
 /// The surroundings of every worker of a pool, as they were when it was built.
 #[derive(Debug)]
 pub(crate) struct Launch {
-    program: CString,
-    argv: Vec<CString>,
-    envp: Vec<CString>,
+    template: Arc<Template>,
+    /// What is executed is this program, so its zygote may fork it as well.
+    own: bool,
     dir: OwnedFd,
     stdin: Option<OwnedFd>,
     stdout: Option<OwnedFd>,
     stderr: Option<OwnedFd>,
-    stack: Option<u64>,
     name: String,
     one_shot: bool,
     depth: u32,
@@ -122,9 +123,8 @@ impl Launch {
                 Error::new(ErrorKind::Spawn, message).with_source(cause)
             })
         };
-        // The standard library seeds its hashers with randomness of the system's.
-        let mark = RandomState::new().build_hasher().finish();
-        let (program, argv) = match &wishes.program {
+        let own = wishes.program.is_none();
+        let (path, argv) = match &wishes.program {
             Some(path) => {
                 let path = c_string(path.as_os_str(), "the worker program")?;
                 (path.clone(), vec![path])
@@ -138,18 +138,21 @@ impl Launch {
         };
         Ok(Launch {
             name: wishes.name.unwrap_or_else(|| program_name(&argv)),
-            program,
-            argv,
-            envp: environment(wishes.env, mark)?,
+            template: Arc::new(Template {
+                path,
+                argv,
+                envp: environment(wishes.env)?,
+                stack: wishes.stack,
+            }),
+            own,
             dir,
             stdin: stream(wishes.stdin, 0)?,
             stdout: stream(wishes.stdout, 1)?,
             stderr: stream(wishes.stderr, 2)?,
-            stack: wishes.stack,
             one_shot: wishes.one_shot,
             depth,
             spin: workers <= std::thread::available_parallelism().map_or(1, usize::from),
-            mark,
+            mark: draw_mark(),
         })
     }
 
@@ -177,26 +180,65 @@ impl Launch {
             spin: self.spin,
             name,
         };
-        let extra = self.stdin.as_ref().map(AsFd::as_fd);
-        let (channel, lifeline) = ParentEnd::open(&boot.encode(), extra)
-            .map_err(|cause| self.failed(slot, "make its channel", cause))?;
+        let boot = boot.encode();
+        if self.own
+            && let Some(forked) = self.fork(slot, &boot)?
+        {
+            return Ok(forked);
+        }
+        self.execute(slot, &boot)
+    }
+
+    /// Has the zygote fork a worker. `None` if it cannot: to execute one may still
+    /// work, and if not, says why.
+    fn fork(&self, slot: Slot, boot: &[u8]) -> Result<Option<(Child, ParentEnd)>, Error> {
+        let (channel, lifeline) = self.channel(slot, boot)?;
+        let [stdout, stderr] = fds::inherited_output();
+        let child = zygote::fork(
+            &self.template,
+            &zygote::Worker {
+                lifeline: lifeline.as_fd(),
+                dir: self.dir.as_fd(),
+                stdout: self.stdout.as_ref().map(AsFd::as_fd).or(stdout),
+                stderr: self.stderr.as_ref().map(AsFd::as_fd).or(stderr),
+            },
+        );
+        // Without a child the channel goes too: it may have been used.
+        Ok(child.map(|child| (child, channel)))
+    }
+
+    fn execute(&self, slot: Slot, boot: &[u8]) -> Result<(Child, ParentEnd), Error> {
+        let (channel, lifeline) = self.channel(slot, boot)?;
         let child = spawn::spawn(&Program {
-            path: &self.program,
-            argv: &self.argv,
-            envp: &self.envp,
+            path: &self.template.path,
+            argv: &self.template.argv,
+            envp: &self.template.marked(self.mark),
             dir: self.dir.as_fd(),
             stdin: lifeline.as_fd(),
             stdout: self.stdout.as_ref().map(AsFd::as_fd),
             stderr: self.stderr.as_ref().map(AsFd::as_fd),
-            stack: self.stack,
+            stack: self.template.stack,
         })
         .map_err(|SpawnError { step, cause }| self.failed(slot, step, cause))?;
         Ok((child, channel))
     }
 
+    /// The program's end of a new channel, and the worker's end of its lifeline.
+    fn channel(&self, slot: Slot, boot: &[u8]) -> Result<(ParentEnd, OwnedFd), Error> {
+        let extra = self.stdin.as_ref().map(AsFd::as_fd);
+        let open = || ParentEnd::open(boot, extra);
+        let opened = open().or_else(|cause| match scarcity(&cause) {
+            "" => Err(cause),
+            // An idle zygote must not be what keeps a worker from starting.
+            _ if zygote::make_room() => open(),
+            _ => Err(cause),
+        });
+        opened.map_err(|cause| self.failed(slot, "make its channel", cause))
+    }
+
     pub(super) fn failed(&self, slot: Slot, step: &str, cause: io::Error) -> Error {
         let what = match step {
-            "execute the worker program" => format!("{step} {:?}", self.program),
+            "execute the worker program" => format!("{step} {:?}", self.template.path),
             _ => step.to_owned(),
         };
         let hint = scarcity(&cause);
@@ -228,11 +270,17 @@ fn program_name(argv: &[CString]) -> String {
     name.map_or_else(|| "worker".into(), |name| name.to_string_lossy().into_owned())
 }
 
-/// The program's environment with the user's additions and the worker's mark.
-fn environment(additions: Vec<(OsString, OsString)>, mark: u64) -> Result<Vec<CString>, Error> {
-    let mark = (OsString::from(worker::MARK), OsString::from(mark.to_string()));
-    let added: Vec<_> = additions.into_iter().chain([mark]).collect();
-    let overridden = |name: &OsStr| added.iter().any(|(other, _)| other == name);
+/// A number that nobody guesses.
+pub(super) fn draw_mark() -> u64 {
+    // The standard library seeds its hashers with randomness of the system's.
+    RandomState::new().build_hasher().finish()
+}
+
+/// The program's environment with the user's additions, and without a mark.
+fn environment(mut added: Vec<(OsString, OsString)>) -> Result<Vec<CString>, Error> {
+    added.retain(|(name, _)| name != worker::MARK);
+    let overridden =
+        |name: &OsStr| name == worker::MARK || added.iter().any(|(other, _)| other == name);
     let own = std::env::vars_os().filter(|(name, _)| !overridden(name));
     let mut envp = Vec::new();
     // Of an addition made twice the later one counts.

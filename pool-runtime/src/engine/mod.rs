@@ -23,6 +23,7 @@ mod obituary;
 mod pack;
 mod shared;
 mod thread;
+mod zygote;
 
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -43,6 +44,7 @@ pub(crate) use job::{Arrival, Progress, Shape};
 pub(crate) use launch::{Launch, Stdio, Wishes};
 pub(crate) use crate::channel::Bodies;
 pub(crate) use pack::{NotPacked, Pack, Packer};
+pub use zygote::shutdown;
 
 /// The workers of one pool or process, and the thread that looks after them.
 #[derive(Debug)]

@@ -9,7 +9,8 @@ use std::process::ExitStatus;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_send_signal, waitid,
+    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, pidfd_send_signal,
+    setpgid, waitid,
 };
 
 /// A process that leads a group of its own.
@@ -22,6 +23,15 @@ pub(crate) struct Child {
 impl Child {
     pub(super) fn new(pid: Pid, pidfd: OwnedFd) -> Child {
         Child { pid, pidfd }
+    }
+
+    /// One that was forked for this program by a sibling. It leads its group from
+    /// here on, whether or not it has come to that by itself.
+    pub(crate) fn adopt(pid: u32, pidfd: OwnedFd) -> Option<Child> {
+        let pid = Pid::from_raw(pid.cast_signed())?;
+        // It fails if the process has ended, which its exit tells.
+        let _ = setpgid(Some(pid), Some(pid));
+        Some(Child::new(pid, pidfd))
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -111,6 +121,20 @@ impl Child {
                 Some(Some(ExitStatus::from_raw(raw)))
             }
             _ => Some(None),
+        }
+    }
+}
+
+/// Kills and reaps a child of this program of which only the number is known. One
+/// that is no child of this program, or that is gone, is left in peace.
+pub(crate) fn end_by_number(pid: u32) {
+    let Some(pid) = Pid::from_raw(pid.cast_signed()) else {
+        return;
+    };
+    // A child keeps its number until it is reaped.
+    let peek = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    if waitid(WaitId::Pid(pid), peek).is_ok() && kill_process(pid, Signal::KILL).is_ok() {
+        while waitid(WaitId::Pid(pid), WaitIdOptions::EXITED).is_err_and(|why| why == Errno::INTR) {
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{
@@ -35,8 +37,8 @@ pub(crate) fn borrowed<'a>(fd: RawFd) -> BorrowedFd<'a> {
     unsafe { BorrowedFd::borrow_raw(fd) }
 }
 
-/// The most descriptors in one message.
-const MOST: usize = 3;
+/// The most descriptors in one message: what a worker is forked with.
+const MOST: usize = 4;
 
 /// Sends `bytes` and descriptors as one message.
 pub(crate) fn send_with(
@@ -52,8 +54,8 @@ pub(crate) fn send_with(
     Ok(())
 }
 
-/// Receives one message of at most 4 KiB with the descriptors it carries.
-/// Nothing at all means that the other end is gone.
+/// Receives one message of at most 4 KiB with the descriptors it carries, none at
+/// a standard one. Nothing at all means that the other end is gone.
 pub(crate) fn receive_with(socket: BorrowedFd<'_>) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
     let mut bytes = vec![0; 4096];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
@@ -69,7 +71,9 @@ pub(crate) fn receive_with(socket: BorrowedFd<'_>) -> io::Result<(Vec<u8>, Vec<O
     let mut fds = Vec::new();
     for message in ancillary.drain() {
         if let RecvAncillaryMessage::ScmRights(received) = message {
-            fds.extend(received);
+            for fd in received {
+                fds.push(above_standard(fd)?);
+            }
         }
     }
     Ok((bytes, fds))
@@ -77,10 +81,10 @@ pub(crate) fn receive_with(socket: BorrowedFd<'_>) -> io::Result<(Vec<u8>, Vec<O
 
 /// The head of the message that waits on standard input, if that is a socket
 /// and a message waits there. The message stays where it is.
-pub(crate) fn peek_stdin() -> Option<[u8; 8]> {
-    let mut head = [0; 8];
+pub(crate) fn peek_stdin<const HEAD: usize>() -> Option<[u8; HEAD]> {
+    let mut head = [0; HEAD];
     let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-    let (_, length) = recv(rustix::stdio::stdin(), &mut head, flags).ok()?;
+    let (_, length) = recv(rustix::stdio::stdin(), &mut head[..], flags).ok()?;
     (length >= head.len()).then_some(head)
 }
 
@@ -103,6 +107,38 @@ pub(crate) fn fill_standard() -> io::Result<()> {
         }
         rustix::io::fcntl_setfd(&null, rustix::io::FdFlags::empty())?;
         std::mem::forget(null);
+    }
+}
+
+/// Standard output and error as an executed program would inherit them: not if they
+/// are closed, or will be on exec.
+pub(crate) fn inherited_output() -> [Option<BorrowedFd<'static>>; 2] {
+    let inherited = |fd: BorrowedFd<'static>| {
+        let flags = rustix::io::fcntl_getfd(fd).ok()?;
+        (!flags.contains(rustix::io::FdFlags::CLOEXEC)).then_some(fd)
+    };
+    [inherited(rustix::stdio::stdout()), inherited(rustix::stdio::stderr())]
+}
+
+/// Waits until one of the descriptors is readable or hung up; gives which are.
+/// No limit is for ever; `None` means that the time is over.
+pub(crate) fn wait_for<const N: usize>(
+    fds: [BorrowedFd<'_>; N],
+    limit: Option<Duration>,
+) -> io::Result<Option<[bool; N]>> {
+    let deadline = limit.map(|limit| Instant::now() + limit);
+    loop {
+        let mut polled = fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
+        let left = deadline.map(|deadline| {
+            let left = deadline.saturating_duration_since(Instant::now());
+            Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() }
+        });
+        match poll(&mut polled, left.as_ref()) {
+            Ok(0) => return Ok(None),
+            Ok(_) => return Ok(Some(polled.map(|fd| !fd.revents().is_empty()))),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
     }
 }
 

@@ -4,11 +4,14 @@
 pub(crate) mod cast;
 pub(crate) mod child;
 pub(crate) mod fds;
+pub(crate) mod fork;
 pub(crate) mod fork_mark;
 pub(crate) mod futex;
 pub(crate) mod init_array;
 pub(crate) mod lifeline;
+pub(crate) mod page;
 pub(crate) mod poller;
 pub(crate) mod shm;
 pub(crate) mod signals;
 pub(crate) mod spawn;
+pub(crate) mod surroundings;

@@ -2,3 +2,4 @@
 
 pub(crate) mod message;
 pub(crate) mod payload;
+pub(crate) mod zygote;

@@ -5,10 +5,16 @@
 //!     └─ boot: is the mark in the environment?     no ──> return, main runs
 //!          └─ does a message with that mark wait
 //!             on standard input?                   no ──> return, main runs
-//!               └─ take the lifeline off stdin, receive the channel, arm
-//!                    └─ run the rest of the array (C++ constructors)
-//!                         └─ serve until goodbye ──> exit; main never runs
+//!               └─ take the lifeline off stdin
+//!                    └─ a summons? be the zygote; its copies, each with a
+//!                       lifeline of its own, go on here
+//!                         └─ receive the channel, arm the lifeline
+//!                              └─ run the rest of the array (C++ constructors)
+//!                                   └─ serve until goodbye ──> exit; main never runs
 //! ```
+//!
+//! So what stands before the hook in the array has run once, in the zygote; what
+//! stands behind it runs in every worker.
 //!
 //! The mark is removed before anything else, so that what a worker executes in
 //! turn is no worker. It is a number that the program drew; alone it starts
@@ -18,10 +24,11 @@ use std::ffi::{c_char, c_int};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use super::{guard, serve};
+use super::{guard, serve, zygote};
 use crate::channel::{self, Accepted, Sender, WorkerEnd};
 use crate::sys::{fds, init_array, signals};
 use crate::wire::message::Boot;
+use crate::wire::zygote::{HEAD, summons};
 
 /// The environment variable that marks a worker.
 pub(crate) const MARK: &str = "POOL_RUNTIME_WORKER";
@@ -95,12 +102,13 @@ fn become_worker() -> Option<Worker> {
         std::env::remove_var(MARK);
     }
     let mark: u64 = mark.to_str()?.parse().ok()?;
-    if Boot::mark(&fds::peek_stdin()?) != Some(mark) {
+    let head = fds::peek_stdin::<HEAD>()?;
+    if Boot::mark(&head) != Some(mark) {
         return None;
     }
     let lifeline = fds::take_stdin().and_then(|lifeline| {
         fds::fill_standard()?;
-        Ok(lifeline)
+        if head == summons(mark) { zygote::serve(lifeline) } else { Ok(lifeline) }
     });
     match lifeline.map(connect) {
         Ok(Some(worker)) => Some(worker),

@@ -1,9 +1,10 @@
 //! The child: a re-executed copy of the program that serves instead of running
-//! `main`.
+//! `main`, or forks copies of itself that do.
 
 mod boot;
 mod guard;
 mod serve;
+mod zygote;
 
 pub use boot::init;
 pub(crate) use boot::{MARK, depth, hook_missed};

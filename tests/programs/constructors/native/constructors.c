@@ -1,6 +1,10 @@
 /* What C runs before main: early, late, and whenever. */
 
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static int order[8];
 static int count;
@@ -16,7 +20,27 @@ static void ran(int which) {
     count++;
 }
 
-__attribute__((constructor)) static void plain(void) { ran(3); }
+/* Where it is told to, it waits here until two processes do. */
+static void meet(void) {
+    const char *place = getenv("CONSTRUCTORS_MEET_IN");
+    if (!place)
+        return;
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%d", place, (int)getpid());
+    close(open(path, O_CREAT | O_WRONLY, 0600));
+    for (int there = 0; there < 2; usleep(1000)) {
+        DIR *dir = opendir(place);
+        there = 0;
+        for (struct dirent *entry; (entry = readdir(dir));)
+            there += entry->d_name[0] != '.';
+        closedir(dir);
+    }
+}
+
+__attribute__((constructor)) static void plain(void) {
+    ran(3);
+    meet();
+}
 __attribute__((constructor(65535))) static void late(void) { ran(2); }
 __attribute__((constructor(101))) static void early(void) { ran(1); }
 

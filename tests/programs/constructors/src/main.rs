@@ -38,7 +38,12 @@ fn before_the_hook() -> (bool, bool) {
 }
 
 fn main() -> Result<(), Error> {
-    let pool = Pool::new(2)?;
+    let mut builder = Pool::builder().workers(2);
+    if let Some(place) = std::env::args_os().nth(1) {
+        // Of the workers, each of which waits for the other before it starts.
+        builder = builder.env("CONSTRUCTORS_MEET_IN", place);
+    }
+    let pool = builder.build()?;
     println!("c++ here: {:?}", cpp());
     println!("c++ in a worker: {:?}", pool.apply(cpp, ())?);
     println!("ages in a worker: {:?}", pool.map(age, ["ada", "alan", "bob"])?);

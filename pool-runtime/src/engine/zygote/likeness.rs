@@ -1,0 +1,45 @@
+//! What a zygote is like, and what one that was started now would be like.
+
+use std::ffi::CString;
+use std::io;
+use std::sync::Arc;
+
+use crate::sys::surroundings::Surroundings;
+use crate::worker::MARK;
+
+/// What is executed, for a zygote and for a worker alike.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Template {
+    pub(crate) path: CString,
+    pub(crate) argv: Vec<CString>,
+    /// Without a mark. All of it counts: constructors and the dynamic loader read
+    /// it, so that to set it in a fork would be too late.
+    pub(crate) envp: Vec<CString>,
+    /// The limit of the main thread's stack, where the kernel lays out memory by it.
+    pub(crate) stack: Option<u64>,
+}
+
+impl Template {
+    /// The environment of a process that is to know itself by this mark.
+    pub(crate) fn marked(&self, mark: u64) -> Vec<CString> {
+        let mark = CString::new(format!("{MARK}={mark}")).expect("digits hold no NUL");
+        self.envp.iter().cloned().chain([mark]).collect()
+    }
+}
+
+/// A zygote may fork a worker if it was started in what is equal to this.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Likeness {
+    pub(super) template: Arc<Template>,
+    surroundings: Surroundings,
+}
+
+impl Likeness {
+    pub(super) fn take(template: &Arc<Template>) -> io::Result<Likeness> {
+        Ok(Likeness { template: Arc::clone(template), surroundings: Surroundings::take()? })
+    }
+
+    pub(super) fn can_have_siblings(&self) -> bool {
+        self.surroundings.are_a_childs_too()
+    }
+}

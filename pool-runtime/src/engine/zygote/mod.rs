@@ -1,0 +1,283 @@
+//! The program's side of its zygote: at most one, started when a worker is, and
+//! never noticed.
+//!
+//! ```text
+//!   launch ── fork ──> Nursery ── request ──> zygote ── clone3 ──> worker
+//!                        │  <──── pid, pidfd ───┘                    │
+//!                        └───────────── a child of the program ──────┘
+//! ```
+//!
+//! **What a worker gets** is what exec would have given it at that moment. Its
+//! directory and streams travel with the request. Everything else that a process
+//! inherits is compared, before every fork, with what it was when the zygote was
+//! started (`Likeness`); where it differs, that zygote goes and another comes.
+//! What only the kernel can tell, whether the program has become less than its
+//! zygote, it is asked for too: a program that may not look into its zygote does
+//! not use it.
+//!
+//! **What goes wrong here never reaches the user.** If there is no zygote to be
+//! had, or it does not answer, the worker is executed, and what is wrong with that
+//! is the error. A zygote that does not come up is not tried again for a while;
+//! one that says that it is unfit (a constructor started a thread) not until the
+//! surroundings change. One that met a lack of processes, memory or descriptors
+//! goes, so that what it takes is there for the workers.
+//!
+//! **Nothing is left behind.** A request without an answer is the one hard case:
+//! the zygote was killed, or is stopped, and may or may not have forked by then.
+//! It is killed, and once it has ended nobody forks any more. What it forked last
+//! stands in a page that it shares with the program, where the *kernel* wrote the
+//! pid in the same system call, before the copy could run: between the two there
+//! is no instruction of the zygote's at which a signal could take effect. So the
+//! program finds that copy, kills and reaps it, and executes a worker in its
+//! place, on another channel: two processes on one never are. That is [`Body`]'s
+//! to do, once, by whoever sees the end first.
+//!
+//! A thread waits for the zygote's end, to reap it whenever it comes: after ten
+//! idle seconds by itself, by [`shutdown`], or by somebody's kill. It waits on the
+//! pidfd alone, without a deadline. The zygote watches the program as workers do,
+//! by the hang-up of its lifeline, which the kernel answers with SIGKILL, with the
+//! zygote's own rights: so letting go of it also ends one that the program may not
+//! signal any more, and one that is stopped.
+//!
+//! **Locks.** A pool's core, then the nursery. The thread takes only the nursery.
+
+mod likeness;
+mod running;
+
+use std::os::fd::BorrowedFd;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use crate::limits::ZYGOTE_RETRY;
+use crate::sys::child::Child;
+use likeness::Likeness;
+pub(super) use likeness::Template;
+use running::{Answer, Body, NoZygote, Zygote};
+
+/// What a worker is forked with.
+#[derive(Debug)]
+pub(super) struct Worker<'a> {
+    pub(super) lifeline: BorrowedFd<'a>,
+    pub(super) dir: BorrowedFd<'a>,
+    pub(super) stdout: Option<BorrowedFd<'a>>,
+    pub(super) stderr: Option<BorrowedFd<'a>>,
+}
+
+/// Forks a worker. `None` if that cannot be, for whatever reason: then nothing is
+/// left of the attempt, but what waits on the lifeline may have been read.
+pub(super) fn fork(template: &Arc<Template>, worker: &Worker<'_>) -> Option<Child> {
+    House::of_this_process().fork(template, worker)
+}
+
+/// Ends an idle zygote to make room for what is needed more; tells whether there
+/// was one.
+pub(super) fn make_room() -> bool {
+    let mut nursery = House::of_this_process().lock();
+    nursery.give_up_for_a_while();
+    let ended = nursery.end().is_some();
+    House::let_go(nursery);
+    ended
+}
+
+/// Ends the idle copy of the program that workers are forked from.
+///
+/// The first pool starts such a copy; it holds no memory and no descriptor of the
+/// program's, and ends by itself after ten seconds without a new worker. This ends
+/// it now, and returns when it is gone: for a program that is to have no child at
+/// all, because it waits for any of its children, say. Pools and processes are not
+/// touched; the next worker starts another copy.
+///
+/// ```
+/// use pool_runtime::pool_task;
+///
+/// #[pool_task]
+/// fn doubler(n: u64) -> u64 {
+///     n * 2
+/// }
+///
+/// assert_eq!(doubler.pmap(0..3, 2)?, [0, 2, 4]);
+/// pool_runtime::shutdown();
+/// assert_eq!(doubler.pmap(0..3, 2)?, [0, 2, 4]);
+/// # Ok::<(), pool_runtime::Error>(())
+/// ```
+pub fn shutdown() {
+    let mut nursery = House::of_this_process().lock();
+    nursery.end();
+    nursery.hopeless = None;
+    House::let_go(nursery);
+}
+
+/// The zygote of a process, and the threads that wait for its end and for that of
+/// those before it.
+#[derive(Debug, Default)]
+struct Nursery {
+    zygote: Option<Zygote>,
+    /// Where no zygote is to be had; until when that is so, or for ever.
+    hopeless: Option<(Likeness, Option<Instant>)>,
+    keepers: Vec<Keeper>,
+}
+
+/// A thread that waits for the end of a zygote.
+#[derive(Debug)]
+struct Keeper {
+    thread: JoinHandle<()>,
+    body: Weak<Body>,
+}
+
+impl Nursery {
+    fn fork(
+        &mut self,
+        house: &'static House,
+        template: &Arc<Template>,
+        worker: &Worker<'_>,
+    ) -> Option<Child> {
+        let Ok(likeness) = Likeness::take(template) else {
+            // Nothing can be compared; as a rule because there are no descriptors.
+            self.end();
+            return None;
+        };
+        if !likeness.can_have_siblings() {
+            return None;
+        }
+        // Twice, since a zygote may come to its end while it is asked.
+        for _ in 0..2 {
+            let zygote = self.provide(house, &likeness, worker)?;
+            match zygote.fork(worker) {
+                Answer::Forked(child) => return Some(child),
+                Answer::Failed => return None,
+                Answer::Unfit => {
+                    self.end();
+                    self.hopeless = Some((likeness, None));
+                    return None;
+                }
+                Answer::Scarce => {
+                    self.give_up_for_a_while();
+                    self.end();
+                    return None;
+                }
+                Answer::Silent => {
+                    let untouched = self.end()?;
+                    if !untouched {
+                        return None;
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// A zygote that is like what exec would start now.
+    fn provide(
+        &mut self,
+        house: &'static House,
+        likeness: &Likeness,
+        worker: &Worker<'_>,
+    ) -> Option<&mut Zygote> {
+        let fits = |zygote: &Zygote| zygote.likeness == *likeness && zygote.is_at_hand();
+        if !self.zygote.as_ref().is_some_and(fits) {
+            self.end();
+            if self.is_hopeless(likeness) {
+                return None;
+            }
+            match Zygote::start(house, &mut self.keepers, likeness, worker.dir) {
+                Ok(zygote) => self.zygote = Some(zygote),
+                Err(NoZygote::Unfit) => self.hopeless = Some((likeness.clone(), None)),
+                Err(NoZygote::NotUp) => {
+                    let until = Instant::now() + ZYGOTE_RETRY;
+                    self.hopeless = Some((likeness.clone(), Some(until)));
+                }
+            }
+        }
+        self.zygote.as_mut()
+    }
+
+    fn is_hopeless(&self, likeness: &Likeness) -> bool {
+        let over = |until: Option<Instant>| until.is_some_and(|until| Instant::now() >= until);
+        let hopeless = self.hopeless.as_ref();
+        hopeless.is_some_and(|(other, until)| other == likeness && !over(*until))
+    }
+
+    /// What the zygote takes is needed for the workers.
+    fn give_up_for_a_while(&mut self) {
+        if let Some(zygote) = &self.zygote {
+            self.hopeless = Some((zygote.likeness.clone(), Some(Instant::now() + ZYGOTE_RETRY)));
+        }
+    }
+
+    /// Ends the zygote, if there is one. Tells whether a request of which nobody
+    /// knows what became is untouched: as certain as the end of the zygote.
+    fn end(&mut self) -> Option<bool> {
+        self.zygote.take().map(Zygote::end)
+    }
+}
+
+/// The nursery of a process; after it those of copies that the process is forked
+/// as.
+///
+/// A copy has no thread that waits for the zygote, which is not its child, and
+/// somebody may have held the lock when it was forked. So it touches nothing that
+/// it finds here, and has its own.
+#[derive(Debug)]
+struct House {
+    owner: u32,
+    nursery: Mutex<Nursery>,
+    next: OnceLock<Box<House>>,
+}
+
+impl House {
+    fn new() -> House {
+        let nursery = Mutex::new(Nursery::default());
+        House { owner: std::process::id(), nursery, next: OnceLock::new() }
+    }
+
+    fn of_this_process() -> &'static House {
+        static FIRST: OnceLock<House> = OnceLock::new();
+        let own = std::process::id();
+        let mut house = FIRST.get_or_init(House::new);
+        while house.owner != own {
+            house = house.next.get_or_init(|| Box::new(House::new()));
+        }
+        house
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Nursery> {
+        // After a panic under the lock there is a zygote or none, as always.
+        self.nursery.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fork(&'static self, template: &Arc<Template>, worker: &Worker<'_>) -> Option<Child> {
+        let mut nursery = self.lock();
+        let child = nursery.fork(self, template, worker);
+        if child.is_none() {
+            // What a zygote held may be what the worker lacks.
+            House::let_go(nursery);
+        }
+        child
+    }
+
+    /// Unlocks, and waits until nothing is left of zygotes that have ended: the
+    /// threads that waited for their end need the lock for a moment.
+    fn let_go(mut nursery: MutexGuard<'_, Nursery>) {
+        let ended = |keeper: &mut Keeper| keeper.body.upgrade().is_none_or(|body| body.has_ended());
+        let keepers: Vec<Keeper> = nursery.keepers.extract_if(.., ended).collect();
+        drop(nursery);
+        for keeper in keepers {
+            let _ = keeper.thread.join();
+        }
+    }
+
+    /// What the thread does that waits for a zygote's end.
+    fn keep(&self, body: Arc<Body>) {
+        body.wait();
+        let mut nursery = self.lock();
+        if nursery.zygote.as_ref().is_some_and(|zygote| Arc::ptr_eq(&zygote.body, &body)) {
+            nursery.end();
+        }
+        body.bury();
+        // Its descriptor goes before the thread is nobody's any more.
+        drop(body);
+        let own = std::thread::current().id();
+        nursery.keepers.retain(|keeper| keeper.thread.thread().id() != own);
+    }
+}

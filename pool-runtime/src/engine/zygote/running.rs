@@ -1,0 +1,289 @@
+//! One zygote, from its start to its end.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use rustix::net::SocketType;
+use rustix::process::Signal;
+
+use super::{House, Keeper, Likeness, Worker};
+use crate::engine::launch;
+use crate::limits::{ZYGOTE_BOOT, ZYGOTE_END, ZYGOTE_REPLY};
+use crate::sys::child::{self, Child};
+use crate::sys::page::Page;
+use crate::sys::spawn::{self, Program};
+use crate::sys::surroundings::may_look_into;
+use crate::sys::{fds, signals};
+use crate::wire::zygote::{Reply, Request, summons};
+
+/// Of the thread that waits for the end: it calls nothing deep.
+const KEEPER_STACK: usize = 128 << 10;
+
+/// A zygote that has booted. Dropping it without [`Zygote::end`] lets the kernel
+/// end it, and its keeper reap it.
+#[derive(Debug)]
+pub(super) struct Zygote {
+    pub(super) likeness: Likeness,
+    pub(super) body: Arc<Body>,
+    socket: OwnedFd,
+    /// Never used for anything else: its closing is the message.
+    lifeline: OwnedFd,
+    /// Of the latest request; the first is 1.
+    number: u32,
+}
+
+/// Why there is none.
+#[derive(Debug)]
+pub(super) enum NoZygote {
+    /// Something was lacking, or it took too long, or it died.
+    NotUp,
+    /// It said so itself, or may not be compared with.
+    Unfit,
+}
+
+impl From<io::Error> for NoZygote {
+    fn from(_: io::Error) -> NoZygote {
+        NoZygote::NotUp
+    }
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Forked(Child),
+    /// Nothing; others may be answered better.
+    Failed,
+    /// Nothing, since there are not enough processes, descriptors or memory.
+    Scarce,
+    /// Nothing, and nothing ever will.
+    Unfit,
+    /// Nobody knows: the zygote has ended, or says nothing.
+    Silent,
+}
+
+impl Zygote {
+    /// Executes one and waits until it is ready; also starts the thread that waits
+    /// for its end.
+    pub(super) fn start(
+        house: &'static House,
+        keepers: &mut Vec<Keeper>,
+        likeness: &Likeness,
+        dir: BorrowedFd<'_>,
+    ) -> Result<Zygote, NoZygote> {
+        let (socket, theirs) = fds::pair(SocketType::SEQPACKET)?;
+        let (lifeline, their_lifeline) = fds::pair(SocketType::SEQPACKET)?;
+        let (page, shared) = Page::create()?;
+        let mark = launch::draw_mark();
+        fds::send_with(lifeline.as_fd(), &summons(mark), &[theirs.as_fd(), shared.as_fd()])?;
+        let null = fds::above_standard(fds::dev_null()?)?;
+        let template = &likeness.template;
+        let child = spawn::spawn(&Program {
+            path: &template.path,
+            argv: &template.argv,
+            envp: &template.marked(mark),
+            dir,
+            stdin: their_lifeline.as_fd(),
+            stdout: Some(null.as_fd()),
+            stderr: Some(null.as_fd()),
+            stack: template.stack,
+        })
+        .map_err(|error| error.cause)?;
+        // Their ends must be nobody's but the zygote's, or its end is not seen.
+        drop((theirs, their_lifeline, shared, null));
+        let body = Arc::new(Body::new(child, page));
+        let likeness = likeness.clone();
+        let zygote = Zygote { likeness, body, socket, lifeline, number: 0 };
+        // While it boots.
+        if let Err(error) = zygote.start_keeper(house, keepers) {
+            zygote.end();
+            return Err(error.into());
+        }
+        let why_not = match zygote.hear(ZYGOTE_BOOT) {
+            Some((Reply::Ready, _)) if zygote.is_at_hand() => return Ok(zygote),
+            Some((Reply::Ready | Reply::Unfit, _)) => NoZygote::Unfit,
+            _ => NoZygote::NotUp,
+        };
+        zygote.end();
+        Err(why_not)
+    }
+
+    fn start_keeper(&self, house: &'static House, keepers: &mut Vec<Keeper>) -> io::Result<()> {
+        let body = Arc::clone(&self.body);
+        // Inherited by the thread: nothing of the program's may run on it.
+        let _blocked = signals::block_all();
+        let thread = std::thread::Builder::new().name("pool-zygote".into());
+        let thread = thread.stack_size(KEEPER_STACK).spawn(move || house.keep(body))?;
+        keepers.push(Keeper { thread, body: Arc::downgrade(&self.body) });
+        Ok(())
+    }
+
+    /// Whether it lives, and can do no more than the program can.
+    pub(super) fn is_at_hand(&self) -> bool {
+        !self.body.has_ended() && may_look_into(self.body.child.pid())
+    }
+
+    pub(super) fn fork(&mut self, worker: &Worker<'_>) -> Answer {
+        self.number = self.number.wrapping_add(1);
+        let request = Request {
+            number: self.number,
+            stdout: worker.stdout.is_some(),
+            stderr: worker.stderr.is_some(),
+        };
+        let fds: Vec<_> = [worker.lifeline, worker.dir]
+            .into_iter()
+            .chain(worker.stdout)
+            .chain(worker.stderr)
+            .collect();
+        self.body.unanswered.store(self.number, Ordering::SeqCst);
+        if let Err(error) = fds::send_with(self.socket.as_fd(), &request.encode(), &fds) {
+            return self.failed(error.raw_os_error().unwrap_or(0));
+        }
+        match self.hear(ZYGOTE_REPLY) {
+            Some((Reply::Forked { request, pid }, pidfd)) if request == self.number => {
+                let Some(pidfd) = pidfd else {
+                    // There was no room for it. The end of the zygote is that of the worker
+                    // too, which stays unanswered, and makes some.
+                    return Answer::Scarce;
+                };
+                self.body.unanswered.store(0, Ordering::SeqCst);
+                Child::adopt(pid, pidfd).map_or(Answer::Failed, Answer::Forked)
+            }
+            Some((Reply::Failed { request, errno }, _)) if request == self.number => {
+                self.failed(errno)
+            }
+            _ => Answer::Silent,
+        }
+    }
+
+    /// Nothing came of the request, or nothing was asked.
+    fn failed(&self, errno: i32) -> Answer {
+        match errno {
+            // It has ended.
+            libc::EPIPE | libc::ECONNRESET => return Answer::Silent,
+            _ => self.body.unanswered.store(0, Ordering::SeqCst),
+        }
+        match errno {
+            libc::EAGAIN | libc::ENOMEM | libc::EMFILE | libc::ENFILE | libc::ENOBUFS => {
+                Answer::Scarce
+            }
+            // The system call is forbidden, or unknown.
+            libc::EPERM | libc::ENOSYS | libc::EINVAL => Answer::Unfit,
+            _ => Answer::Failed,
+        }
+    }
+
+    /// The next thing that it says, within the limit.
+    fn hear(&self, limit: Duration) -> Option<(Reply, Option<OwnedFd>)> {
+        // Its end too: a copy of it may hold the socket open for a moment.
+        let either = [self.socket.as_fd(), self.body.child.pidfd()];
+        let [says, _] = fds::wait_for(either, Some(limit)).ok()??;
+        if !says {
+            return None;
+        }
+        let (bytes, fds) = fds::receive_with(self.socket.as_fd()).ok()?;
+        Some((Reply::decode(&bytes)?, fds.into_iter().next()))
+    }
+
+    /// Ends it, and waits for that. Tells whether it is certain that nothing came of
+    /// a request that was not answered.
+    pub(super) fn end(self) -> bool {
+        let Zygote { body, socket, lifeline, .. } = self;
+        // By the kernel, if the program may not.
+        drop((socket, lifeline));
+        let _ = body.child.signal(Signal::KILL);
+        let ended = fds::wait_for([body.child.pidfd()], Some(ZYGOTE_END));
+        // If not, its keeper buries it.
+        ended.is_ok_and(|ended| ended.is_some()) && body.bury()
+    }
+}
+
+/// A zygote's process, as its keeper and whoever uses it hold it.
+#[derive(Debug)]
+pub(super) struct Body {
+    child: Child,
+    page: Page,
+    /// The request that has no answer yet; 0 if there is none.
+    unanswered: AtomicU32,
+    buried: AtomicBool,
+}
+
+impl Body {
+    fn new(child: Child, page: Page) -> Body {
+        let (unanswered, buried) = (AtomicU32::new(0), AtomicBool::new(false));
+        Body { child, page, unanswered, buried }
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        let ended = fds::wait_for([self.child.pidfd()], Some(Duration::ZERO));
+        ended.is_ok_and(|ended| ended.is_some())
+    }
+
+    /// Waits for its end.
+    pub(super) fn wait(&self) {
+        let waited = fds::wait_for([self.child.pidfd()], None);
+        waited.expect("waiting on a descriptor of our own cannot fail");
+    }
+
+    /// Reaps it, and what it forked without a word; once, and under the nursery's
+    /// lock. It has ended. Tells whether there was no such thing.
+    pub(super) fn bury(&self) -> bool {
+        if self.buried.swap(true, Ordering::SeqCst) {
+            return true;
+        }
+        let unanswered = self.unanswered.load(Ordering::SeqCst);
+        let forked = (unanswered != 0).then(|| self.page.forked_for(unanswered)).flatten();
+        // Before the zygote is reaped, with whom its group goes: this one may be in it
+        // still, and must not be killed by anybody who then takes it for another.
+        if let Some(pid) = forked {
+            child::end_by_number(pid);
+        }
+        let _ = self.child.reap();
+        forked.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sleeper() -> Child {
+        let pair = fds::pair(SocketType::SEQPACKET).unwrap();
+        let dir = fds::working_directory().unwrap();
+        let argv = [c"sleep".to_owned(), c"1000000".to_owned()];
+        spawn::spawn(&Program {
+            path: c"/bin/sleep",
+            argv: &argv,
+            envp: &[],
+            dir: dir.as_fd(),
+            stdin: pair.0.as_fd(),
+            stdout: None,
+            stderr: None,
+            stack: None,
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn what_was_forked_without_a_word_is_ended_with_the_zygote_and_once() {
+        // Of the request that has no answer, of an earlier one, of one that was answered.
+        for (announced, unanswered, is_ended) in [(7, 7, true), (6, 7, false), (7, 0, false)] {
+            let (page, _) = Page::create().unwrap();
+            let copy = sleeper();
+            page.announce(announced);
+            page.note(copy.pid());
+            let body = Body::new(sleeper(), page);
+            body.unanswered.store(unanswered, Ordering::SeqCst);
+            assert!(!body.has_ended());
+            body.child.signal(Signal::KILL).unwrap();
+            body.wait();
+            assert_eq!(body.bury(), !is_ended);
+            assert_eq!(copy.reap().is_some(), is_ended, "running, or reaped by number");
+            assert!(body.bury(), "a second time there is nothing to do");
+            copy.kill_group();
+            copy.reap_ending();
+        }
+    }
+}

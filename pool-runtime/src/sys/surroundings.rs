@@ -1,0 +1,219 @@
+//! What a process inherits from the thread that starts it, read back from the
+//! kernel: to see whether a process that was started earlier still has what one
+//! started now would get.
+//!
+//! Not in it, because it is passed along or never inherited: the working
+//! directory, the standard streams, signals, and the environment, which the
+//! caller chooses.
+
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, readlinkat_raw, statat};
+use rustix::io::Errno;
+
+/// Equal if nothing that is inherited has changed between the two.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Surroundings {
+    bytes: Vec<u8>,
+    /// The namespaces of children are those of the process itself.
+    own_namespaces: bool,
+}
+
+/// The lines of `/proc/thread-self/status` that count: file modes, identity and
+/// rights, restrictions, and where it may run.
+const STATUS: [&[u8]; 17] = [
+    b"Umask:",
+    b"Uid:",
+    b"Gid:",
+    b"Groups:",
+    b"CapInh:",
+    b"CapPrm:",
+    b"CapEff:",
+    b"CapBnd:",
+    b"CapAmb:",
+    b"NoNewPrivs:",
+    b"Seccomp:",
+    b"Seccomp_filters:",
+    b"THP_enabled:",
+    b"Speculation_Store_Bypass:",
+    b"SpeculationIndirectBranch:",
+    b"Cpus_allowed:",
+    b"Mems_allowed:",
+];
+
+/// A kernel that lacks one has nothing that could be changed there.
+const NAMESPACES: [&CStr; 8] = [
+    c"ns/cgroup",
+    c"ns/ipc",
+    c"ns/mnt",
+    c"ns/net",
+    c"ns/time",
+    c"ns/time_for_children",
+    c"ns/user",
+    c"ns/uts",
+];
+
+/// Files that hold one setting each, or are not there.
+const FILES: [&CStr; 4] = [c"cgroup", c"oom_score_adj", c"attr/current", c"attr/exec"];
+
+impl Surroundings {
+    /// Those of the calling thread.
+    pub(crate) fn take() -> io::Result<Surroundings> {
+        let thread = openat(
+            CWD,
+            c"/proc/thread-self",
+            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?;
+        let mut taken = Vec::with_capacity(2048);
+        let mut buffer = [0; 8192];
+        let status = read(thread.as_fd(), c"status", &mut buffer)?;
+        let lines = status.split_inclusive(|&byte| byte == b'\n');
+        let counts = |line: &&[u8]| STATUS.iter().any(|name| line.starts_with(name));
+        lines.filter(counts).for_each(|line| taken.extend_from_slice(line));
+        for file in FILES {
+            match read(thread.as_fd(), file, &mut buffer) {
+                Ok(text) => taken.extend_from_slice(text),
+                Err(error) if is_no_answer(&error) => return Err(error),
+                Err(_) => {}
+            }
+            taken.push(0);
+        }
+        for name in NAMESPACES {
+            taken.extend_from_slice(&link(thread.as_fd(), name));
+            taken.push(0);
+        }
+        let pids = [c"ns/pid", c"ns/pid_for_children"].map(|name| link(thread.as_fd(), name));
+        taken.extend_from_slice(&pids[0]);
+        for path in [c"/", c"/proc/self/exe"] {
+            let stat = statat(CWD, path, AtFlags::empty())?;
+            taken.extend_from_slice(&stat.st_dev.to_ne_bytes());
+            taken.extend_from_slice(&stat.st_ino.to_ne_bytes());
+        }
+        for number in limits().into_iter().chain(settings()) {
+            taken.extend_from_slice(&number.to_ne_bytes());
+        }
+        Ok(Surroundings { bytes: taken, own_namespaces: pids[0] == pids[1] })
+    }
+
+    /// Whether a child would live in the same namespaces. If not, the first one
+    /// started would be the init of its own, and what it forked could not be its
+    /// sibling.
+    pub(crate) fn are_a_childs_too(&self) -> bool {
+        self.own_namespaces
+    }
+}
+
+/// Whether this process may look into another, as a debugger would.
+///
+/// The kernel lets a process look only into what can do no more than itself. So
+/// this sees also those restrictions that no file tells of: a Landlock domain
+/// that the other is not in.
+pub(crate) fn may_look_into(pid: u32) -> bool {
+    let link = std::fs::read_link(format!("/proc/{pid}/ns/user"));
+    link.is_ok()
+}
+
+/// A whole file. One for which there is no room is an error: what is not seen
+/// could have changed.
+fn read<'a>(dir: BorrowedFd<'_>, name: &CStr, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
+    let file = openat(dir, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let mut length = 0;
+    loop {
+        match rustix::io::read(&file, &mut buffer[length..]) {
+            Ok(0) if length == buffer.len() => return Err(io::ErrorKind::FileTooLarge.into()),
+            Ok(0) => return Ok(&buffer[..length]),
+            Ok(read) => length += read,
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+/// Where a link of /proc leads; nothing if it is not there.
+fn link(dir: BorrowedFd<'_>, name: &CStr) -> Vec<u8> {
+    let mut buffer = [0u8; 64];
+    match readlinkat_raw(dir, name, &mut buffer[..]) {
+        Ok(length) => buffer[..length].to_vec(),
+        Err(_) => Vec::new(),
+    }
+}
+
+/// Whether this says nothing about a file: as opposed to one that is not there,
+/// or holds nothing.
+fn is_no_answer(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), None | Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM))
+}
+
+/// Every resource limit, soft and hard.
+fn limits() -> impl IntoIterator<Item = u64> {
+    /// `RLIM_NLIMITS` of the kernel.
+    const LIMITS: u32 = 16;
+    (0..LIMITS).flat_map(|resource| {
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: it writes the limit it is given; an unknown resource is an error.
+        unsafe { libc::getrlimit(resource as _, &mut limit) };
+        [limit.rlim_cur, limit.rlim_max]
+    })
+}
+
+/// What is asked for by a call each: session, priorities, and the like.
+fn settings() -> [u64; 8] {
+    /// `IOPRIO_WHO_PROCESS` of the kernel.
+    const OF_A_PROCESS: i32 = 1;
+    // SAFETY: all only read, and take integers, but for sched_getparam, which
+    // writes the parameter that it is given.
+    let settings = unsafe {
+        let mut parameter: libc::sched_param = std::mem::zeroed();
+        libc::sched_getparam(0, &mut parameter);
+        [
+            i64::from(libc::getsid(0)),
+            i64::from(libc::getpriority(libc::PRIO_PROCESS, 0)),
+            i64::from(libc::sched_getscheduler(0)),
+            i64::from(parameter.sched_priority),
+            libc::syscall(libc::SYS_ioprio_get, OF_A_PROCESS, 0),
+            // An invalid one, which only asks.
+            i64::from(libc::personality(0xffff_ffff)),
+            i64::from(libc::prctl(libc::PR_GET_TIMERSLACK)),
+            i64::from(libc::prctl(libc::PR_GET_SECUREBITS)),
+        ]
+    };
+    settings.map(i64::cast_unsigned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn they_are_equal_until_something_changes() {
+        let before = Surroundings::take().unwrap();
+        assert!(before.are_a_childs_too());
+        assert_eq!(before, Surroundings::take().unwrap());
+        // Of this thread only: a nicer one than before.
+        let changed = std::thread::spawn(|| {
+            // SAFETY: integers only; a thread may always be nicer.
+            unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, libc::getpriority(0, 0) + 1) };
+            Surroundings::take().unwrap()
+        });
+        assert_ne!(before, changed.join().unwrap());
+        assert_eq!(before, Surroundings::take().unwrap());
+    }
+
+    #[test]
+    fn every_line_of_the_status_that_counts_is_in_them() {
+        let text = String::from_utf8_lossy(&Surroundings::take().unwrap().bytes).into_owned();
+        for name in ["Umask:", "Uid:", "Groups:", "CapBnd:", "NoNewPrivs:", "Mems_allowed:"] {
+            assert!(text.contains(name), "{name} in {text}");
+        }
+        assert!(text.contains("mnt:[") && text.contains("pid:["), "{text}");
+    }
+
+    #[test]
+    fn a_process_may_look_into_itself_and_into_nobody_that_is_not_there() {
+        assert!(may_look_into(std::process::id()));
+        assert!(!may_look_into(0));
+    }
+}

@@ -1,0 +1,11 @@
+//! The zygote: workers are forked from it, and nobody notices.
+
+#![allow(unsafe_code)]
+
+mod ends;
+mod helpers;
+mod inside;
+mod races;
+mod scarce;
+mod surroundings;
+mod unfit;

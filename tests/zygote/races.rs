@@ -1,0 +1,149 @@
+//! Everything at once.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use pool_runtime::{Pool, shutdown};
+use pool_tests::alone::alone;
+use pool_tests::clean::clean;
+use pool_tests::wait;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::helpers::{assert_forked, children_of, square, zygote, zygotes_of};
+
+/// Tells the other threads of a test that it is over, also when it has failed.
+struct TellsTheEnd<'a>(&'a AtomicBool);
+
+impl Drop for TellsTheEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn killed_at_any_moment_it_leaves_nothing_and_every_pool_works() {
+    let _clean = clean();
+    let done = AtomicBool::new(false);
+    let kills = thread::scope(|scope| {
+        let killer = scope.spawn(|| {
+            let mut kills = 0;
+            let mut moment = 0u32;
+            while !done.load(Ordering::Relaxed) {
+                for zygote in zygotes_of(std::process::id()) {
+                    // Anywhere within what a start takes.
+                    moment = moment.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    for _ in 0..moment >> 16 {
+                        std::hint::spin_loop();
+                    }
+                    let pid = Pid::from_raw(zygote.cast_signed()).unwrap();
+                    kills += u32::from(kill_process(pid, Signal::KILL).is_ok());
+                }
+            }
+            kills
+        });
+        let over = TellsTheEnd(&done);
+        for round in 0..150 {
+            let pool = Pool::new(3).unwrap();
+            assert_eq!(pool.map(square, 0..4).unwrap(), [0, 1, 4, 9], "round {round}");
+            assert_eq!(square.spawn(3).unwrap().join().unwrap(), 9, "round {round}");
+            if round % 4 == 0 {
+                // Forgets that one did not come up.
+                shutdown();
+            }
+        }
+        drop(over);
+        killer.join().unwrap()
+    });
+    assert!(kills > 20, "{kills} kills");
+    shutdown();
+    assert!(children_of(std::process::id()).is_empty());
+}
+
+#[test]
+fn pools_started_at_once_share_it() {
+    let _clean = clean();
+    for _ in 0..20 {
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let pool = Pool::new(2).unwrap();
+                    assert_eq!(pool.map(square, 0..3).unwrap(), [0, 1, 4]);
+                });
+            }
+        });
+        zygote();
+        shutdown();
+    }
+}
+
+#[test]
+fn shutdown_at_any_moment_harms_nobody() {
+    let _clean = clean();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let ends = scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                shutdown();
+            }
+        });
+        let over = TellsTheEnd(&done);
+        for _ in 0..50 {
+            assert_eq!(square.pmap(0..4, 2).unwrap(), [0, 1, 4, 9]);
+        }
+        drop(over);
+        ends.join().unwrap();
+    });
+}
+
+/// Runs `body` in a copy of this process; gives how the copy ended.
+fn in_a_copy(body: impl FnOnce()) -> i32 {
+    // SAFETY: the copy allocates, which the C library allows after a fork, and takes
+    // no lock that another thread of this test might hold.
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
+        // SAFETY: it takes an integer. The copy must not go on as a test.
+        unsafe { libc::_exit(i32::from(ended.is_err())) };
+    }
+    let mut status = 0;
+    // SAFETY: it writes the status of this process's own child.
+    assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
+    status
+}
+
+#[test]
+fn a_copy_that_the_program_forks_has_its_own() {
+    alone("races::a_copy_that_the_program_forks_has_its_own", || {
+        let pool = Pool::new(1).unwrap();
+        let original = assert_forked(&pool);
+        let status = in_a_copy(|| {
+            // Neither ended by the copy nor used by it.
+            shutdown();
+            let pool = Pool::new(1).unwrap();
+            assert_eq!(pool.map(square, 0..3).unwrap(), [0, 1, 4]);
+            assert_ne!(assert_forked(&pool), original);
+            drop(pool);
+            shutdown();
+            assert!(children_of(std::process::id()).is_empty());
+        });
+        assert_eq!(status, 0);
+        assert!(wait::is_running(original));
+        assert_eq!(assert_forked(&Pool::new(1).unwrap()), original);
+    });
+}
+
+#[test]
+fn a_program_that_ignores_the_end_of_children_has_one_too() {
+    alone("races::a_program_that_ignores_the_end_of_children_has_one_too", || {
+        // SAFETY: a valid disposition; no handler is installed.
+        unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+        for _ in 0..20 {
+            let pool = Pool::new(2).unwrap();
+            assert_eq!(pool.map(square, 0..3).unwrap(), [0, 1, 4]);
+            let pid = Pid::from_raw(assert_forked(&pool).cast_signed()).unwrap();
+            kill_process(pid, Signal::KILL).unwrap();
+        }
+        // SAFETY: as above.
+        unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+    });
+}

@@ -1,0 +1,300 @@
+//! Whatever a program has changed about itself holds in its next worker, as if
+//! that had been executed at that moment.
+
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::path::Path;
+
+use pool_runtime::{Pool, pool_task};
+use pool_tests::alone::alone;
+use pool_tests::clean::clean;
+use pool_tests::fault::limit;
+use pool_tests::temp::TempDir;
+use pool_tests::wait;
+use rustix::process::{Resource, getuid};
+
+use crate::helpers::{assert_forked, executed, file_of, zygote, zygotes_of};
+
+/// What the kernel tells of this process that an exec would keep.
+fn inherited() -> String {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+    let kept = [
+        "Umask",
+        "Uid",
+        "Gid",
+        "Groups",
+        "Cap",
+        "NoNewPrivs",
+        "Seccomp",
+        "Cpus",
+        "Mems",
+        "THP",
+        "SigBlk",
+        "SigIgn",
+        "SigCgt",
+        "ShdPnd",
+        "Speculation",
+    ];
+    let lines = status.lines().filter(|line| kept.iter().any(|name| line.starts_with(name)));
+    let mut told: String = lines.map(|line| format!("{line}\n")).collect();
+    let files = ["limits", "cgroup", "oom_score_adj", "timerslack_ns", "personality"];
+    for file in files {
+        told += &std::fs::read_to_string(format!("/proc/self/{file}")).unwrap();
+    }
+    for link in ["root", "cwd", "exe", "ns/mnt", "ns/net", "ns/uts", "ns/user", "ns/ipc"] {
+        let target = std::fs::read_link(format!("/proc/self/{link}")).unwrap();
+        told += &format!("{link} {}\n", target.display());
+    }
+    // SAFETY: these only read.
+    let numbers = unsafe {
+        [
+            i64::from(libc::getsid(0)),
+            i64::from(libc::getpriority(libc::PRIO_PROCESS, 0)),
+            i64::from(libc::sched_getscheduler(0)),
+            libc::syscall(libc::SYS_ioprio_get, 1, 0),
+        ]
+    };
+    told + &format!("{numbers:?}\n")
+}
+
+#[pool_task]
+fn surroundings() -> String {
+    inherited()
+}
+
+fn in_a_fork() -> String {
+    let pool = Pool::new(1).unwrap();
+    assert_forked(&pool);
+    pool.apply(surroundings, ()).unwrap()
+}
+
+fn in_an_executed() -> String {
+    executed(1).build().unwrap().apply(surroundings, ()).unwrap()
+}
+
+#[test]
+fn what_is_passed_along_needs_no_other_zygote() {
+    alone("surroundings::what_is_passed_along_needs_no_other_zygote", || {
+        let temp = TempDir::new();
+        let text = temp.file("printed");
+        let file = File::create(&text).unwrap();
+        std::env::set_current_dir("/proc").unwrap();
+        assert_eq!(in_a_fork(), in_an_executed());
+        let first = zygote();
+        // The directory.
+        std::env::set_current_dir("/sys").unwrap();
+        let told = in_a_fork();
+        assert!(told.contains("cwd /sys\n"), "{told}");
+        assert_eq!(told, in_an_executed());
+        // Standard output.
+        // SAFETY: duplicates descriptors of this process, on which nothing else
+        // relies while it is alone.
+        unsafe {
+            let before = libc::dup(1);
+            assert_eq!(libc::dup2(file.as_raw_fd(), 1), 1);
+            let pool = Pool::new(1).unwrap();
+            pool.apply(print, "into the file").unwrap();
+            drop(pool);
+            assert_eq!(libc::dup2(before, 1), 1);
+            libc::close(before);
+        }
+        let printed = std::fs::read_to_string(&text).unwrap();
+        assert!(printed.contains("into the file"), "{printed}");
+        assert_eq!(zygote(), first, "all of them are forks of the first");
+        assert_eq!(std::fs::read_link(file_of(first, "cwd")).unwrap(), Path::new("/"));
+    });
+}
+
+#[pool_task]
+fn print(text: &str) {
+    println!("{text}");
+}
+
+#[pool_task]
+fn colour() -> Option<String> {
+    std::env::var("POOL_TESTS_COLOUR").ok()
+}
+
+#[test]
+fn pools_with_different_environments_take_turns() {
+    let _clean = clean();
+    let mut before = 0;
+    let red = || Pool::builder().workers(1).env("POOL_TESTS_COLOUR", "red").build().unwrap();
+    let blue = || Pool::builder().workers(1).env("POOL_TESTS_COLOUR", "blue").build().unwrap();
+    let kept = red();
+    for _ in 0..4 {
+        for (pool, name) in [(red(), Some("red")), (blue(), Some("blue"))] {
+            assert_eq!(pool.apply(colour, ()).unwrap().as_deref(), name);
+        }
+        let pool = Pool::new(1).unwrap();
+        assert_eq!(pool.apply(colour, ()).unwrap(), None);
+        assert_ne!(assert_forked(&pool), before, "each has the environment from its start");
+        before = zygote();
+    }
+    // A worker that is replaced has that of its pool.
+    for worker in kept.workers() {
+        pool_tests::fault::send(worker.pid, rustix::process::Signal::KILL);
+        wait::until("its end", || kept.workers().iter().all(|other| other.pid != worker.pid));
+    }
+    assert_eq!(kept.apply(colour, ()).unwrap().as_deref(), Some("red"));
+}
+
+#[pool_task]
+fn stack_limit() -> Option<u64> {
+    rustix::process::getrlimit(Resource::Stack).current
+}
+
+#[test]
+fn a_stack_limit_is_that_of_the_pool() {
+    let _clean = clean();
+    for bytes in [1 << 20, 3 << 20] {
+        let pool = Pool::builder().workers(1).stack_size(bytes).build().unwrap();
+        assert_forked(&pool);
+        assert_eq!(pool.apply(stack_limit, ()).unwrap(), Some(bytes));
+    }
+}
+
+/// Asserts that a change holds in a fork as in an executed worker, and was not
+/// there before.
+fn holds(what: &str, change: impl FnOnce()) {
+    let before = in_a_fork();
+    let zygote_before = zygote();
+    change();
+    let after = in_a_fork();
+    assert_ne!(before, after, "{what}: nothing changed");
+    assert_eq!(after, in_an_executed(), "{what}");
+    assert_ne!(zygote(), zygote_before, "{what}");
+    assert!(!wait::is_running(zygote_before), "{what}");
+    assert_eq!(in_a_fork(), after, "{what}");
+}
+
+fn checked(what: &str, result: i32) {
+    assert_eq!(result, 0, "{what}: {}", std::io::Error::last_os_error());
+}
+
+#[test]
+fn what_cannot_be_passed_along_makes_another_zygote() {
+    alone("surroundings::what_cannot_be_passed_along_makes_another_zygote", || {
+        // SAFETY: each call takes integers, or a set that is initialised.
+        unsafe {
+            holds("umask", || assert_ne!(libc::umask(0o027), 0o027));
+            holds("a limit", || limit(Resource::Nofile, 200));
+            holds("another limit", || limit(Resource::Fsize, 1 << 40));
+            holds("niceness", || checked("nice", libc::setpriority(libc::PRIO_PROCESS, 0, 5)));
+            holds("scheduling", || {
+                let parameter = std::mem::zeroed();
+                checked("batch", libc::sched_setscheduler(0, libc::SCHED_BATCH, &parameter));
+            });
+            holds("input and output", || {
+                let idle = 3 << 13;
+                let set = libc::syscall(libc::SYS_ioprio_set, 1, 0, idle);
+                checked("ioprio", i32::try_from(set).unwrap());
+            });
+            holds("timer slack", || checked("slack", libc::prctl(libc::PR_SET_TIMERSLACK, 99_000)));
+            holds("the choice of a victim", || {
+                std::fs::write("/proc/self/oom_score_adj", "321").unwrap();
+            });
+            holds("affinity", || {
+                let mut set: libc::cpu_set_t = std::mem::zeroed();
+                libc::CPU_SET(0, &mut set);
+                checked("affinity", libc::sched_setaffinity(0, size_of_val(&set), &set));
+            });
+            holds("a new session", || {
+                // The leader of a group cannot have one; a test that is alone is none
+                // unless it was started by hand.
+                assert_ne!(libc::setsid(), -1, "{}", std::io::Error::last_os_error());
+            });
+            if getuid().is_root() {
+                holds("a namespace", || checked("uts", libc::unshare(libc::CLONE_NEWUTS)));
+            }
+            holds("no new privileges", || {
+                checked("nnp", libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+            });
+        }
+    });
+}
+
+#[test]
+fn a_program_that_drops_its_privileges_has_workers_without() {
+    alone("surroundings::a_program_that_drops_its_privileges_has_workers_without", || {
+        if !getuid().is_root() {
+            // It has none to drop.
+            return;
+        }
+        let kept = Pool::new(1).unwrap();
+        holds("user, groups and capabilities", || {
+            // SAFETY: integers, and a null pointer for an empty list. The C library
+            // sees to it that they hold for every thread.
+            unsafe {
+                checked("groups", libc::setgroups(0, std::ptr::null()));
+                checked("group", libc::setgid(23_456));
+                checked("user", libc::setuid(23_456));
+            }
+        });
+        let told = in_a_fork();
+        assert!(told.contains("Uid:\t23456\t23456\t23456\t23456"), "{told}");
+        assert!(told.contains("CapEff:\t0000000000000000"), "{told}");
+        // Also one that is started for a pool that is older.
+        drop(kept);
+        let pool = Pool::new(1).unwrap();
+        assert_eq!(pool.map(read_shadow, [(); 3]).unwrap(), [false; 3]);
+    });
+}
+
+#[pool_task]
+fn read_shadow() -> bool {
+    File::open("/etc/shadow").is_ok()
+}
+
+#[pool_task]
+fn lists(dir: &str) -> bool {
+    std::fs::read_dir(dir).is_ok()
+}
+
+/// Forbids this thread, and whom it starts, to list any directory but those under
+/// /proc. No file of the kernel's tells of that. `false` where there is no such thing.
+fn forbid_to_list() -> bool {
+    const CREATE_RULESET: i64 = 444;
+    const ADD_RULE: i64 = 445;
+    const RESTRICT_SELF: i64 = 446;
+    const READ_DIR: u64 = 1 << 3;
+    const PATH_BENEATH: i32 = 1;
+    #[repr(C, packed)]
+    struct Beneath {
+        access: u64,
+        dir: i32,
+    }
+    let proc = File::open("/proc").unwrap();
+    // SAFETY: the kernel reads 8 bytes of the first and 12 of the second structure.
+    unsafe {
+        let ruleset = libc::syscall(CREATE_RULESET, &READ_DIR, 8usize, 0);
+        if ruleset == -1 {
+            return false;
+        }
+        let beneath = Beneath { access: READ_DIR, dir: proc.as_raw_fd() };
+        assert_eq!(libc::syscall(ADD_RULE, ruleset, PATH_BENEATH, &raw const beneath, 0), 0);
+        assert_eq!(libc::syscall(RESTRICT_SELF, ruleset, 0), 0);
+        libc::close(i32::try_from(ruleset).unwrap());
+    }
+    true
+}
+
+#[test]
+fn a_program_that_shuts_itself_in_has_workers_that_are_shut_in_too() {
+    alone("surroundings::a_program_that_shuts_itself_in_has_workers_that_are_shut_in_too", || {
+        // SAFETY: integers only. It comes first, so that it is not what is seen.
+        checked("nnp", unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) });
+        let pool = Pool::new(1).unwrap();
+        let before = assert_forked(&pool);
+        assert!(pool.apply(lists, "/etc").unwrap());
+        drop(pool);
+        if !forbid_to_list() {
+            // A kernel without Landlock.
+            return;
+        }
+        let pool = Pool::new(1).unwrap();
+        assert!(!pool.apply(lists, "/etc").unwrap());
+        assert!(!wait::is_running(before));
+        assert!(!zygotes_of(std::process::id()).contains(&before));
+    });
+}

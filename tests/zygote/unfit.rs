@@ -1,0 +1,138 @@
+//! Where there can be no zygote, workers are executed, and nobody is told.
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use pool_runtime::{Pool, PoolBuilder, pool_task, shutdown};
+use pool_tests::alone::alone;
+use pool_tests::clean::clean;
+use pool_tests::temp::TempDir;
+
+use crate::helpers::{assert_executed, executed, square, zygotes_of};
+
+/// What the first process does that is executed with this in its environment.
+const FIRST: &str = "POOL_TESTS_ZYGOTE_FIRST";
+
+/// A file that the constructor counts starts in, one byte each.
+const COUNT: &str = "POOL_TESTS_ZYGOTE_COUNT";
+
+#[used]
+// SAFETY: the section holds pointers to functions that the C runtime calls once,
+// before main; it passes arguments that this one does not look at.
+#[unsafe(link_section = ".init_array")]
+static CONSTRUCTOR: extern "C" fn() = construct;
+
+extern "C" fn construct() {
+    let (Ok(trouble), Ok(count)) = (std::env::var(FIRST), std::env::var(COUNT)) else {
+        return;
+    };
+    let mut file = std::fs::OpenOptions::new().append(true).create(true).open(count).unwrap();
+    file.write_all(b".").unwrap();
+    let first = std::io::Seek::stream_position(&mut file).unwrap() == 1;
+    match &*trouble {
+        // Every one: an executed worker may have as many threads as it likes.
+        "a thread" => drop(std::thread::spawn(|| std::thread::sleep(Duration::MAX))),
+        "hangs" if first => std::thread::sleep(Duration::MAX),
+        "exits" if first => std::process::exit(3),
+        "dies" if first => pool_tests::fault::kill_this_process(),
+        _ => {}
+    }
+}
+
+/// A pool whose first process has trouble before the hook, and the count of starts.
+fn with(trouble: &str, temp: &TempDir) -> (PoolBuilder, impl Fn() -> usize) {
+    let count = temp.file("count");
+    let builder = Pool::builder().workers(2).env(FIRST, trouble).env(COUNT, &count);
+    (builder, move || std::fs::read(&count).unwrap().len())
+}
+
+#[pool_task]
+fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").unwrap().count()
+}
+
+#[test]
+fn one_with_a_second_thread_refuses_and_is_not_tried_again() {
+    let _clean = clean();
+    let temp = TempDir::new();
+    let (builder, starts) = with("a thread", &temp);
+    let pool = builder.build().unwrap();
+    assert_executed(&pool);
+    assert_eq!(pool.map(square, 0..3).unwrap(), [0, 1, 4]);
+    assert_eq!(pool.apply(threads, ()).unwrap(), 2);
+    assert_eq!(starts(), 1 + 2, "a zygote and two workers");
+    let pool = with("a thread", &temp).0.build().unwrap();
+    assert_executed(&pool);
+    assert_eq!(starts(), 3 + 2, "two workers, and no zygote");
+    // In other surroundings there may be one.
+    assert_eq!(Pool::new(1).unwrap().map(square, 0..3).unwrap(), [0, 1, 4]);
+    assert_eq!(zygotes_of(std::process::id()).len(), 1);
+}
+
+#[test]
+fn one_that_does_not_come_up_costs_a_moment_and_is_not_tried_again_at_once() {
+    let _clean = clean();
+    for trouble in ["hangs", "exits", "dies"] {
+        let temp = TempDir::new();
+        let (builder, starts) = with(trouble, &temp);
+        let start = Instant::now();
+        let pool = builder.build().unwrap();
+        assert!(start.elapsed() < Duration::from_secs(5), "{trouble}: {:?}", start.elapsed());
+        assert_executed(&pool);
+        assert_eq!(pool.map(square, 0..3).unwrap(), [0, 1, 4]);
+        let pool = with(trouble, &temp).0.build().unwrap();
+        assert_executed(&pool);
+        assert_eq!(starts(), 1 + 2 + 2, "{trouble}");
+        drop(pool);
+        // Which forgets it.
+        shutdown();
+        let pool = with(trouble, &temp).0.build().unwrap();
+        assert_eq!(starts(), 5 + 1, "{trouble}: a zygote for two workers");
+        assert_eq!(zygotes_of(std::process::id()).len(), 1);
+        drop(pool);
+    }
+}
+
+#[test]
+fn a_worker_program_of_the_users_choosing_is_executed() {
+    let _clean = clean();
+    let pool = executed(2).build().unwrap();
+    assert_executed(&pool);
+    assert_eq!(pool.map(square, 0..3).unwrap(), [0, 1, 4]);
+}
+
+/// Lets a system call fail with this error in this thread and whom it starts.
+fn forbid(call: i64, errno: i32) {
+    const LOAD: u16 = 0x20;
+    const JUMP_IF_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    let mut steps = [
+        step(LOAD, 0, 0, 0),
+        step(JUMP_IF_EQUAL, 0, 1, u32::try_from(call).unwrap()),
+        step(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | errno.cast_unsigned()),
+        step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog { len: 4, filter: steps.as_mut_ptr() };
+    // SAFETY: the kernel reads the program, which is as long as it says.
+    unsafe {
+        assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+        let filter = libc::SECCOMP_MODE_FILTER;
+        assert_eq!(libc::prctl(libc::PR_SET_SECCOMP, filter, &raw const program), 0);
+    }
+}
+
+#[test]
+fn a_filter_that_knows_no_such_fork_means_exec() {
+    alone("unfit::a_filter_that_knows_no_such_fork_means_exec", || {
+        // One from before; it has not the filter, so it is of no use after.
+        drop(Pool::new(1).unwrap());
+        // Not EPERM: the C library makes threads by that call, and gives up on it.
+        forbid(libc::SYS_clone3, libc::ENOSYS);
+        for _ in 0..2 {
+            let pool = Pool::new(2).unwrap();
+            assert_executed(&pool);
+            assert_eq!(pool.map(square, 0..3).unwrap(), [0, 1, 4]);
+        }
+    });
+}
