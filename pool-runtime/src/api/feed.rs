@@ -23,7 +23,7 @@ use crate::wire::payload;
 pub(super) type Settled<T> = (Item, Result<<T as Task>::Output, Error>);
 
 /// Items pulled between two looks at the clock.
-const BETWEEN_LOOKS: usize = 8;
+const BETWEEN_LOOKS: usize = 16;
 
 /// A job and the iterator that feeds it.
 #[derive(Debug)]
@@ -137,7 +137,7 @@ where
 
     /// Pulls one item, if the window allows; tells whether there may be more.
     fn pull(&mut self) -> Result<bool, Error> {
-        if self.exhausted || self.pulled - self.taken >= self.pacer.window() {
+        if self.exhausted || self.pulled - self.taken >= self.pacer.window {
             return Ok(false);
         }
         let Some(input) = self.items.next() else {

@@ -54,19 +54,23 @@ pub(super) struct Pacer {
     pub(super) chunk: usize,
     /// Items that are queued at a time: one chunk, or many of a small size.
     pub(super) batch: usize,
+    /// Items that may be pulled and not yet taken.
+    pub(super) window: u64,
 }
 
 impl Pacer {
     /// The first items go one by one, so that there is something to measure.
     pub(super) fn new(pace: Pace, workers: usize) -> Pacer {
         let chunk = pace.chunk.unwrap_or(1);
-        Pacer { pace, workers, since: Instant::now(), chunk, batch: chunk }
+        let since = Instant::now();
+        let mut pacer = Pacer { pace, workers, since, chunk, batch: chunk, window: 0 };
+        pacer.open_window();
+        pacer
     }
 
-    /// How many items may be pulled and not yet taken.
-    pub(super) fn window(&self) -> u64 {
+    fn open_window(&mut self) {
         let room = self.batch.saturating_mul(self.workers * WINDOW_BATCHES);
-        self.pace.window.unwrap_or(room.max(MIN_WINDOW)) as u64
+        self.window = self.pace.window.unwrap_or(room.max(MIN_WINDOW)) as u64;
     }
 
     /// Measures again, `settled` items having been taken, and `rest` being to come,
@@ -78,9 +82,8 @@ impl Pacer {
         }
         let worked = self.since.elapsed().as_nanos() * self.workers as u128;
         let item = (worked / u128::from(settled)).max(1);
-        let within = |time: Duration| {
-            usize::try_from(time.as_nanos() / item).unwrap_or(usize::MAX).max(1)
-        };
+        let within =
+            |time: Duration| usize::try_from(time.as_nanos() / item).unwrap_or(usize::MAX).max(1);
         match self.pace.chunk {
             Some(chunk) => {
                 let chunks = (within(BATCH_TIME) / chunk).clamp(1, DEPTH as usize);
@@ -94,5 +97,6 @@ impl Pacer {
                 self.batch = self.chunk;
             }
         }
+        self.open_window();
     }
 }

@@ -1,7 +1,7 @@
 //! What stands where in the memory that the program shares with one worker.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::ring::{Doorbell, Lane, Sleep};
 use crate::sys::shm::{AREA, Area, Shm};
@@ -57,6 +57,13 @@ impl Memory {
     /// Up while the program has more to send than there is room for.
     pub(super) fn backlog(&self) -> Sleep<'_, AtomicU32> {
         Sleep(self.shm.half_word(word::PROGRAM_LACKS_ROOM))
+    }
+
+    /// Whether the program has read all that the worker has sent; for the worker, as
+    /// it alone knows that it is not sending.
+    pub(super) fn responses_are_read(&self) -> bool {
+        let load = |word| self.shm.word(word).load(Ordering::Acquire);
+        load(word::RESPONSES_HEAD) == load(word::RESPONSES_TAIL)
     }
 
     pub(super) fn doorbell(&self) -> Doorbell<'_, AtomicU32> {

@@ -176,20 +176,25 @@ impl WorkerEnd {
         }
         Sleep(self.memory.idleness()).prepare();
         let requests = &self.requests;
-        doze(self.memory.idleness(), &self.memory, self.bell, || requests.has_news())
+        // A program that has read everything knows that this worker is idle.
+        let bell = (!self.memory.responses_are_read()).then_some(self.bell);
+        doze(self.memory.idleness(), &self.memory, bell, || requests.has_news())
     }
 }
 
 /// Sleeps on a word that is prepared, until the program takes it down, or `ready`.
+/// Rings before that, if there is a bell to be rung.
 fn doze(
     word: &AtomicU32,
     memory: &Memory,
-    bell: Bell,
+    bell: Option<Bell>,
     ready: impl Fn() -> bool,
 ) -> Result<(), Gone> {
     const ASLEEP: u32 = Sleep::<AtomicU32>::ASLEEP;
     if !ready() {
-        if memory.doorbell().must_ring_before_sleep() {
+        if let Some(bell) = bell
+            && memory.doorbell().must_ring_before_sleep()
+        {
             bell.ring()?;
         }
         while word.load(Ordering::Relaxed) == ASLEEP && !ready() {
@@ -233,7 +238,7 @@ impl Sender {
             // Once more, now that whoever makes room will see that it is wanted.
             let before = sent;
             let whole = self.responses.send(message, &mut sent)?;
-            doze(word, &self.memory, self.bell, || sent > before)?;
+            doze(word, &self.memory, Some(self.bell), || sent > before)?;
             if whole {
                 break;
             }

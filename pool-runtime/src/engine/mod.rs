@@ -39,10 +39,10 @@ use crate::task::TaskDef;
 
 use self::core::Core;
 use self::shared::Shared;
+pub(crate) use crate::channel::Bodies;
 pub(crate) use hold::Job;
 pub(crate) use job::{Arrival, Progress, Shape};
 pub(crate) use launch::{Launch, Stdio, Wishes};
-pub(crate) use crate::channel::Bodies;
 pub(crate) use pack::{NotPacked, Pack, Packer};
 pub use zygote::shutdown;
 

@@ -1,6 +1,6 @@
 //! Who runs what next, decided without bytes, descriptors, threads or a clock.
 //!
-//! Facts go in through [`Scheduler::handle`] and [`Scheduler::expire`], each
+//! Facts go in through [`Scheduler::note`] and [`Scheduler::expire`], each
 //! with the time it is; decisions come out of [`Scheduler::poll_command`]; when
 //! to look again is [`Scheduler::next_deadline`]. In a process pool the bugs are
 //! orders of events (a result crosses a kill, a caller leaves during a
@@ -154,17 +154,9 @@ impl Scheduler {
         self.slots.life(slot)
     }
 
-    /// Takes a fact and decides what follows.
-    pub(crate) fn handle(&mut self, event: Event, now: Moment) -> Verdict {
-        let verdict = self.note(event);
-        self.decide(now);
-        verdict
-    }
-
-    /// Takes a fact without deciding yet, where more became known in the same
-    /// moment: that an item finished and that its job is over by that, say, so
-    /// that its worker is not given more of the job. [`Scheduler::decide`] must
-    /// follow.
+    /// Takes a fact. [`Scheduler::decide`] must follow, once all is noted that became
+    /// known in the same moment: that an item finished and that its job is over by
+    /// that, say, so that its worker is not given more of the job.
     pub(crate) fn note(&mut self, event: Event) -> Verdict {
         match event {
             Event::JobOpened { job } => self.open_job(job),

@@ -31,19 +31,22 @@ pub enum CallError {
 #[derive(Debug)]
 pub struct Call<'de> {
     input: &'de [u8],
-    output: Vec<u8>,
+    /// Lent and not owned: whatever is moved about for every item costs more than
+    /// running a small one.
+    output: &'de mut Vec<u8>,
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        PHASE.set(None);
+    }
 }
 
 impl<'de> Call<'de> {
     /// `output` is where the result is appended.
-    pub(crate) fn begin(input: &'de [u8], output: Vec<u8>) -> Self {
+    pub(crate) fn begin(input: &'de [u8], output: &'de mut Vec<u8>) -> Self {
         PHASE.set(Some(Phase::Decode));
         Call { input, output }
-    }
-
-    pub(crate) fn end(self) -> Vec<u8> {
-        PHASE.set(None);
-        self.output
     }
 
     /// Any argument but the last.
@@ -82,8 +85,7 @@ impl<'de> Call<'de> {
 
     /// The function's result.
     pub fn output<T: Task>(&mut self, value: &T::Output) -> Result<(), CallError> {
-        T::encode_output(value, &mut self.output)
-            .map_err(|error| CallError::Encode(error.to_string()))
+        T::encode_output(value, self.output).map_err(|error| CallError::Encode(error.to_string()))
     }
 }
 
@@ -96,8 +98,8 @@ mod tests {
     use super::*;
     use crate::task::ItemWriter;
     use crate::wire::message::{Chunk, put_chunk_head, put_item};
-    use crate::wire::payload::Slice;
     use crate::wire::payload::PayloadError;
+    use crate::wire::payload::Slice;
 
     /// Two items of a task `(u8, &[f64], &str, &[u16])` as they reach a worker.
     fn frame_of(task: &str) -> Vec<u64> {
@@ -130,7 +132,8 @@ mod tests {
             let items: Vec<&[u8]> = chunk.by_ref().take(2).collect();
             assert_eq!(items.len(), 2);
             for (item, wanted) in items.into_iter().zip(["", "abc"]) {
-                let mut call = Call::begin(item, Vec::new());
+                let mut output = Vec::new();
+                let mut call = Call::begin(item, &mut output);
                 assert_eq!(call.argument::<u8>("a").unwrap(), 7);
                 let floats: Slice<'_, f64> = call.argument("b").unwrap();
                 assert_eq!(call.argument::<&str>("c").unwrap(), wanted);
@@ -148,10 +151,11 @@ mod tests {
         item.argument("abc").unwrap();
         let whole = bytes.len();
         for cut in 0..whole {
-            let mut call = Call::begin(&bytes[..cut], Vec::new());
+            let mut output = Vec::new();
+            let mut call = Call::begin(&bytes[..cut], &mut output);
             call.argument::<&str>("a").unwrap_err();
         }
         bytes[..8].copy_from_slice(&u64::MAX.to_le_bytes());
-        Call::begin(&bytes, Vec::new()).argument::<&str>("a").unwrap_err();
+        Call::begin(&bytes, &mut Vec::new()).argument::<&str>("a").unwrap_err();
     }
 }

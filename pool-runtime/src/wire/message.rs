@@ -67,6 +67,7 @@ impl Boot {
 }
 
 /// How many bytes lie between this many and the next multiple of eight.
+#[inline]
 pub(crate) fn gap(length: usize) -> usize {
     length.wrapping_neg() % ALIGN
 }
@@ -74,6 +75,7 @@ pub(crate) fn gap(length: usize) -> usize {
 const ALIGN: usize = 8;
 
 /// Fills the gap after what has been written since `start`.
+#[inline]
 pub(crate) fn put_gap(out: &mut Vec<u8>, start: usize) {
     let gap = gap(out.len() - start);
     out.extend_from_slice(&[0; ALIGN][..gap]);

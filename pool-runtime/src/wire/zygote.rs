@@ -117,8 +117,14 @@ mod tests {
 
     #[test]
     fn a_summons_is_no_boot_message() {
-        let boot =
-            Boot { mark: 5, depth: 1, one_shot: false, stdin: false, name: "worker-0".into() };
+        let boot = Boot {
+            mark: 5,
+            depth: 1,
+            one_shot: false,
+            stdin: false,
+            spin: false,
+            name: "worker-0".into(),
+        };
         assert_ne!(boot.encode()[..HEAD], summons(5));
         assert_eq!(Boot::decode(&summons(5)), None);
         assert_eq!(Boot::mark(&summons(5)), Some(5));

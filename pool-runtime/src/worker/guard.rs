@@ -8,7 +8,7 @@
 
 use std::any::Any;
 use std::backtrace::Backtrace;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::serve;
@@ -18,6 +18,9 @@ use crate::wire::message::{self, PanicReport};
 thread_local! {
     /// The latest panic on this thread.
     static NOTED: RefCell<Option<PanicReport>> = const { RefCell::new(None) };
+
+    /// Whether there is one: most items find none, and look no further.
+    static IS_NOTED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// What the standard library says in a second panic when the first cannot
@@ -53,25 +56,31 @@ pub(super) fn install() {
         // A program that is gone needs no last words.
         let _ = serve::send(message::report::LAST_WORDS, &words);
         NOTED.set(Some(report));
+        IS_NOTED.set(true);
     }));
 }
 
 /// Runs one call; a panic in it is an `Err`.
-pub(super) fn run<R>(call: impl FnOnce() -> R) -> Result<R, PanicReport> {
-    NOTED.set(None);
-    let result = catch_unwind(AssertUnwindSafe(call));
+pub(super) fn run<R>(call: impl FnOnce() -> R) -> Result<R, Box<PanicReport>> {
+    if IS_NOTED.replace(false) {
+        NOTED.set(None);
+    }
+    catch_unwind(AssertUnwindSafe(call)).map_err(report)
+}
+
+/// What is said of a panic that was caught.
+#[cold]
+fn report(payload: Box<dyn Any + Send>) -> Box<PanicReport> {
     let phase = task::phase().expect("the call has begun and not ended");
-    result.map_err(|payload| {
-        let message = text(&*payload);
-        // Taken before the payload goes: its destructor may panic too.
-        let noted = NOTED.take();
-        discard(payload);
-        match noted {
-            Some(noted) if noted.message == message => noted,
-            // Thrown without the hook's knowledge (`resume_unwind`, as when the
-            // task joins a thread that panicked), or the task replaced the hook.
-            _ => PanicReport { phase, message, location: None, backtrace: None },
-        }
+    let message = text(&*payload);
+    // Taken before the payload goes: its destructor may panic too.
+    let noted = NOTED.take();
+    discard(payload);
+    Box::new(match noted {
+        Some(noted) if noted.message == message => noted,
+        // Thrown without the hook's knowledge (`resume_unwind`, as when the
+        // task joins a thread that panicked), or the task replaced the hook.
+        _ => PanicReport { phase, message, location: None, backtrace: None },
     })
 }
 

@@ -94,8 +94,8 @@ impl Server {
     /// Runs one item and sends its outcome; tells whether it panicked.
     fn call(&mut self, task: Option<&TaskDef>, input: &[u8]) -> Result<bool, Gone> {
         begin();
-        let failure = match task {
-            None => Some(Failure::UnknownTask),
+        let outcome = match task {
+            None => Err(Box::new(Failure::UnknownTask)),
             Some(task) => self.try_call(task, input),
         };
         if self.mark.is_copy() {
@@ -106,30 +106,33 @@ impl Server {
                 rustix::process::Signal::KILL,
             );
         }
-        let Some(failure) = failure else {
+        let Err(failure) = outcome else {
             self.flush(report::RETURNED)?;
             return Ok(false);
         };
         self.out.clear();
         message::put_failure(&mut self.out, &failure);
         self.flush(report::FAILED)?;
-        Ok(matches!(failure, Failure::Panicked(_)))
+        Ok(matches!(*failure, Failure::Panicked(_)))
     }
 
     /// Runs one item; its result is in `out`, if there is one.
-    fn try_call(&mut self, task: &TaskDef, input: &[u8]) -> Option<Failure> {
-        let mut call = Call::begin(input, std::mem::take(&mut self.out));
-        let result = guard::run(|| (task.call)(&mut call));
-        self.out = call.end();
-        match result {
-            Ok(Ok(())) if self.out.len() <= MAX_ITEM => None,
-            Ok(Ok(())) => Some(Failure::Unencodable(format!(
-                "it takes {} bytes, and a message holds at most {MAX_ITEM}",
-                self.out.len()
-            ))),
+    fn try_call(&mut self, task: &TaskDef, input: &[u8]) -> Result<(), Box<Failure>> {
+        let mut call = Call::begin(input, &mut self.out);
+        let failure = match guard::run(|| (task.call)(&mut call)) {
+            Ok(Ok(())) => None,
             Ok(Err(CallError::Decode(why))) => Some(Failure::Undecodable(why)),
             Ok(Err(CallError::Encode(why))) => Some(Failure::Unencodable(why)),
-            Err(panic) => Some(Failure::Panicked(panic)),
+            Err(panic) => Some(Failure::Panicked(*panic)),
+        };
+        drop(call);
+        match failure {
+            None if self.out.len() <= MAX_ITEM => Ok(()),
+            None => Err(Box::new(Failure::Unencodable(format!(
+                "it takes {} bytes, and a message holds at most {MAX_ITEM}",
+                self.out.len()
+            )))),
+            Some(failure) => Err(Box::new(failure)),
         }
     }
 

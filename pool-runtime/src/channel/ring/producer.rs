@@ -40,6 +40,7 @@ impl<L: Lane> Producer<L> {
         Producer { tail: position, head: position, ..Producer::new(lane) }
     }
 
+    #[cfg(test)]
     pub(crate) fn lane(&self) -> &L {
         &self.lane
     }
@@ -62,7 +63,7 @@ impl<L: Lane> Producer<L> {
                 return Ok(false);
             }
         }
-        self.write(message, 0, whole);
+        self.write_whole(message, whole);
         *sent = whole;
         Ok(true)
     }
@@ -123,6 +124,23 @@ impl<L: Lane> Producer<L> {
         self.tail = next;
     }
 
+    /// Writes a frame and publishes it: as [`Producer::write`] does, with nothing to
+    /// be cut, which for a small frame is most of the work.
+    fn write_whole(&mut self, message: Message<'_>, whole: u64) {
+        let Message { header, pieces: [first, second] } = message;
+        self.copy(0, &header.encode().to_ne_bytes());
+        self.copy(HEADER as u64, first);
+        let mut end = HEADER + first.len();
+        if !second.is_empty() {
+            self.copy(end as u64, second);
+            end += second.len();
+        }
+        if !end.is_multiple_of(ALIGN) {
+            self.copy(end as u64, &[0; ALIGN][end % ALIGN..]);
+        }
+        self.publish(whole);
+    }
+
     /// Writes the bytes `from..until` of a frame and publishes them.
     fn write(&mut self, message: Message<'_>, from: u64, until: u64) {
         let header = message.header.encode().to_ne_bytes();
@@ -141,7 +159,11 @@ impl<L: Lane> Producer<L> {
             let padding = usize::try_from(until - low).expect("less than the alignment");
             self.copy(low - from, &[0; ALIGN][..padding]);
         }
-        self.tail = self.tail.wrapping_add(until - from);
+        self.publish(until - from);
+    }
+
+    fn publish(&mut self, length: u64) {
+        self.tail = self.tail.wrapping_add(length);
         self.lane.tail().store(self.tail, Ordering::Release);
     }
 

@@ -45,8 +45,7 @@ impl Core {
             return false;
         }
         for member in self.members.iter_mut().flatten() {
-            if member.attention != Attention::Eager
-                && self.scheduler.front(member.worker).is_some()
+            if member.attention != Attention::Eager && self.scheduler.front(member.worker).is_some()
             {
                 member.attention = Attention::Eager;
                 member.channel.arm(Attention::Eager);

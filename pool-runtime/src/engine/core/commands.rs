@@ -1,7 +1,7 @@
 //! From the scheduler to workers and jobs: every command carried out.
 
-use super::super::obituary::Doom;
 use super::super::job::Arrival;
+use super::super::obituary::Doom;
 use super::{Core, Member, bell_token, exit_token};
 use crate::channel::{Attention, Corrupt};
 use crate::error::{Error, ErrorKind};

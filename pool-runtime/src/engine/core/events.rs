@@ -241,12 +241,7 @@ impl Core {
 }
 
 /// Why a call in a living worker gave no result.
-fn describe(
-    failure: Failure,
-    task: &'static TaskDef,
-    item: Option<usize>,
-    pid: u32,
-) -> Error {
+fn describe(failure: Failure, task: &'static TaskDef, item: Option<usize>, pid: u32) -> Error {
     let name = task.name;
     let on = item.map_or_else(String::new, |item| format!(" on item {item}"));
     let error = match failure {

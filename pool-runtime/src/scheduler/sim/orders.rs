@@ -104,7 +104,8 @@ impl Pool {
 
     /// What news leads to.
     fn news(&mut self, event: Event) -> Vec<Command> {
-        let verdict = self.scheduler.handle(event.clone(), self.now);
+        let verdict = self.scheduler.note(event.clone());
+        self.scheduler.decide(self.now);
         assert_eq!(verdict, Verdict::Accepted, "{event:?}");
         self.commands()
     }
@@ -116,7 +117,8 @@ impl Pool {
     }
 
     fn no_news(&mut self, event: Event) {
-        let verdict = self.scheduler.handle(event.clone(), self.now);
+        let verdict = self.scheduler.note(event.clone());
+        self.scheduler.decide(self.now);
         assert_eq!((verdict, self.commands()), (Verdict::Ignored, vec![]), "{event:?}");
     }
 
