@@ -5,9 +5,8 @@ use std::collections::VecDeque;
 use super::async_result::AsyncResult;
 use super::feed::{Feed, decode, unencodable};
 use super::imap::{Imap, ImapUnordered};
-use super::pace::Pace;
 use super::pool::Pool;
-use crate::engine::{Arrival, Packer, Shape};
+use crate::engine::{Arrival, Pace, Packer, Shape};
 use crate::error::Error;
 use crate::ids::index;
 use crate::task::{ItemWriter, Task, TaskInput};
@@ -120,7 +119,6 @@ impl<'pool, T: Task> Job<'pool, T> {
         let items = items.into_iter();
         let engine = self.pool.engine();
         let pace = self.pace.check()?;
-        let chunk = pace.chunk.unwrap_or(1);
         let job = engine.open(T::def(), Shape { single: false, fail_fast: true })?;
         let mut packer = Packer::default();
         for item in items {
@@ -128,17 +126,20 @@ impl<'pool, T: Task> Job<'pool, T> {
             packer
                 .push(|out| item.write_item(&mut ItemWriter::new(out)))
                 .map_err(|error| unencodable(T::def(), Some(at), error))?;
-            if packer.len() >= chunk || packer.is_heavy() {
-                job.queue(packer.take(), chunk);
+            if packer.len() >= PACK || packer.is_heavy() {
+                job.hold(packer.take(), pace);
             }
         }
         if !packer.is_empty() {
-            job.queue(packer.take(), chunk);
+            job.hold(packer.take(), pace);
         }
         job.end();
         Ok(AsyncResult::new(job, collect::<T>))
     }
 }
+
+/// Items of a `map_async` that are encoded before the first of them is queued.
+const PACK: usize = 4096;
 
 /// Puts the outcomes of a whole map in input order.
 fn collect<T: Task>(arrivals: VecDeque<Arrival>) -> Result<Vec<T::Output>, Error> {

@@ -10,14 +10,21 @@ use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use super::pace::{Pace, Pacer, exact_length};
 use super::pool::Pool;
-use crate::engine::{self, Arrival, Bodies, NotPacked, Packer, Progress, Shape};
+use crate::engine::{self, Arrival, Bodies, NotPacked, Pace, Pacer, Packer, Progress, Shape};
 use crate::error::{Error, ErrorKind};
 use crate::ids::{Item, Items, index};
 use crate::limits::{FILL_TIME, MAX_ITEM};
 use crate::task::{ItemWriter, Task, TaskDef, TaskInput};
 use crate::wire::payload;
+
+/// The length of an iterator that knows it.
+pub(super) fn exact_length(items: &impl Iterator) -> Option<usize> {
+    match items.size_hint() {
+        (lower, Some(upper)) if lower == upper => Some(lower),
+        _ => None,
+    }
+}
 
 /// An item's index and its result, as the caller gets them.
 pub(super) type Settled<T> = (Item, Result<<T as Task>::Output, Error>);

@@ -5,7 +5,6 @@ mod builder;
 mod call;
 mod feed;
 mod imap;
-mod pace;
 mod pool;
 mod process;
 

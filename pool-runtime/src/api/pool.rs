@@ -3,8 +3,8 @@
 use super::async_result::AsyncResult;
 use super::builder::PoolBuilder;
 use super::call::Job;
+use super::feed::exact_length;
 use super::imap::{Imap, ImapUnordered};
-use super::pace::exact_length;
 use crate::engine::{Engine, Seen};
 use crate::error::Error;
 use crate::scheduler::Life;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::core::Core;
 use super::job::{Arrival, JobState, Progress, Shape};
+use super::pace::Pace;
 use super::pack::Pack;
 use super::shared::{Locked, Shared};
 use crate::error::{Error, ErrorKind};
@@ -69,15 +70,15 @@ impl Job {
         self.task
     }
 
-    /// Queues items, in chunks of so many; they are on their way to a worker that
-    /// has room for them when this returns.
-    pub(crate) fn queue(&self, pack: Pack, chunk: usize) {
+    /// Queues items as the pace allows, also when the caller has gone.
+    pub(crate) fn hold(&self, pack: Pack, pace: Pace) {
         let mut core = self.shared.lock();
-        core.queue(self.id, pack, chunk);
+        core.hold(self.id, pack, pace);
         core.act();
     }
 
-    /// As [`Job::queue`], and takes what has arrived meanwhile.
+    /// Queues items, in chunks of so many; they are on their way to a worker that
+    /// has room for them when this returns. Takes what has arrived meanwhile.
     pub(crate) fn exchange(&self, pack: Pack, chunk: usize) -> Progress {
         let mut core = self.shared.lock();
         core.queue(self.id, pack, chunk);

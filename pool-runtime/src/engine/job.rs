@@ -5,6 +5,7 @@ use std::sync::{Arc, Condvar};
 use std::task::Waker;
 use std::thread::ThreadId;
 
+use super::pace::{Pace, Pacer};
 use super::pack::Pack;
 use crate::channel::Bodies;
 use crate::error::Error;
@@ -48,6 +49,8 @@ pub(super) struct JobState {
     /// Outcomes that the caller has not taken, in order of arrival.
     arrivals: VecDeque<Arrival>,
     unsettled: u64,
+    /// What the scheduler has not been given yet.
+    held: Option<Held>,
     /// The caller has queued its last item.
     ended: bool,
     /// Why the job failed as a whole; taken by the caller once.
@@ -61,6 +64,21 @@ pub(super) struct JobState {
     arrived: Option<Arc<Condvar>>,
     sleepers: usize,
     waker: Option<Waker>,
+}
+
+/// Items of a caller that does not stay: the engine gives them to the scheduler as
+/// their results come, so that it can measure how long they take before it cuts
+/// them into chunks, as a caller that stays does.
+#[derive(Debug)]
+struct Held {
+    pacer: Pacer,
+    /// Consecutive ranges of one pack each, in order.
+    ranges: VecDeque<Items>,
+    /// Items in these.
+    rest: u64,
+    /// Items that the scheduler has and that are not settled.
+    given: u64,
+    settled: u64,
 }
 
 /// What is to be told of a change, once the lock is released.
@@ -78,6 +96,7 @@ impl JobState {
             packs: VecDeque::new(),
             arrivals: VecDeque::new(),
             unsettled: 0,
+            held: None,
             ended: false,
             failure: None,
             failed: false,
@@ -124,6 +143,42 @@ impl JobState {
         self.consumer = Some(std::thread::current().id());
     }
 
+    /// Items that are queued as the pace allows; see [`JobState::next_chunk`].
+    pub(super) fn hold(&mut self, pack: Pack, pace: Pace, workers: usize) {
+        let items = pack.items();
+        let held = self.held.get_or_insert_with(|| Held {
+            pacer: Pacer::new(pace, workers),
+            ranges: VecDeque::new(),
+            rest: 0,
+            given: 0,
+            settled: 0,
+        });
+        held.rest += items.end - items.start;
+        held.ranges.push_back(items);
+        self.accept(pack);
+    }
+
+    /// The next chunk that the scheduler is to have now.
+    pub(super) fn next_chunk(&mut self) -> Option<(Items, u32)> {
+        let held = self.held.as_mut().filter(|held| held.given < held.pacer.window)?;
+        let range = held.ranges.front_mut()?;
+        let items = range.start..range.end.min(range.start + held.pacer.chunk as u64);
+        range.start = items.end;
+        if range.is_empty() {
+            held.ranges.pop_front();
+        }
+        let count = items.end - items.start;
+        held.rest -= count;
+        held.given += count;
+        let weight = self.pack(&items).weights().of(count);
+        Some((items, weight))
+    }
+
+    /// Whether the caller has queued its last item and the scheduler has it.
+    pub(super) fn is_given(&self) -> bool {
+        self.ended && self.held.as_ref().is_none_or(|held| held.rest == 0)
+    }
+
     /// Where the encoded items lie.
     pub(super) fn pack(&self, items: &Items) -> &Pack {
         &self.packs[self.place(items.start)]
@@ -144,6 +199,11 @@ impl JobState {
             self.packs.pop_front();
         }
         self.unsettled -= count;
+        if let Some(held) = &mut self.held {
+            held.given -= count;
+            held.settled += count;
+            held.pacer.measure(held.settled, usize::try_from(held.rest).ok());
+        }
         self.arrivals.push_back(arrival);
         self.wake()
     }
@@ -151,6 +211,7 @@ impl JobState {
     /// The job ends here.
     pub(super) fn fail(&mut self, error: Error) -> Due {
         self.packs.clear();
+        self.held = None;
         self.failed = true;
         self.failure = Some(error);
         self.wake()

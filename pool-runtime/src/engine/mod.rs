@@ -20,6 +20,7 @@ mod hold;
 mod job;
 mod launch;
 mod obituary;
+mod pace;
 mod pack;
 mod shared;
 mod thread;
@@ -43,6 +44,7 @@ pub(crate) use crate::channel::Bodies;
 pub(crate) use hold::Job;
 pub(crate) use job::{Arrival, Progress, Shape};
 pub(crate) use launch::{Launch, Stdio, Wishes};
+pub(crate) use pace::{Pace, Pacer};
 pub(crate) use pack::{NotPacked, Pack, Packer};
 pub use zygote::shutdown;
 

@@ -227,7 +227,11 @@ impl Core {
                 self.tell(Event::JobDropped { job: id });
                 due
             }
-            arrival => job.settle(arrival),
+            arrival => {
+                let due = job.settle(arrival);
+                self.feed(id);
+                due
+            }
         };
         self.tell_later(due);
         self.remove_if_over(id);

@@ -18,6 +18,7 @@ use super::Seen;
 use super::job::{Due, JobState};
 use super::launch::Launch;
 use super::obituary::{Doom, Obituary};
+use super::pace::Pace;
 use super::pack::Pack;
 use crate::channel::{Attention, ParentEnd};
 use crate::error::{Error, ErrorKind, Panic};
@@ -230,13 +231,33 @@ impl Core {
         }
     }
 
+    /// Queues items as their results come.
+    pub(super) fn hold(&mut self, id: JobId, pack: Pack, pace: Pace) {
+        let workers = self.members.len();
+        let state = self.job_mut(id);
+        if !state.has_failed() {
+            state.hold(pack, pace, workers);
+            self.feed(id);
+        }
+    }
+
+    /// Gives the scheduler what it is to have now of a job that is held.
+    fn feed(&mut self, id: JobId) {
+        while let Some((items, weight)) = self.job_mut(id).next_chunk() {
+            self.tell(Event::ItemsQueued { job: id, items, weight });
+        }
+        if self.job_mut(id).is_given() {
+            self.tell(Event::JobEnded { job: id });
+        }
+    }
+
     /// No more items will be queued for the job. It may be done by this.
     pub(super) fn end_job(&mut self, id: JobId) {
         let state = self.job_mut(id);
         state.end();
         let due = state.wake();
         self.tell_later(due);
-        self.tell(Event::JobEnded { job: id });
+        self.feed(id);
     }
 
     /// A job that its caller holds.

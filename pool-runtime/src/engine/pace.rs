@@ -16,16 +16,16 @@ use crate::scheduler::DEPTH;
 
 /// What the user has said about it.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     /// Items in a chunk.
-    pub(super) chunk: Option<usize>,
+    pub(crate) chunk: Option<usize>,
     /// Items pulled and not yet taken.
-    pub(super) window: Option<usize>,
+    pub(crate) window: Option<usize>,
 }
 
 impl Pace {
     /// Refuses what would mean that nothing ever moves.
-    pub(super) fn check(self) -> Result<Pace, Error> {
+    pub(crate) fn check(self) -> Result<Pace, Error> {
         if self.chunk == Some(0) {
             return Err(Error::invalid("a chunk size of 0: a chunk needs at least one item"));
         }
@@ -36,31 +36,23 @@ impl Pace {
     }
 }
 
-/// The length of an iterator that knows it.
-pub(super) fn exact_length(items: &impl Iterator) -> Option<usize> {
-    match items.size_hint() {
-        (lower, Some(upper)) if lower == upper => Some(lower),
-        _ => None,
-    }
-}
-
 /// The pace of one map.
 #[derive(Debug)]
-pub(super) struct Pacer {
+pub(crate) struct Pacer {
     pace: Pace,
     workers: usize,
     since: Instant,
     /// Items in a chunk.
-    pub(super) chunk: usize,
+    pub(crate) chunk: usize,
     /// Items that are queued at a time: one chunk, or many of a small size.
-    pub(super) batch: usize,
+    pub(crate) batch: usize,
     /// Items that may be pulled and not yet taken.
-    pub(super) window: u64,
+    pub(crate) window: u64,
 }
 
 impl Pacer {
     /// The first items go one by one, so that there is something to measure.
-    pub(super) fn new(pace: Pace, workers: usize) -> Pacer {
+    pub(crate) fn new(pace: Pace, workers: usize) -> Pacer {
         let chunk = pace.chunk.unwrap_or(1);
         let since = Instant::now();
         let mut pacer = Pacer { pace, workers, since, chunk, batch: chunk, window: 0 };
@@ -76,7 +68,7 @@ impl Pacer {
     /// Measures again, `settled` items having been taken, and `rest` being to come,
     /// if that is known. The time is that of the whole map, the caller included,
     /// which errs on the side of small chunks.
-    pub(super) fn measure(&mut self, settled: u64, rest: Option<usize>) {
+    pub(crate) fn measure(&mut self, settled: u64, rest: Option<usize>) {
         if settled == 0 {
             return;
         }
