@@ -8,6 +8,7 @@ use super::*;
 
 mod hostile;
 mod jumps;
+mod models;
 mod random;
 mod streams;
 
