@@ -24,20 +24,18 @@ pub(crate) struct Producer<L> {
     tail: u64,
     /// The consumer's position, as it was when it was last looked at.
     head: u64,
-    /// The latest jump, until the consumer is seen behind it.
-    jump: Option<u64>,
 }
 
 impl<L: Lane> Producer<L> {
     /// The producer of a ring that nothing was ever written to.
     pub(crate) fn new(lane: L) -> Self {
-        Producer { lane, tail: 0, head: 0, jump: None }
+        Producer { lane, tail: 0, head: 0 }
     }
 
     /// The producer of a ring that is empty, at this position.
     #[cfg(test)]
     pub(crate) fn at(lane: L, position: u64) -> Self {
-        Producer { tail: position, head: position, ..Producer::new(lane) }
+        Producer { lane, tail: position, head: position }
     }
 
     #[cfg(test)]
@@ -101,26 +99,25 @@ impl<L: Lane> Producer<L> {
             return Err(Corrupt);
         }
         self.head = head;
-        if self.jump.is_some_and(|jump| behind < self.tail.wrapping_sub(jump)) {
-            self.jump = None;
-        }
         Ok(())
     }
 
     /// Goes on at the start of the area, if `needed` bytes are free there. They are
-    /// if the consumer is on the same lap and has that many behind it. What it has
-    /// behind it is all the room there is after the jump: it must have come far too,
-    /// or a producer that is ahead of it would wait for crumbs beside an empty ring.
+    /// if the consumer is on the same lap and has that many behind it. On the same lap
+    /// it is behind the jump before, whose word is stored to again.
+    ///
+    /// What it has behind it is all the room there is after the jump: it must have
+    /// come far too, or a producer that is ahead of it would wait for crumbs beside an
+    /// empty ring.
     fn jump_if_free(&mut self, needed: u64) {
         let capacity = self.lane.capacity();
         let next = next_lap(self.tail, capacity);
         let same_lap = next_lap(self.head, capacity) == next;
         let free = place(self.head, capacity) as u64;
-        if !same_lap || self.jump.is_some() || free < needed.max(self.lane.far()) {
+        if !same_lap || free < needed.max(self.lane.far()) {
             return;
         }
         self.lane.jump().store(self.tail, Ordering::Relaxed);
-        self.jump = Some(self.tail);
         self.tail = next;
     }
 

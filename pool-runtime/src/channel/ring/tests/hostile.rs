@@ -252,6 +252,57 @@ fn send<C: Chooser>(
 const STARTS: [u64; 4] = [0, 24, u64::MAX - 31, u64::MAX - 7];
 
 #[test]
+fn what_makes_no_sense_to_a_reader_is_corrupt() {
+    let word = |tag: u64, length: u64| tag << 56 | length;
+    // What the tail goes to from 160 on, the jump, and the first word.
+    let table = [
+        ("a tail that goes back", 152, 0, word(1, 0)),
+        ("a tail that is too far", 160 + 72, 0, word(1, 100)),
+        ("a tail between two words", 172, 0, word(1, 0)),
+        ("a jump between two words", 208, 161, word(1, 100)),
+        ("a jump behind which nothing was sent", 192, 160, word(1, 0)),
+        ("a jump that ends behind the tail", 176, 168, word(1, 0)),
+        ("a frame without a tag", 168, 0, word(0, 0)),
+        ("a frame that is longer than what has come", 168, 0, word(1, 1)),
+        ("a frame longer than any", 168, 0, word(1, crate::limits::MAX_FRAME + 1)),
+    ];
+    for (what, tail, jump, first) in table {
+        let (producer, mut receiver) = ring(64, NEVER, 160);
+        let lane = producer.lane();
+        lane.write(32, &first.to_ne_bytes());
+        lane.jump().store(jump, Ordering::Relaxed);
+        lane.tail().store(tail, Ordering::Relaxed);
+        assert_eq!(receiver.consumer.peek(), Err(Corrupt), "{what}");
+    }
+}
+
+#[test]
+fn a_tail_that_goes_back_while_the_reader_is_at_a_jump_is_corrupt() {
+    let (producer, mut receiver) = ring(64, NEVER, 160);
+    let lane = producer.lane();
+    for place in [32, 0] {
+        lane.write(place, &(1_u64 << 56).to_ne_bytes());
+    }
+    lane.jump().store(168, Ordering::Relaxed);
+    lane.tail().store(208, Ordering::Relaxed);
+    assert_eq!(receiver.peek(), Some(Frame { tag: 1, body: Vec::new() }));
+    lane.tail().store(200, Ordering::Relaxed);
+    assert_eq!(receiver.consumer.peek(), Err(Corrupt));
+}
+
+#[test]
+fn what_makes_no_sense_to_a_writer_is_corrupt() {
+    let frame = Frame::new(1, 24);
+    for head in [120, 128 + 72, 132, 0, u64::MAX, 64] {
+        let (mut producer, _) = ring(64, NEVER, 128);
+        send_whole(&mut producer, &frame);
+        send_whole(&mut producer, &frame);
+        producer.lane().head().store(head, Ordering::Relaxed);
+        assert_eq!(producer.send(frame.message(), &mut 0), Err(Corrupt), "{head}");
+    }
+}
+
+#[test]
 fn no_reader_is_harmed_by_random_memory() {
     let mut came = 0;
     for seed in 0..20_000 {

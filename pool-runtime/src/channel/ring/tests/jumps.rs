@@ -61,7 +61,7 @@ fn after_a_jump_there_is_room_for_more_than_a_frame() {
         let frame = Frame::new(number, 8);
         send_whole(&mut producer, &frame);
         places.push(place_of_last(&producer, &frame));
-        if number >= 5 && number < 9 {
+        if (5..9).contains(&number) {
             assert_eq!(receiver.peek(), Some(Frame::new(number - 5, 8)));
         }
     }

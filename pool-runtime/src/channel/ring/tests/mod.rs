@@ -8,8 +8,10 @@ use super::*;
 
 mod hostile;
 mod jumps;
+mod models;
 mod random;
 mod streams;
+mod torture;
 
 /// A ring in this process.
 #[derive(Debug)]
@@ -126,18 +128,18 @@ fn send_whole(producer: &mut Producer<Local>, frame: &Frame) {
 
 /// Reads as the worker does, a frame at a time, or as the program does, whatever has
 /// come.
-struct Receiver {
-    consumer: Consumer<Local>,
+struct Receiver<L = Local> {
+    consumer: Consumer<L>,
     /// Taken and not yet parsed.
     bytes: Vec<u8>,
 }
 
-impl Receiver {
+impl<L: Lane> Receiver<L> {
     /// The next frame, read where it lies if it fits into the ring.
     fn peek(&mut self) -> Option<Frame> {
         if self.bytes.is_empty() {
             let header = self.consumer.peek().unwrap()?;
-            let lane = self.consumer.lane().clone();
+            let lane = self.consumer.lane();
             if header.frame() <= lane.capacity() {
                 let mut body = Vec::new();
                 let place = self.consumer.body();

@@ -1,0 +1,211 @@
+//! Nobody sleeps while there is something to do: a wake-up that is missed is a
+//! deadlock, which the checker sees.
+
+use loom::thread;
+
+use super::*;
+
+/// What the kernel does for a word that is slept on, and for a bell.
+#[derive(Default)]
+struct Kernel {
+    lock: Mutex<u32>,
+    condvar: Condvar,
+}
+
+impl Kernel {
+    fn wait(&self, word: &AtomicU32, value: u32) {
+        let guard = self.lock.lock().unwrap();
+        if word.load(Ordering::Relaxed) == value {
+            drop(self.condvar.wait(guard));
+        }
+    }
+
+    fn wake(&self) {
+        let _guard = self.lock.lock().unwrap();
+        self.condvar.notify_one();
+    }
+
+    fn ring(&self) {
+        *self.lock.lock().unwrap() += 1;
+        self.condvar.notify_one();
+    }
+
+    /// Waits until the bell has been rung since this last returned.
+    fn hear(&self) {
+        let mut rings = self.lock.lock().unwrap();
+        while *rings == 0 {
+            rings = self.condvar.wait(rings).unwrap();
+        }
+        *rings = 0;
+    }
+}
+
+#[derive(Default)]
+struct Flags {
+    word: AtomicU32,
+    kernel: Kernel,
+}
+
+impl Flags {
+    fn sleep<const FENCE: u8>(&self, ready: impl Fn() -> bool) {
+        let sleep = Sleep::<Flag<'_, FENCE>>::ASLEEP;
+        while self.word.load(Ordering::Relaxed) == sleep && !ready() {
+            self.kernel.wait(&self.word, sleep);
+        }
+        Sleep(&Flag::<FENCE>(&self.word)).end();
+    }
+
+    fn published<const FENCE: u8>(&self) {
+        if Sleep(&Flag::<FENCE>(&self.word)).must_wake() {
+            self.kernel.wake();
+        }
+    }
+}
+
+/// One side sleeps until a frame comes.
+fn for_a_frame<const SLEEPER: u8, const PUBLISHER: u8>(frames: u64, spurious: bool) {
+    let (mut producer, mut consumer) = Modelling::ring(64, NEVER, Faults::default());
+    let flags = Rc::new(Flags::default());
+    let theirs = Rc::clone(&flags);
+    let sleeper = thread::spawn(move || {
+        for number in 0..frames {
+            while !receive(&mut consumer, number) {
+                Sleep(&Flag::<SLEEPER>(&theirs.word)).prepare();
+                theirs.sleep::<SLEEPER>(|| consumer.has_news());
+            }
+        }
+    });
+    if spurious {
+        flags.kernel.wake();
+    }
+    for number in 0..frames {
+        assert!(send(&mut producer, number));
+        flags.published::<PUBLISHER>();
+    }
+    sleeper.join().unwrap();
+}
+
+/// One side sleeps until there is room.
+fn for_room<const SLEEPER: u8, const PUBLISHER: u8>() {
+    let (mut producer, mut consumer) = Modelling::ring(16, NEVER, Faults::default());
+    assert!(send(&mut producer, 0));
+    let flags = Rc::new(Flags::default());
+    let theirs = Rc::clone(&flags);
+    let sleeper = thread::spawn(move || {
+        while !send(&mut producer, 1) {
+            Sleep(&Flag::<SLEEPER>(&theirs.word)).prepare();
+            let sent = send(&mut producer, 1);
+            theirs.sleep::<SLEEPER>(|| sent);
+            if sent {
+                break;
+            }
+        }
+    });
+    assert!(receive(&mut consumer, 0));
+    flags.published::<PUBLISHER>();
+    sleeper.join().unwrap();
+}
+
+/// What the program and the worker do about the bell.
+#[derive(Clone, Copy)]
+enum Plan {
+    /// The program wants every result at once.
+    Eager,
+    /// It wants to hear before the worker sleeps.
+    Lazy,
+    /// It wants to hear at once after all, while the worker is about to sleep, but
+    /// then goes on.
+    Raised,
+}
+
+fn bell<const PROGRAM: u8, const WORKER: u8>(plan: Plan) {
+    let (mut producer, mut consumer) = Modelling::ring(64, NEVER, Faults::default());
+    let flags = Rc::new(Flags::default());
+    let theirs = Rc::clone(&flags);
+    let worker = thread::spawn(move || {
+        let flag = Flag::<WORKER>(&theirs.word);
+        let doorbell = Doorbell(&flag);
+        for number in 0..2 {
+            assert!(send(&mut producer, number));
+            let sleeps = match plan {
+                Plan::Eager => false,
+                Plan::Lazy => number == 1,
+                Plan::Raised => number == 0,
+            };
+            let rings = match sleeps {
+                true => doorbell.must_ring_before_sleep(),
+                false => doorbell.must_ring_at_result(),
+            };
+            if rings {
+                theirs.kernel.ring();
+            }
+        }
+    });
+    let flag = Flag::<PROGRAM>(&flags.word);
+    let doorbell = Doorbell(&flag);
+    let mut read = 0;
+    let mut look = |attention| {
+        doorbell.arm(attention);
+        while receive(&mut consumer, read) {
+            read += 1;
+        }
+        read == 2
+    };
+    let attention = match plan {
+        Plan::Lazy => Attention::Lazy,
+        Plan::Eager => Attention::Eager,
+        Plan::Raised => {
+            look(Attention::Lazy);
+            Attention::Eager
+        }
+    };
+    while !look(attention) {
+        flags.kernel.hear();
+    }
+    worker.join().unwrap();
+}
+
+/// Fences as they are, and what is left of them.
+const STRONG: u8 = 2;
+const WEAK: u8 = 1;
+const NO: u8 = 0;
+
+#[test]
+fn a_sleeper_for_a_frame_is_always_woken() {
+    holds(|| for_a_frame::<STRONG, STRONG>(2, false));
+    holds(|| for_a_frame::<STRONG, STRONG>(1, true));
+}
+
+#[test]
+fn a_sleeper_for_room_is_always_woken() {
+    holds(for_room::<STRONG, STRONG>);
+}
+
+#[test]
+fn the_program_hears_of_every_result() {
+    for plan in [Plan::Eager, Plan::Lazy, Plan::Raised] {
+        holds(move || bell::<STRONG, STRONG>(plan));
+    }
+}
+
+#[test]
+fn every_fence_of_a_sleep_is_needed_on_both_sides() {
+    fails("no fence of the sleeper's", DEADLOCK, || for_a_frame::<NO, STRONG>(1, false));
+    fails("no fence of the publisher's", DEADLOCK, || for_a_frame::<STRONG, NO>(1, false));
+    fails("a weak fence of the sleeper's", DEADLOCK, || for_a_frame::<WEAK, STRONG>(1, false));
+    fails("a weak fence of the publisher's", DEADLOCK, || for_a_frame::<STRONG, WEAK>(1, false));
+    fails("for room: no fence of the sleeper's", DEADLOCK, for_room::<NO, STRONG>);
+    fails("for room: no fence of the publisher's", DEADLOCK, for_room::<STRONG, NO>);
+    fails("for room: a weak fence of the sleeper's", DEADLOCK, for_room::<WEAK, STRONG>);
+    fails("for room: a weak fence of the publisher's", DEADLOCK, for_room::<STRONG, WEAK>);
+}
+
+#[test]
+fn every_fence_of_the_bell_is_needed_on_both_sides() {
+    for plan in [Plan::Eager, Plan::Lazy, Plan::Raised] {
+        fails("no fence of the program's", DEADLOCK, move || bell::<NO, STRONG>(plan));
+        fails("no fence of the worker's", DEADLOCK, move || bell::<STRONG, NO>(plan));
+        fails("a weak fence of the program's", DEADLOCK, move || bell::<WEAK, STRONG>(plan));
+        fails("a weak fence of the worker's", DEADLOCK, move || bell::<STRONG, WEAK>(plan));
+    }
+}
