@@ -64,6 +64,12 @@ pub(super) fn claim(word: &impl Tally, read: u64) -> bool {
     word.replace(now, claimed, Ordering::Release)
 }
 
+/// Of so many claims, modulo the bits that they have, those beyond the chunks that
+/// are known to be finished.
+pub(super) fn beyond(claims: u64, finished: u64) -> u64 {
+    claims.wrapping_sub(finished) & CLAIMS
+}
+
 /// The program recalls whatever is not claimed; gives how many chunks were, ever,
 /// and how many recalls there have been. Both are modulo the bits that they have.
 pub(super) fn recall(word: &impl Tally) -> (u64, u64) {

@@ -55,6 +55,18 @@ pub(crate) struct ParentEnd {
     outbox: VecDeque<Outgoing>,
 }
 
+/// How many chunks a worker had claimed, ever, when it was asked for the others.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Claimed(u64);
+
+impl Claimed {
+    /// How many that is beyond those that are finished by now: more than one, and
+    /// the worker's memory makes no sense.
+    pub(crate) fn beyond(self, finished: u64) -> u64 {
+        claims::beyond(self.0, finished)
+    }
+}
+
 /// What the bell said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Heard {
@@ -156,16 +168,16 @@ impl ParentEnd {
         Ok(true)
     }
 
-    /// Takes back every chunk that the worker has not claimed; gives how many it has
-    /// claimed, ever. The outcomes of all of these but the last have come.
-    pub(crate) fn recall(&mut self) -> Result<u64, Corrupt> {
+    /// Takes back every chunk that the worker has not claimed. The outcomes of those
+    /// that it has claimed, but for the last, have come.
+    pub(crate) fn recall(&mut self) -> Result<Claimed, Corrupt> {
         let (claimed, recalls) = claims::recall(self.memory.claims());
         // What no byte of is sent need not be sent. A frame that is there in part must
         // be, or what comes after it is not understood.
         self.outbox.retain(|kept| kept.sent > 0);
         self.keep(request::RECALL, &recalls.to_le_bytes(), None, 0);
         self.flush()?;
-        Ok(claimed)
+        Ok(Claimed(claimed))
     }
 
     /// No more will be sent: the worker leaves when it has read the last.

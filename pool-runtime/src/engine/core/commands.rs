@@ -118,11 +118,11 @@ impl Core {
                 // the last at least.
                 self.drain(worker.slot);
                 let member = self.member(worker).expect("only an exit removes it");
-                let finished = member.finished_chunks;
-                if claimed < finished || claimed > finished + 1 {
+                let begun = claimed.beyond(member.finished_chunks);
+                if begun > 1 {
                     self.check(worker, Err(Corrupt));
                 }
-                claimed > finished
+                begun > 0
             }
         };
         self.tell(Event::Recalled { worker, begun });
