@@ -42,8 +42,9 @@ impl<'pool, T: Task> Job<'pool, T> {
     /// How many consecutive items travel as one message. Large chunks are for
     /// tiny items: the items of a chunk run one after another in one worker.
     ///
-    /// Unless set, it follows from the number of items, if the iterator knows
-    /// it, and is 1 otherwise. A chunk of 0 is an error of the call.
+    /// Unless set, it follows from the time that the first items take: half a
+    /// millisecond's worth, one by one if they are slow, and fewer towards the end if
+    /// the iterator knows its length. A chunk of 0 is an error of the call.
     pub fn chunk_size(mut self, items: usize) -> Self {
         self.pace.chunk = Some(items);
         self
@@ -52,8 +53,9 @@ impl<'pool, T: Task> Job<'pool, T> {
     /// How many items may be pulled from the iterator and not yet taken from
     /// the results. This bounds the memory of a lazy map.
     ///
-    /// Unless set, it is four chunks for each worker, and at least 16. A window
-    /// of 0 is an error of the call.
+    /// Unless set, it is four times what is queued at a time for each worker (a chunk,
+    /// or as many small ones as take 0.1 ms), and at least 16. A window of 0 is an
+    /// error of the call.
     pub fn window(mut self, items: usize) -> Self {
         self.pace.window = Some(items);
         self
