@@ -67,7 +67,11 @@ impl Memory {
     }
 
     pub(super) fn doorbell(&self) -> Doorbell<'_, AtomicU32> {
-        Doorbell(self.shm.half_word(word::ATTENTION))
+        Doorbell(self.attention())
+    }
+
+    pub(super) fn attention(&self) -> &AtomicU32 {
+        self.shm.half_word(word::ATTENTION)
     }
 
     pub(super) fn claims(&self) -> &AtomicU64 {

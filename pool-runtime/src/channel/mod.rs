@@ -6,6 +6,7 @@
 //!     outbox --- chunks, recalls ---> requests --------> receive (may sleep)
 //!     inbox  <-- outcomes ----------- responses <------- send (may sleep)
 //!     wakes the worker by ----------- futex -----------> its sleep
+//!     a caller's sleep <------------- futex ------------ wakes the caller by
 //!     poller <-- a byte ------------- bell (socket) <--- when it must ring
 //!     lifeline ---------------------- hang-up ---------> the kernel kills the group
 //! ```
@@ -27,6 +28,6 @@ mod parent;
 mod ring;
 mod worker;
 
-pub(crate) use parent::{Bodies, Body, Frames, Heard, Next, ParentEnd};
+pub(crate) use parent::{Bodies, Body, Frames, Heard, Line, Next, ParentEnd};
 pub(crate) use ring::{Attention, Corrupt};
 pub(crate) use worker::{Accepted, Gone, Sender, WorkerEnd, accept};

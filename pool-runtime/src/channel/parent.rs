@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SocketType, recv};
@@ -53,6 +54,31 @@ pub(crate) struct ParentEnd {
     /// The part of a long frame that has come.
     inbox: Vec<u8>,
     outbox: VecDeque<Outgoing>,
+}
+
+/// Where a caller sleeps until one worker has a result. It holds the memory, also
+/// when the worker and its channel go.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    memory: Memory,
+}
+
+impl Line {
+    /// Sleeps until the worker has a result, or somebody hangs up, or for `limit`; or
+    /// for no reason.
+    pub(crate) fn wait(&self, limit: Option<Duration>) {
+        let slept = futex::wait(self.memory.attention(), Attention::Direct as u32, limit);
+        slept.expect("the word is mapped while the line is there");
+    }
+
+    /// Wakes the caller that sleeps here, or is about to: its result has come another
+    /// way.
+    pub(crate) fn hang_up(&self) {
+        let (direct, served) = (Attention::Direct as u32, Attention::Served as u32);
+        let word = self.memory.attention();
+        let _ = word.compare_exchange(direct, served, Ordering::Relaxed, Ordering::Relaxed);
+        futex::wake(word);
+    }
 }
 
 /// How many chunks a worker had claimed, ever, when it was asked for the others.
@@ -201,6 +227,12 @@ impl ParentEnd {
     /// look once more.
     pub(crate) fn arm(&self, attention: Attention) {
         self.memory.doorbell().arm(attention);
+    }
+
+    /// For a caller that will sleep until this worker's next result, having armed the
+    /// bell as `Direct`.
+    pub(crate) fn line(&self) -> Line {
+        Line { memory: self.memory.clone() }
     }
 
     /// How many items the worker has begun, ever. Only to be believed once it is

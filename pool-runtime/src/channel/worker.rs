@@ -9,7 +9,7 @@ use rustix::net::SendFlags;
 
 use super::claims;
 use super::memory::{Memory, SharedLane};
-use super::ring::{Consumer, Corrupt, HEADER, Lane, Message, Producer, Sleep};
+use super::ring::{Consumer, Corrupt, HEADER, Lane, Message, Producer, Sleep, Summon};
 use crate::sys::shm::Shm;
 use crate::sys::{fds, futex, lifeline};
 use crate::wire::message::request;
@@ -192,13 +192,11 @@ fn doze(
 ) -> Result<(), Gone> {
     const ASLEEP: u32 = Sleep::<AtomicU32>::ASLEEP;
     if !ready() {
-        if let Some(bell) = bell
-            && memory.doorbell().must_ring_before_sleep()
-        {
-            bell.ring()?;
+        if let Some(bell) = bell {
+            bell.summon(memory, memory.doorbell().before_sleep())?;
         }
         while word.load(Ordering::Relaxed) == ASLEEP && !ready() {
-            futex::wait(word, ASLEEP).map_err(|_| Gone::Sense)?;
+            futex::wait(word, ASLEEP, None).map_err(|_| Gone::Sense)?;
         }
     }
     Sleep(word).end();
@@ -243,10 +241,7 @@ impl Sender {
                 break;
             }
         }
-        if self.memory.doorbell().must_ring_at_result() {
-            self.bell.ring()?;
-        }
-        Ok(())
+        self.bell.summon(&self.memory, self.memory.doorbell().at_result())
     }
 }
 
@@ -258,6 +253,15 @@ struct Bell {
 }
 
 impl Bell {
+    fn summon(self, memory: &Memory, whom: Summon) -> Result<(), Gone> {
+        match whom {
+            Summon::Nobody => {}
+            Summon::Bell => self.ring()?,
+            Summon::Caller => futex::wake(memory.attention()),
+        }
+        Ok(())
+    }
+
     fn ring(self) -> Result<(), Gone> {
         let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
         loop {

@@ -2,8 +2,9 @@
 //!
 //! Whoever waits for a result first looks for it itself: a caller that finds a
 //! core free for it reads the workers' rings, so a call on a warm pool needs no
-//! other thread and no system call. After a moment it arms the bells and sleeps,
-//! and the engine's thread looks instead.
+//! other thread and no system call. After a moment it sleeps: on the worker that
+//! has its one item, if it is that, to be woken by that worker; else it arms the
+//! bells, and the engine's thread looks instead.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -170,6 +171,16 @@ impl Job {
         // What has come by now, no bell will tell of.
         if core.listen() {
             core.act();
+        } else if let Some((worker, line)) = core.direct(self.id) {
+            // Not if it came before the worker could see that it is waited for.
+            if !core.has_news(worker) {
+                core.sleep_on(&line, limit);
+            }
+            core.job_mut(self.id).set_line(None);
+            core.waiters -= 1;
+            core.rearm(worker);
+            core.act();
+            return true;
         } else {
             let arrived = core.job_mut(self.id).begin_sleep();
             core.wait(&arrived, limit);

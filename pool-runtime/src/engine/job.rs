@@ -7,7 +7,7 @@ use std::thread::ThreadId;
 
 use super::pace::{Pace, Pacer};
 use super::pack::Pack;
-use crate::channel::Bodies;
+use crate::channel::{Bodies, Line};
 use crate::error::Error;
 use crate::ids::{Item, Items};
 use crate::task::TaskDef;
@@ -63,6 +63,8 @@ pub(super) struct JobState {
     /// Made by the first that sleeps on it.
     arrived: Option<Arc<Condvar>>,
     sleepers: usize,
+    /// Where the caller sleeps that sleeps on its worker itself.
+    line: Option<Line>,
     waker: Option<Waker>,
 }
 
@@ -86,6 +88,7 @@ struct Held {
 pub(super) struct Due {
     pub(super) waker: Option<Waker>,
     pub(super) sleepers: Option<Arc<Condvar>>,
+    pub(super) line: Option<Line>,
 }
 
 impl JobState {
@@ -104,6 +107,7 @@ impl JobState {
             consumer: Some(std::thread::current().id()),
             arrived: None,
             sleepers: 0,
+            line: None,
             waker: None,
         }
     }
@@ -220,12 +224,14 @@ impl JobState {
     /// Something has changed for whoever waits.
     pub(super) fn wake(&mut self) -> Due {
         let waker = if self.is_done() { self.waker.take() } else { None };
-        Due { waker, sleepers: self.arrived.clone().filter(|_| self.sleepers > 0) }
+        let sleepers = self.arrived.clone().filter(|_| self.sleepers > 0);
+        Due { waker, sleepers, line: self.line.clone() }
     }
 
     /// No outcome will come; whoever waits is to see why.
     pub(super) fn abandon(&mut self) -> Due {
-        Due { waker: self.waker.take(), sleepers: self.arrived.clone() }
+        let (waker, sleepers) = (self.waker.take(), self.arrived.clone());
+        Due { waker, sleepers, line: self.line.clone() }
     }
 
     pub(super) fn progress(&mut self) -> Progress {
@@ -255,6 +261,15 @@ impl JobState {
 
     pub(super) fn end_sleep(&mut self) {
         self.sleepers -= 1;
+    }
+
+    /// Whether one outcome is all that is missing, and no caller sleeps for it yet.
+    pub(super) fn wants_one(&self) -> bool {
+        self.unsettled == 1 && self.sleepers == 0 && self.line.is_none()
+    }
+
+    pub(super) fn set_line(&mut self, line: Option<Line>) {
+        self.line = line;
     }
 
     pub(super) fn replace_waker(&mut self, waker: Option<Waker>) -> Option<Waker> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::core::Core;
 use super::job::Due;
+use crate::channel::Line;
 
 /// What the engine's thread, its callers and its jobs hold in common.
 #[derive(Debug)]
@@ -79,6 +80,13 @@ impl Locked<'_> {
         });
     }
 
+    /// Releases the lock while the caller sleeps on a worker itself.
+    pub(super) fn sleep_on(&mut self, line: &Line, limit: Option<Duration>) {
+        self.release();
+        line.wait(limit);
+        self.guard = Some(self.shared.core.lock().expect(PANICKED));
+    }
+
     /// Releases the lock for a moment.
     pub(super) fn step_aside(&mut self) {
         self.release();
@@ -127,7 +135,10 @@ impl Drop for Locked<'_> {
 /// A waker that panics must not end the engine's thread; the panic hook tells of
 /// it.
 fn wake(due: Vec<Due>) {
-    for Due { waker, sleepers } in due {
+    for Due { waker, sleepers, line } in due {
+        if let Some(line) = line {
+            line.hang_up();
+        }
         if let Some(sleepers) = sleepers {
             sleepers.notify_all();
         }
@@ -244,7 +255,7 @@ mod tests {
                 std::panic::panic_any(Bomb);
             }
         }
-        let due = |waker| Due { waker: Some(waker), sleepers: None };
+        let due = |waker| Due { waker: Some(waker), sleepers: None, line: None };
         wake(vec![due(Waker::from(Arc::new(Throws))), due(Waker::noop().clone())]);
     }
 }

@@ -2,16 +2,20 @@
 
 use std::io;
 use std::sync::atomic::AtomicU32;
+use std::time::Duration;
 
+use rustix::event::Timespec;
 use rustix::io::Errno;
 use rustix::thread::futex::{self, Flags};
 
-/// Sleeps until the word is woken, unless it is no longer `value`. It may also
-/// return for no reason: callers look again.
-pub(crate) fn wait(word: &AtomicU32, value: u32) -> io::Result<()> {
+/// Sleeps until the word is woken, unless it is no longer `value`, but no longer
+/// than `limit`. It may also return for no reason: callers look again.
+pub(crate) fn wait(word: &AtomicU32, value: u32, limit: Option<Duration>) -> io::Result<()> {
+    // One that the kernel's time cannot express is none.
+    let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
     // Not private: the one that wakes is another process.
-    match futex::wait(word, Flags::empty(), value, None) {
-        Ok(()) | Err(Errno::AGAIN | Errno::INTR) => Ok(()),
+    match futex::wait(word, Flags::empty(), value, limit.as_ref()) {
+        Ok(()) | Err(Errno::AGAIN | Errno::INTR | Errno::TIMEDOUT) => Ok(()),
         Err(errno) => Err(errno.into()),
     }
 }

@@ -81,12 +81,12 @@ impl<W: Word> Sleep<'_, W> {
 /// How soon the program wants to hear from a worker.
 ///
 /// ```text
-///             a caller waits             the worker rings
-///   Lazy ----------------------> Eager -----------------> Served
-///    |                                                     |  ^
-///    |  the worker rings before it sleeps                  |  |
-///    +-----------------------------------------------------|--+
-///   Lazy or Eager <----------- the program has read -------+
+///             a caller waits                    the worker rings, or wakes
+///   Lazy ----------------------> Eager, Direct -------------------> Served
+///    |                                                               |  ^
+///    |  the worker rings before it sleeps                            |  |
+///    +---------------------------------------------------------------|--+
+///   Lazy or Eager <---------------- the program has read ------------+
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Attention {
@@ -96,6 +96,19 @@ pub(crate) enum Attention {
     Lazy = 1,
     /// Somebody waits. The worker rings at the next result.
     Eager = 2,
+    /// A caller waits for this worker alone, and sleeps on this very word. The worker
+    /// wakes it, with no thread between.
+    Direct = 3,
+}
+
+/// What the worker must do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Summon {
+    Nobody,
+    /// Ring the bell.
+    Bell,
+    /// Wake the caller that sleeps on the word.
+    Caller,
 }
 
 /// The flag that tells a worker when to ring.
@@ -109,19 +122,27 @@ impl<W: Word> Doorbell<'_, W> {
         W::fence(Ordering::SeqCst);
     }
 
-    /// Whether the worker, which has published a result, must ring.
-    pub(crate) fn must_ring_at_result(&self) -> bool {
-        W::fence(Ordering::SeqCst);
-        self.0.load(Ordering::Relaxed) == Attention::Eager as u32 && self.take_down()
+    /// Whom the worker, which has published a result, must summon.
+    pub(crate) fn at_result(&self) -> Summon {
+        self.take_down_above(Attention::Lazy)
     }
 
-    /// Whether the worker, which is about to sleep, must ring.
-    pub(crate) fn must_ring_before_sleep(&self) -> bool {
-        W::fence(Ordering::SeqCst);
-        self.0.load(Ordering::Relaxed) != Attention::Served as u32 && self.take_down()
+    /// Whom the worker, which is about to sleep, must summon.
+    pub(crate) fn before_sleep(&self) -> Summon {
+        self.take_down_above(Attention::Served)
     }
 
-    fn take_down(&self) -> bool {
-        self.0.swap(Attention::Served as u32, Ordering::Relaxed) != Attention::Served as u32
+    fn take_down_above(&self, least: Attention) -> Summon {
+        const SERVED: u32 = Attention::Served as u32;
+        const DIRECT: u32 = Attention::Direct as u32;
+        W::fence(Ordering::SeqCst);
+        if self.0.load(Ordering::Relaxed) <= least as u32 {
+            return Summon::Nobody;
+        }
+        match self.0.swap(SERVED, Ordering::Relaxed) {
+            SERVED => Summon::Nobody,
+            DIRECT => Summon::Caller,
+            _ => Summon::Bell,
+        }
     }
 }

@@ -54,7 +54,7 @@ mod tests;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(crate) use consumer::Consumer;
-pub(crate) use doorbell::{Attention, Doorbell, Sleep};
+pub(crate) use doorbell::{Attention, Doorbell, Sleep, Summon};
 pub(crate) use producer::{Message, Producer};
 
 /// Bytes of a frame's header.

@@ -1,9 +1,10 @@
 //! Who looks at the workers' rings: callers that wait, or the engine's thread when
 //! it hears a bell.
 
+use super::super::job::JobState;
 use super::Core;
-use crate::channel::Attention;
-use crate::ids::Slot;
+use crate::channel::{Attention, Line};
+use crate::ids::{JobId, Slot, Worker};
 use crate::limits::LOOK_MOST;
 
 impl Core {
@@ -52,6 +53,39 @@ impl Core {
             }
         }
         self.look()
+    }
+
+    /// Where a caller may sleep until its result is there, if that is the next that one
+    /// worker will have. The worker has been told; [`Core::rearm`] follows.
+    pub(in crate::engine) fn direct(&mut self, id: JobId) -> Option<(Worker, Line)> {
+        if !self.is_looked_at() || !self.jobs.get(&id).is_some_and(JobState::wants_one) {
+            return None;
+        }
+        let is_at_it = |worker| self.scheduler.front(worker).is_some_and(|(job, _)| job == id);
+        let member = self.members.iter_mut().flatten().find(|member| is_at_it(member.worker))?;
+        member.attention = Attention::Direct;
+        member.channel.arm(Attention::Direct);
+        let (worker, line) = (member.worker, member.channel.line());
+        self.job_mut(id).set_line(Some(line.clone()));
+        Some((worker, line))
+    }
+
+    /// Whether a worker has sent what is not read.
+    pub(in crate::engine) fn has_news(&self, worker: Worker) -> bool {
+        let member = self.members[worker.slot.0].as_ref();
+        member.is_some_and(|member| member.worker == worker && member.channel.has_news())
+    }
+
+    /// The caller sleeps no longer on this worker, which is to ring its bell again.
+    /// What it sent before it was told so is read here; [`Core::act`] follows.
+    pub(in crate::engine) fn rearm(&mut self, worker: Worker) {
+        let attention = self.attention();
+        let member = self.members[worker.slot.0].as_mut();
+        if let Some(member) = member.filter(|member| member.worker == worker) {
+            member.attention = attention;
+            member.channel.arm(attention);
+            self.drain(worker.slot);
+        }
     }
 
     /// Whether a core is left for a caller that looks.

@@ -290,7 +290,7 @@ impl Core {
     /// Tells whoever waits, when the lock is released.
     pub(super) fn tell_later(&mut self, due: Due) {
         self.waiters -= usize::from(due.waker.is_some());
-        if due.waker.is_some() || due.sleepers.is_some() {
+        if due.waker.is_some() || due.sleepers.is_some() || due.line.is_some() {
             self.due.push(due);
         }
     }

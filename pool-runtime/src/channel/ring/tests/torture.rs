@@ -82,7 +82,7 @@ impl End {
         let asleep = Sleep::<std::sync::atomic::AtomicU32>::ASLEEP;
         let word = self.word(which);
         while word.load(Ordering::Relaxed) == asleep && !ready() && !self.is_alone() {
-            futex::wait(word, asleep).unwrap();
+            futex::wait(word, asleep, None).unwrap();
         }
         Sleep(word).end();
     }
