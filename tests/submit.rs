@@ -34,6 +34,12 @@ fn touch(path: &str) {
 }
 
 #[pool_task]
+fn touch_and_stay(path: &str) {
+    touch(path);
+    forever();
+}
+
+#[pool_task]
 fn checked_div(a: i32, b: i32) -> Result<i32, String> {
     a.checked_div(b).ok_or_else(|| "division by zero".to_owned())
 }
@@ -184,9 +190,12 @@ fn a_cancelled_call_never_runs_or_is_killed() {
     let _clean = clean();
     let pool = Pool::new(1).unwrap();
     let file = std::env::temp_dir().join(format!("pool-tests-cancel-{}", std::process::id()));
-    let running = pool.apply_async(forever, ()).unwrap();
+    let begun = file.with_extension("begun");
+    let running = pool.apply_async(touch_and_stay, begun.to_str().unwrap()).unwrap();
     let queued = pool.apply_async(touch, file.to_str().unwrap()).unwrap();
     let pid = pool.workers()[0].pid;
+    wait::until("the first call to begin", || begun.exists());
+    std::fs::remove_file(&begun).unwrap();
     queued.cancel();
     assert_eq!(queued.get().unwrap_err().kind(), ErrorKind::Cancelled);
     running.cancel();

@@ -46,6 +46,8 @@ pub(super) struct Feed<T, I> {
     /// Items with the engine, whose outcomes have not arrived here.
     outstanding: u64,
     exhausted: bool,
+    /// The caller takes nothing before it has everything.
+    patient: bool,
     /// Outcomes that have arrived here, in order of arrival.
     arrived: VecDeque<Arrival>,
     /// Results of the arrival that is being handed out.
@@ -70,6 +72,7 @@ where
             taken: 0,
             outstanding: 0,
             exhausted: false,
+            patient: fail_fast,
             arrived: VecDeque::new(),
             run: None,
             task: PhantomData,
@@ -101,7 +104,7 @@ where
                 self.flush()?;
             }
             if self.arrived.is_empty() {
-                let progress = self.job.wait();
+                let progress = self.job.wait(self.patient);
                 if self.take_in(progress)? {
                     return Ok(None);
                 }

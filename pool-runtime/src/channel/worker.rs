@@ -9,10 +9,10 @@ use rustix::net::SendFlags;
 
 use super::claims;
 use super::memory::{Memory, SharedLane};
-use super::ring::{Consumer, Corrupt, HEADER, Lane, Message, Producer, Sleep, Summon};
+use super::ring::{Attention, Consumer, Corrupt, HEADER, Lane, Message, Producer, Sleep, Summon};
 use crate::sys::shm::Shm;
 use crate::sys::{fds, futex, lifeline};
-use crate::wire::message::request;
+use crate::wire::message::{report, request};
 
 /// Looks for a request before the worker sleeps, where cores are to spare: about
 /// 10 µs. A call that comes back within that costs no system call.
@@ -122,6 +122,10 @@ impl WorkerEnd {
             match header.tag {
                 request::CHUNK if claims::claim(self.memory.claims(), self.recalls) => {
                     self.served = frame;
+                    if self.requests.is_last(frame) && !self.memory.responses_are_read() {
+                        let whom = self.memory.doorbell().summons(Attention::Patient);
+                        self.bell.summon(&self.memory, whom)?;
+                    }
                     return Ok(Some(self.memory.borrow(place, length)));
                 }
                 request::CHUNK => {}
@@ -193,7 +197,7 @@ fn doze(
     const ASLEEP: u32 = Sleep::<AtomicU32>::ASLEEP;
     if !ready() {
         if let Some(bell) = bell {
-            bell.summon(memory, memory.doorbell().before_sleep())?;
+            bell.summon(memory, memory.doorbell().summons(Attention::Lazy))?;
         }
         while word.load(Ordering::Relaxed) == ASLEEP && !ready() {
             futex::wait(word, ASLEEP, None).map_err(|_| Gone::Sense)?;
@@ -225,8 +229,8 @@ impl Sender {
         self.memory.begun().store(self.begun, Ordering::Release);
     }
 
-    /// Sends one frame, and rings if somebody waits for it; sleeps while there is
-    /// no room.
+    /// Sends one frame, and rings if somebody waits for such; sleeps while there is no
+    /// room.
     pub(crate) fn send(&mut self, tag: u8, body: &[u8]) -> Result<(), Gone> {
         let message = Message::new(tag, [body, &[]]);
         let mut sent = 0;
@@ -241,7 +245,12 @@ impl Sender {
                 break;
             }
         }
-        self.bell.summon(&self.memory, self.memory.doorbell().at_result())
+        let least = match tag {
+            report::RETURNED => Attention::Eager,
+            // A failure may be the end of a map; the others are rare.
+            _ => Attention::Patient,
+        };
+        self.bell.summon(&self.memory, self.memory.doorbell().summons(least))
     }
 }
 

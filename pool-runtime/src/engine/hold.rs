@@ -17,7 +17,7 @@ use super::pace::Pace;
 use super::pack::Pack;
 use super::shared::{Locked, Shared};
 use crate::error::{Error, ErrorKind};
-use crate::ids::JobId;
+use crate::ids::{JobId, Worker};
 use crate::scheduler::Event;
 use crate::task::TaskDef;
 
@@ -100,10 +100,11 @@ impl Job {
         self.shared.lock().is_hungry()
     }
 
-    /// Takes what there is; waits until there is something.
-    pub(crate) fn wait(&self) -> Progress {
+    /// Takes what there is; waits until there is something. One who is `patient` wants
+    /// all results in the end, and may be woken for many at once.
+    pub(crate) fn wait(&self, patient: bool) -> Progress {
         let mut core = self.shared.lock();
-        let mut patience = Patience::new(None);
+        let mut patience = Patience { looks: LOOKS, until: None, patient };
         loop {
             let progress = core.job_mut(self.id).progress();
             if !matches!(progress, Progress::Nothing) {
@@ -133,7 +134,8 @@ impl Job {
 
     fn locked_when_done(&self, until: Option<Instant>) -> Option<Locked<'_>> {
         let mut core = self.shared.lock();
-        let mut patience = Patience::new(until);
+        let patient = !core.job_mut(self.id).shape.single;
+        let mut patience = Patience { looks: LOOKS, until, patient };
         while !core.job_mut(self.id).is_done() {
             if !self.pause(&mut core, &mut patience) {
                 return None;
@@ -146,17 +148,13 @@ impl Job {
     /// Tells whether there is any time left.
     fn pause(&self, core: &mut Locked<'_>, patience: &mut Patience) -> bool {
         if patience.looks > 0 {
+            patience.looks = if core.has_free_core() { patience.looks - 1 } else { 0 };
             if core.look() {
                 core.act();
-                return true;
-            }
-            if !core.has_free_core() {
-                patience.looks = 0;
-            }
-            patience.looks -= patience.looks.min(1);
-            match patience.looks % LOOKS_AT_ONCE {
-                0 => core.step_aside(),
-                _ => std::hint::spin_loop(),
+            } else if patience.looks.is_multiple_of(LOOKS_AT_ONCE) {
+                core.step_aside();
+            } else {
+                std::hint::spin_loop();
             }
             return true;
         }
@@ -167,27 +165,39 @@ impl Job {
                 left => Some(left),
             },
         };
-        core.waiters += 1;
+        match patience.patient {
+            true => core.patient += 1,
+            false => core.waiters += 1,
+        }
         // What has come by now, no bell will tell of.
-        if core.listen() {
-            core.act();
-        } else if let Some((worker, line)) = core.direct(self.id) {
-            // Not if it came before the worker could see that it is waited for.
-            if !core.has_news(worker) {
-                core.sleep_on(&line, limit);
-            }
-            core.job_mut(self.id).set_line(None);
-            core.waiters -= 1;
+        let came = core.listen();
+        let told = if came { None } else { self.sleep(core, limit) };
+        match patience.patient {
+            true => core.patient -= 1,
+            false => core.waiters -= 1,
+        }
+        if let Some(worker) = told {
             core.rearm(worker);
-            core.act();
-            return true;
-        } else {
+        }
+        core.act();
+        true
+    }
+
+    /// Sleeps until something may have changed for the job. Gives the worker that was
+    /// told to wake this caller, and is to be told otherwise.
+    fn sleep(&self, core: &mut Locked<'_>, limit: Option<Duration>) -> Option<Worker> {
+        let Some((worker, line)) = core.direct(self.id) else {
             let arrived = core.job_mut(self.id).begin_sleep();
             core.wait(&arrived, limit);
             core.job_mut(self.id).end_sleep();
+            return None;
+        };
+        // Not if it came before the worker could see that it is waited for.
+        if !core.has_news(worker) {
+            core.sleep_on(&line, limit);
         }
-        core.waiters -= 1;
-        true
+        core.job_mut(self.id).set_line(None);
+        Some(worker)
     }
 
     /// As a future waits: `waker` is woken when nothing more will arrive.
@@ -270,12 +280,7 @@ impl Drop for Job {
 struct Patience {
     looks: u32,
     until: Option<Instant>,
-}
-
-impl Patience {
-    fn new(until: Option<Instant>) -> Patience {
-        Patience { looks: LOOKS, until }
-    }
+    patient: bool,
 }
 
 /// What a core that has been told things does next.

@@ -88,6 +88,11 @@ impl<L: Lane> Consumer<L> {
         Ok(Some(header))
     }
 
+    /// Whether nothing has come behind the frame that was peeked at, of this length.
+    pub(crate) fn is_last(&self, frame: u64) -> bool {
+        self.lane.tail().load(Ordering::Relaxed) == self.head.wrapping_add(frame)
+    }
+
     /// The place of the body of the frame that was peeked at.
     pub(crate) fn body(&self) -> usize {
         place(self.head.wrapping_add(HEADER as u64), self.lane.capacity())

@@ -81,24 +81,29 @@ impl<W: Word> Sleep<'_, W> {
 /// How soon the program wants to hear from a worker.
 ///
 /// ```text
-///             a caller waits                    the worker rings, or wakes
-///   Lazy ----------------------> Eager, Direct -------------------> Served
-///    |                                                               |  ^
-///    |  the worker rings before it sleeps                            |  |
-///    +---------------------------------------------------------------|--+
-///   Lazy or Eager <---------------- the program has read ------------+
+///          a caller waits                            the worker rings, or wakes
+///   Lazy -----------------> Patient, Eager, Direct ---------------------> Served
+///    |                                                                     |  ^
+///    |  the worker rings before it sleeps                                  |  |
+///    +---------------------------------------------------------------------|--+
+///   Lazy, Patient or Eager <---------------- the program has read ---------+
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// Each wants to hear of what those before it do, and of more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Attention {
     /// The bell has been rung; the program will look.
     Served = 0,
     /// Nobody waits for a result. The worker rings when it has nothing to do.
     Lazy = 1,
-    /// Somebody waits. The worker rings at the next result.
-    Eager = 2,
-    /// A caller waits for this worker alone, and sleeps on this very word. The worker
-    /// wakes it, with no thread between.
-    Direct = 3,
+    /// Somebody waits for all results of a map. The worker rings when it begins the
+    /// last chunk that it has, to be sent more, and when an item fails.
+    Patient = 2,
+    /// Somebody waits for the next result. The worker rings at each.
+    Eager = 3,
+    /// A caller waits for the next result of this worker, and sleeps on this very word.
+    /// The worker wakes it, with no thread between.
+    Direct = 4,
 }
 
 /// What the worker must do about it.
@@ -122,21 +127,13 @@ impl<W: Word> Doorbell<'_, W> {
         W::fence(Ordering::SeqCst);
     }
 
-    /// Whom the worker, which has published a result, must summon.
-    pub(crate) fn at_result(&self) -> Summon {
-        self.take_down_above(Attention::Lazy)
-    }
-
-    /// Whom the worker, which is about to sleep, must summon.
-    pub(crate) fn before_sleep(&self) -> Summon {
-        self.take_down_above(Attention::Served)
-    }
-
-    fn take_down_above(&self, least: Attention) -> Summon {
+    /// Whom the worker must summon for what has just happened, that being of interest
+    /// from such an attention on.
+    pub(crate) fn summons(&self, least: Attention) -> Summon {
         const SERVED: u32 = Attention::Served as u32;
         const DIRECT: u32 = Attention::Direct as u32;
         W::fence(Ordering::SeqCst);
-        if self.0.load(Ordering::Relaxed) <= least as u32 {
+        if self.0.load(Ordering::Relaxed) < least as u32 {
             return Summon::Nobody;
         }
         match self.0.swap(SERVED, Ordering::Relaxed) {

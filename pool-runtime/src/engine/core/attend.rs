@@ -10,9 +10,11 @@ use crate::limits::LOOK_MOST;
 impl Core {
     /// What a worker is to be told now.
     pub(super) fn attention(&self) -> Attention {
-        match self.waiters > 0 || !self.is_looked_at() {
-            true => Attention::Eager,
-            false => Attention::Lazy,
+        match (self.waiters, self.patient) {
+            _ if !self.is_looked_at() => Attention::Eager,
+            (0, 0) => Attention::Lazy,
+            (0, _) => Attention::Patient,
+            _ => Attention::Eager,
         }
     }
 
@@ -39,17 +41,17 @@ impl Core {
         came
     }
 
-    /// Has every worker that is at work ring at its next result; tells whether some
-    /// had one by now. Then [`Core::act`] follows.
+    /// Has every worker that is at work ring as somebody who waits needs it; tells
+    /// whether some had news by now. Then [`Core::act`] follows.
     pub(in crate::engine) fn listen(&mut self) -> bool {
         if !self.is_looked_at() {
             return false;
         }
+        let attention = self.attention();
         for member in self.members.iter_mut().flatten() {
-            if member.attention != Attention::Eager && self.scheduler.front(member.worker).is_some()
-            {
-                member.attention = Attention::Eager;
-                member.channel.arm(Attention::Eager);
+            if member.attention < attention && self.scheduler.front(member.worker).is_some() {
+                member.attention = attention;
+                member.channel.arm(attention);
             }
         }
         self.look()

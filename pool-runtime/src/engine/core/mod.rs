@@ -77,6 +77,8 @@ pub(super) struct Core {
     due: Vec<Due>,
     /// Callers that sleep until something arrives, and futures that are to be woken.
     pub(super) waiters: usize,
+    /// Callers that sleep until their map needs them.
+    pub(super) patient: usize,
     /// Workers with more to read than one turn takes.
     unread: Vec<Slot>,
     cores: usize,
@@ -120,6 +122,7 @@ impl Core {
             life_changed: false,
             due: Vec::new(),
             waiters: 0,
+            patient: 0,
             unread: Vec::new(),
             head: Vec::new(),
             sent_to: Vec::new(),

@@ -113,6 +113,8 @@ enum Plan {
     Eager,
     /// So does a caller that sleeps on the word.
     Direct,
+    /// It wants to hear of failures.
+    Patient,
     /// It wants to hear before the worker sleeps.
     Lazy,
     /// It wants to hear at once after all, while the worker is about to sleep, but
@@ -130,14 +132,15 @@ fn bell<const PROGRAM: u8, const WORKER: u8>(plan: Plan) {
         for number in 0..2 {
             assert!(send(&mut producer, number));
             let sleeps = match plan {
-                Plan::Eager | Plan::Direct => false,
+                Plan::Eager | Plan::Direct | Plan::Patient => false,
                 Plan::Lazy => number == 1,
                 Plan::Raised => number == 0,
             };
-            let summon = match sleeps {
-                true => doorbell.before_sleep(),
-                false => doorbell.at_result(),
-            };
+            let summon = doorbell.summons(match (plan, sleeps) {
+                (_, true) => Attention::Lazy,
+                (Plan::Patient, false) => Attention::Patient,
+                _ => Attention::Eager,
+            });
             // A caller that sleeps on the word is heard by the kernel as a bell is.
             if summon != Summon::Nobody {
                 theirs.kernel.ring();
@@ -158,6 +161,7 @@ fn bell<const PROGRAM: u8, const WORKER: u8>(plan: Plan) {
         Plan::Lazy => Attention::Lazy,
         Plan::Eager => Attention::Eager,
         Plan::Direct => Attention::Direct,
+        Plan::Patient => Attention::Patient,
         Plan::Raised => {
             look(Attention::Lazy);
             Attention::Eager
@@ -187,7 +191,7 @@ fn a_sleeper_for_room_is_always_woken() {
 
 #[test]
 fn the_program_hears_of_every_result() {
-    for plan in [Plan::Eager, Plan::Direct, Plan::Lazy, Plan::Raised] {
+    for plan in [Plan::Eager, Plan::Direct, Plan::Patient, Plan::Lazy, Plan::Raised] {
         holds(move || bell::<STRONG, STRONG>(plan));
     }
 }
@@ -206,7 +210,7 @@ fn every_fence_of_a_sleep_is_needed_on_both_sides() {
 
 #[test]
 fn every_fence_of_the_bell_is_needed_on_both_sides() {
-    for plan in [Plan::Eager, Plan::Direct, Plan::Lazy, Plan::Raised] {
+    for plan in [Plan::Eager, Plan::Direct, Plan::Patient, Plan::Lazy, Plan::Raised] {
         fails("no fence of the program's", DEADLOCK, move || bell::<NO, STRONG>(plan));
         fails("no fence of the worker's", DEADLOCK, move || bell::<STRONG, NO>(plan));
         fails("a weak fence of the program's", DEADLOCK, move || bell::<WEAK, STRONG>(plan));
