@@ -29,6 +29,10 @@ pub(crate) const CHUNK_BYTES: usize = 1 << 20;
 /// of larger ones fewer are. So 2 MiB at most wait in a worker's ring.
 pub(crate) const WEIGHT_BYTES: u64 = 32 << 10;
 
+/// So is one that takes so long: a millisecond of work waits in a worker, or one
+/// chunk that takes longer. What another job sends comes behind that.
+pub(crate) const WEIGHT_TIME: Duration = Duration::from_micros(16);
+
 /// How long a chunk should keep a worker, where the user names no chunk size: long
 /// enough that what a chunk costs (5 µs, if it wakes somebody) is a hundredth.
 pub(crate) const CHUNK_TIME: Duration = Duration::from_micros(500);
@@ -72,9 +76,10 @@ pub(crate) const STOP_GRACE: Duration = Duration::from_secs(5);
 /// for constructors, and machines that are busy.
 pub(crate) const ZYGOTE_BOOT: Duration = Duration::from_secs(1);
 
-/// How long a zygote that is ready may take to answer. It forks in 0.2 ms, and
+/// How long a zygote that is ready may take to answer, while callers of the pool wait
+/// that wants a worker. It forks in 0.2 ms, and
 /// does nothing else: one that takes this long is stopped.
-pub(crate) const ZYGOTE_REPLY: Duration = Duration::from_secs(1);
+pub(crate) const ZYGOTE_REPLY: Duration = Duration::from_millis(200);
 
 /// How long a zygote lives without forking.
 pub(crate) const ZYGOTE_IDLE: Duration = Duration::from_secs(10);

@@ -191,8 +191,8 @@ where
             return Ok(());
         }
         self.outstanding += self.packer.len() as u64;
-        let progress = self.job.exchange(self.packer.take(), self.pacer.chunk);
-        self.pacer.measure(self.taken, exact_length(&self.items));
+        let (progress, work) = self.job.exchange(self.packer.take(), self.pacer.chunk);
+        self.pacer.measure(work, self.taken, exact_length(&self.items));
         // Not the end: more is to come, if only the word that nothing is.
         self.take_in(progress).map(drop)
     }

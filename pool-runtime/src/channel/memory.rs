@@ -23,6 +23,7 @@ mod word {
     pub(super) const PROGRAM_LACKS_ROOM: usize = 9;
     pub(super) const WORKER_LACKS_ROOM: usize = 10;
     pub(super) const CLAIMS: usize = 11;
+    pub(super) const WORKED: usize = 12;
 }
 
 /// One side's view of the shared memory.
@@ -76,6 +77,12 @@ impl Memory {
 
     pub(super) fn claims(&self) -> &AtomicU64 {
         self.shm.word(word::CLAIMS)
+    }
+
+    /// How long the worker has worked on the chunks that it has ended, ever, in
+    /// nanoseconds.
+    pub(super) fn worked(&self) -> &AtomicU64 {
+        self.shm.word(word::WORKED)
     }
 
     /// How many items the worker has begun, ever.

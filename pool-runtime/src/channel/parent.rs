@@ -235,6 +235,12 @@ impl ParentEnd {
         Line { memory: self.memory.clone() }
     }
 
+    /// How long the worker has worked on the chunks that it has ended, ever, in
+    /// nanoseconds; a hint, as all that a worker says.
+    pub(crate) fn worked(&self) -> u64 {
+        self.memory.worked().load(Ordering::Relaxed)
+    }
+
     /// How many items the worker has begun, ever. Only to be believed once it is
     /// gone.
     pub(crate) fn begun(&self) -> u64 {
@@ -252,7 +258,8 @@ impl ParentEnd {
     /// back by [`ParentEnd::put_back`].
     pub(crate) fn receive(&mut self) -> Result<Frames, Corrupt> {
         let mut bytes = std::mem::take(&mut self.inbox);
-        loop {
+        // No more than the ring holds once, and once more after a jump: others wait.
+        for _ in 0..2 {
             // Of a long frame no more than its own bytes, so that it ends where the
             // buffer ends, and nothing of it is copied again. The buffer grows with what
             // has come, not with what a header claims.
@@ -325,7 +332,17 @@ impl Frames {
             self.handled += length;
             count += 1;
         }
-        (count, Bodies { bytes: Arc::clone(&self.bytes), range: start..self.handled })
+        let range = start..self.handled;
+        // A small part is copied out: else it would keep all the bytes that it came with
+        // for as long as nobody takes it.
+        let bodies = match range.len() * 4 < self.bytes.len() {
+            true => Bodies {
+                bytes: Arc::new(self.bytes[range.clone()].to_vec()),
+                range: 0..range.len(),
+            },
+            false => Bodies { bytes: Arc::clone(&self.bytes), range },
+        };
+        (count, bodies)
     }
 
     pub(crate) fn next(&mut self) -> Next<'_> {

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
 
 use rustix::io::Errno;
 use rustix::net::SendFlags;
@@ -48,6 +49,8 @@ pub(crate) struct WorkerEnd {
     assembled: Vec<u8>,
     /// Recalls read in the stream.
     recalls: u64,
+    /// When the chunk was claimed that was given out last.
+    claimed: Option<Instant>,
     looks: u32,
 }
 
@@ -87,6 +90,7 @@ pub(crate) fn accept(lifeline: OwnedFd) -> io::Result<Option<Accepted>> {
         served: 0,
         assembled: Vec::new(),
         recalls: 0,
+        claimed: None,
         looks: 0,
     };
     Ok(Some(Accepted { boot, channel, sender, extra: fds.next() }))
@@ -101,6 +105,10 @@ impl WorkerEnd {
     /// The next chunk's body, claimed for this worker; waits for it. `None` after
     /// goodbye.
     pub(crate) fn receive(&mut self) -> Result<Option<&[u8]>, Gone> {
+        if let Some(claimed) = self.claimed.take() {
+            let nanos = u64::try_from(claimed.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            self.memory.worked().fetch_add(nanos, Ordering::Relaxed);
+        }
         self.release(self.served)?;
         loop {
             let Some(header) = self.requests.peek()? else {
@@ -113,6 +121,7 @@ impl WorkerEnd {
                 self.assemble(frame)?;
                 if claims::claim(self.memory.claims(), self.recalls) {
                     self.served = 0;
+                    self.claimed = Some(Instant::now());
                     return Ok(Some(&self.assembled[HEADER..][..length]));
                 }
                 continue;
@@ -126,6 +135,7 @@ impl WorkerEnd {
                         let whom = self.memory.doorbell().summons(Attention::Patient);
                         self.bell.summon(&self.memory, whom)?;
                     }
+                    self.claimed = Some(Instant::now());
                     return Ok(Some(self.memory.borrow(place, length)));
                 }
                 request::CHUNK => {}

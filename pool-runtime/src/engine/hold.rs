@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::core::Core;
 use super::job::{Arrival, JobState, Progress, Shape};
-use super::pace::Pace;
+use super::pace::{Pace, Work};
 use super::pack::Pack;
 use super::shared::{Locked, Shared};
 use crate::error::{Error, ErrorKind};
@@ -67,12 +67,21 @@ impl Job {
         Ok(Job { shared: Arc::clone(shared), id, task, left: false })
     }
 
+    /// Why nothing can be had of the job, in a forked copy of the program.
+    fn foreign(&self) -> Option<Error> {
+        let name = self.task.name;
+        self.shared.is_foreign().then(|| self.shared.foreign(&format!("wait for {name}")))
+    }
+
     pub(crate) fn task(&self) -> &'static TaskDef {
         self.task
     }
 
     /// Queues items as the pace allows, also when the caller has gone.
     pub(crate) fn hold(&self, pack: Pack, pace: Pace) {
+        if self.shared.is_foreign() {
+            return;
+        }
         let mut core = self.shared.lock();
         core.hold(self.id, pack, pace);
         core.act();
@@ -80,16 +89,23 @@ impl Job {
 
     /// Queues items, in chunks of so many; they are on their way to a worker that
     /// has room for them when this returns. Takes what has arrived meanwhile.
-    pub(crate) fn exchange(&self, pack: Pack, chunk: usize) -> Progress {
+    pub(crate) fn exchange(&self, pack: Pack, chunk: usize) -> (Progress, Work) {
+        if let Some(error) = self.foreign() {
+            return (Progress::Failed(error), Work::default());
+        }
         let mut core = self.shared.lock();
         core.queue(self.id, pack, chunk);
         core.look();
         core.act();
-        core.job_mut(self.id).progress()
+        let state = core.job_mut(self.id);
+        (state.progress(), state.work)
     }
 
     /// No more items will be queued.
     pub(crate) fn end(&self) {
+        if self.shared.is_foreign() {
+            return;
+        }
         let mut core = self.shared.lock();
         core.end_job(self.id);
         core.act();
@@ -97,12 +113,15 @@ impl Job {
 
     /// Whether a worker would be idle if nothing more were queued now.
     pub(crate) fn is_hungry(&self) -> bool {
-        self.shared.lock().is_hungry()
+        !self.shared.is_foreign() && self.shared.lock().is_hungry()
     }
 
     /// Takes what there is; waits until there is something. One who is `patient` wants
     /// all results in the end, and may be woken for many at once.
     pub(crate) fn wait(&self, patient: bool) -> Progress {
+        if let Some(error) = self.foreign() {
+            return Progress::Failed(error);
+        }
         let mut core = self.shared.lock();
         let mut patience = Patience { looks: LOOKS, until: None, patient };
         loop {
@@ -116,7 +135,7 @@ impl Job {
 
     /// Waits until nothing more will arrive, or `until`; tells whether it is so.
     pub(crate) fn wait_done(&self, until: Option<Instant>) -> bool {
-        self.locked_when_done(until).is_some()
+        self.shared.is_foreign() || self.locked_when_done(until).is_some()
     }
 
     /// All outcomes, once nothing more will arrive; `None` if that is not so at
@@ -125,6 +144,9 @@ impl Job {
         &mut self,
         until: Option<Instant>,
     ) -> Option<Result<VecDeque<Arrival>, Error>> {
+        if let Some(error) = self.foreign() {
+            return Some(Err(error));
+        }
         let mut core = self.locked_when_done(until)?;
         let state = core.leave_job(self.id).expect("a job that is done goes with its holder");
         drop(core);
@@ -151,10 +173,10 @@ impl Job {
             patience.looks = if core.has_free_core() { patience.looks - 1 } else { 0 };
             if core.look() {
                 core.act();
-            } else if patience.looks.is_multiple_of(LOOKS_AT_ONCE) {
-                core.step_aside();
-            } else {
-                std::hint::spin_loop();
+            }
+            match patience.looks.is_multiple_of(LOOKS_AT_ONCE) {
+                true => core.step_aside(),
+                false => std::hint::spin_loop(),
             }
             return true;
         }
@@ -171,7 +193,15 @@ impl Job {
         }
         // What has come by now, no bell will tell of.
         let came = core.listen();
-        let told = if came { None } else { self.sleep(core, limit) };
+        let told = match came {
+            false => self.sleep(core, limit),
+            true => {
+                // Others may have something to do about it.
+                core.act();
+                core.step_aside();
+                None
+            }
+        };
         match patience.patient {
             true => core.patient -= 1,
             false => core.waiters -= 1,
@@ -202,6 +232,9 @@ impl Job {
 
     /// As a future waits: `waker` is woken when nothing more will arrive.
     pub(crate) fn poll_done(&self, waker: &Waker) -> Poll<()> {
+        if self.shared.is_foreign() {
+            return Poll::Ready(());
+        }
         // Before the lock: cloning a waker may run anything too.
         let waker = waker.clone();
         let mut core = self.shared.lock();
@@ -220,12 +253,15 @@ impl Job {
 
     /// Whether the job is done without a failure, as far as is known.
     pub(crate) fn has_failed(&self) -> bool {
-        self.shared.lock().job_mut(self.id).has_failures()
+        self.shared.is_foreign() || self.shared.lock().job_mut(self.id).has_failures()
     }
 
     /// Takes the work back: what is queued never runs, what runs is killed.
     /// Nothing happens to a job that is done.
     pub(crate) fn cancel(&self) {
+        if self.shared.is_foreign() {
+            return;
+        }
         let mut core = self.shared.lock();
         if core.look() {
             core.act();
@@ -246,17 +282,17 @@ impl Job {
     /// Lets the job go on with nobody holding it.
     pub(crate) fn detach(mut self) {
         // As in `drop`, which follows.
-        if self.shared.is_poisoned() {
+        if self.shared.is_poisoned() || self.shared.is_foreign() {
             return;
         }
         let mut core = self.shared.lock();
         let waker = core.set_waker(self.id, None);
-        core.job_mut(self.id).detached = true;
+        let untaken = core.job_mut(self.id).detach();
         core.remove_if_over(self.id);
         self.left = true;
         // As in `poll_done`.
         drop(core);
-        drop(waker);
+        drop((waker, untaken));
     }
 }
 
@@ -264,7 +300,7 @@ impl Drop for Job {
     fn drop(&mut self) {
         // After a panic of the engine its callers are told by panics elsewhere; one
         // here could be a second one, which aborts the program.
-        if self.left || self.shared.is_poisoned() {
+        if self.left || self.shared.is_poisoned() || self.shared.is_foreign() {
             return;
         }
         let mut core = self.shared.lock();

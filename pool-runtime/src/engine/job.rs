@@ -1,11 +1,11 @@
 //! One call, as the core keeps it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar};
 use std::task::Waker;
 use std::thread::ThreadId;
 
-use super::pace::{Pace, Pacer};
+use super::pace::{Pace, Pacer, Work};
 use super::pack::Pack;
 use crate::channel::{Bodies, Line};
 use crate::error::Error;
@@ -44,20 +44,21 @@ pub(crate) struct Shape {
 pub(super) struct JobState {
     pub(super) task: &'static TaskDef,
     pub(super) shape: Shape,
-    /// Packs with items that are not settled, and some that have none, in order.
-    packs: VecDeque<Pack>,
+    /// Packs with items that are not settled, by their first item.
+    packs: BTreeMap<Item, Pack>,
     /// Outcomes that the caller has not taken, in order of arrival.
     arrivals: VecDeque<Arrival>,
     unsettled: u64,
     /// What the scheduler has not been given yet.
     held: Option<Held>,
+    pub(super) work: Work,
     /// The caller has queued its last item.
     ended: bool,
     /// Why the job failed as a whole; taken by the caller once.
     failure: Option<Error>,
     failed: bool,
     /// Nobody holds the job any more; it goes when it is done.
-    pub(super) detached: bool,
+    detached: bool,
     /// The thread that queued last: where results will be taken.
     pub(super) consumer: Option<ThreadId>,
     /// Made by the first that sleeps on it.
@@ -96,10 +97,11 @@ impl JobState {
         JobState {
             task,
             shape,
-            packs: VecDeque::new(),
+            packs: BTreeMap::new(),
             arrivals: VecDeque::new(),
             unsettled: 0,
             held: None,
+            work: Work::default(),
             ended: false,
             failure: None,
             failed: false,
@@ -143,7 +145,7 @@ impl JobState {
     pub(super) fn accept(&mut self, pack: Pack) {
         let items = pack.items();
         self.unsettled += items.end - items.start;
-        self.packs.push_back(pack);
+        self.packs.insert(items.start, pack);
         self.consumer = Some(std::thread::current().id());
     }
 
@@ -174,7 +176,7 @@ impl JobState {
         let count = items.end - items.start;
         held.rest -= count;
         held.given += count;
-        let weight = self.pack(&items).weights().of(count);
+        let weight = self.pack(&items).weights().of(count, self.work.of_item());
         Some((items, weight))
     }
 
@@ -185,30 +187,30 @@ impl JobState {
 
     /// Where the encoded items lie.
     pub(super) fn pack(&self, items: &Items) -> &Pack {
-        &self.packs[self.place(items.start)]
-    }
-
-    fn place(&self, item: Item) -> usize {
-        let after = self.packs.partition_point(|pack| pack.items().start <= item);
-        after.checked_sub(1).expect("unsettled items are kept")
+        let (_, pack) =
+            self.packs.range(..=items.start).next_back().expect("unsettled items are kept");
+        pack
     }
 
     /// Items of one chunk have their outcomes.
     pub(super) fn settle(&mut self, arrival: Arrival) -> Due {
         let items = arrival.items();
         let count = items.end - items.start;
-        let place = self.place(items.start);
-        self.packs[place].settle(count);
-        while self.packs.front().is_some_and(Pack::is_settled) {
-            self.packs.pop_front();
+        let (&first, pack) =
+            self.packs.range_mut(..=items.start).next_back().expect("unsettled items are kept");
+        if pack.settle(count) {
+            self.packs.remove(&first);
         }
         self.unsettled -= count;
         if let Some(held) = &mut self.held {
             held.given -= count;
             held.settled += count;
-            held.pacer.measure(held.settled, usize::try_from(held.rest).ok());
+            held.pacer.measure(self.work, held.settled, usize::try_from(held.rest).ok());
         }
-        self.arrivals.push_back(arrival);
+        // Nobody will take what comes of a job that nobody holds.
+        if !self.detached {
+            self.arrivals.push_back(arrival);
+        }
         self.wake()
     }
 
@@ -261,6 +263,12 @@ impl JobState {
 
     pub(super) fn end_sleep(&mut self) {
         self.sleepers -= 1;
+    }
+
+    /// The caller has let go; gives what it had not taken.
+    pub(super) fn detach(&mut self) -> VecDeque<Arrival> {
+        self.detached = true;
+        std::mem::take(&mut self.arrivals)
     }
 
     /// Whether one outcome is all that is missing, and no caller sleeps for it yet.

@@ -54,11 +54,6 @@ pub(crate) struct Engine {
     shared: Arc<Shared>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
     workers: usize,
-    /// The process that started it, which is marked. In a copy that the program has
-    /// forked there is no thread of the engine's, and the workers are not the copy's
-    /// to end.
-    owner: u32,
-    mark: ForkMark,
 }
 
 /// One worker, as callers see it.
@@ -84,11 +79,10 @@ impl Engine {
         let poller = Arc::new(poller);
         let mark = ForkMark::of_process().map_err(|cause| failed("mark this process", cause))?;
         let core = Core::new(config, launch, Arc::clone(&poller));
-        let shared = Arc::new(Shared::new(core));
+        let shared = Arc::new(Shared::new(core, mark));
         let thread = thread::spawn(Arc::clone(&shared), poller)
             .map_err(|cause| failed("start the pool's thread", cause))?;
-        let owner = std::process::id();
-        let engine = Engine { shared, thread: Mutex::new(Some(thread)), workers, owner, mark };
+        let engine = Engine { shared, thread: Mutex::new(Some(thread)), workers };
 
         let mut core = engine.shared.lock();
         core.act();
@@ -102,7 +96,7 @@ impl Engine {
     }
 
     fn is_foreign(&self) -> bool {
-        self.mark.is_copy()
+        self.shared.is_foreign()
     }
 
     pub(crate) fn workers(&self) -> usize {
@@ -127,18 +121,16 @@ impl Engine {
     }
 
     fn check_owner(&self, task: &'static TaskDef) -> Result<(), Error> {
-        if !self.is_foreign() {
-            return Ok(());
+        match self.is_foreign() {
+            false => Ok(()),
+            true => Err(self.shared.foreign(&format!("call {}", task.name))),
         }
-        let owner = self.owner;
-        Err(Error::invalid(format!(
-            "failed to call {}: the pool belongs to process {owner}, of which this is a forked \
-             copy; build a pool in the copy",
-            task.name
-        )))
     }
 
     fn tell(&self, event: Event) {
+        if self.is_foreign() {
+            return;
+        }
         let mut core = self.shared.lock();
         core.tell(event);
         core.act();
@@ -149,14 +141,11 @@ impl Engine {
     }
 
     pub(crate) fn terminate(&self) {
-        if self.is_foreign() {
-            return;
-        }
         self.tell(Event::Terminate);
     }
 
     pub(crate) fn is_open(&self) -> bool {
-        self.shared.lock().is_open()
+        !self.is_foreign() && self.shared.lock().is_open()
     }
 
     /// Waits until the pool is closed or terminated, all work is done and every
@@ -179,15 +168,18 @@ impl Engine {
     /// Whether a job of which the calling thread takes the results is not at
     /// its end, so that waiting for all jobs here would be for ever.
     pub(crate) fn waits_for_this_thread(&self) -> bool {
-        self.shared.lock().waits_for(std::thread::current().id())
+        !self.is_foreign() && self.shared.lock().waits_for(std::thread::current().id())
     }
 
     /// The process id of the latest worker of a slot.
     pub(crate) fn pid(&self, slot: Slot) -> Option<u32> {
-        self.shared.lock().pid(slot)
+        if self.is_foreign() { None } else { self.shared.lock().pid(slot) }
     }
 
     pub(crate) fn seen(&self) -> Vec<Seen> {
+        if self.is_foreign() {
+            return Vec::new();
+        }
         let mut core = self.shared.lock();
         if core.look() {
             core.act();
@@ -196,13 +188,16 @@ impl Engine {
     }
 
     pub(crate) fn signal(&self, slot: Slot, signal: Signal) -> Result<(), Error> {
+        if self.is_foreign() {
+            return Err(self.shared.foreign("signal a process"));
+        }
         self.shared.lock().signal(slot, signal)
     }
 
     /// How the latest worker of a slot ended, once one has. The inner `None` is
     /// a status that somebody else took.
     pub(crate) fn last_exit(&self, slot: Slot) -> Option<Option<ExitStatus>> {
-        self.shared.lock().last_exit(slot)
+        if self.is_foreign() { None } else { self.shared.lock().last_exit(slot) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! How far ahead, and in what portions, items travel.
 //!
-//! Where the user names no chunk size it follows from the time that the settled
-//! items took: tiny items travel in large chunks, slow ones one by one, and the
+//! Where the user names no chunk size it follows from the time that the first items
+//! took, as the workers measured it: tiny items travel in large chunks, slow ones one by one, and the
 //! last chunks of a known length shrink, so that the workers end together (guided
 //! self-scheduling: Polychronopoulos and Kuck, 1987).
 
@@ -36,6 +36,25 @@ impl Pace {
     }
 }
 
+/// What workers have done for a job, by their own clocks.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Work {
+    items: u64,
+    nanos: u64,
+}
+
+impl Work {
+    pub(super) fn add(&mut self, items: u64, nanos: u64) {
+        self.items += items;
+        self.nanos = self.nanos.saturating_add(nanos);
+    }
+
+    /// Nanoseconds of an item, at least 1; `None` while nothing is known.
+    pub(super) fn of_item(self) -> Option<u64> {
+        (self.nanos > 0 && self.items > 0).then(|| (self.nanos / self.items).max(1))
+    }
+}
+
 /// The pace of one map.
 #[derive(Debug)]
 pub(crate) struct Pacer {
@@ -65,15 +84,15 @@ impl Pacer {
         self.window = self.pace.window.unwrap_or(room.max(MIN_WINDOW)) as u64;
     }
 
-    /// Measures again, `settled` items having been taken, and `rest` being to come,
-    /// if that is known. The time is that of the whole map, the caller included,
-    /// which errs on the side of small chunks.
-    pub(crate) fn measure(&mut self, settled: u64, rest: Option<usize>) {
-        if settled == 0 {
+    /// Measures again: what workers have done, and that the caller has taken `settled`
+    /// items; `rest` are to come, if that is known. A caller who is slow to take or to
+    /// give items needs no large chunks, however quick they are.
+    pub(crate) fn measure(&mut self, work: Work, settled: u64, rest: Option<usize>) {
+        let Some(worked) = work.of_item().filter(|_| settled > 0) else {
             return;
-        }
-        let worked = self.since.elapsed().as_nanos() * self.workers as u128;
-        let item = (worked / u128::from(settled)).max(1);
+        };
+        let passed = self.since.elapsed().as_nanos() / u128::from(settled);
+        let item = passed.max(worked.into());
         let within =
             |time: Duration| usize::try_from(time.as_nanos() / item).unwrap_or(usize::MAX).max(1);
         match self.pace.chunk {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::channel::Body;
 use crate::ids::{Item, Items};
-use crate::limits::{CHUNK_BYTES, MAX_ITEM, WEIGHT_BYTES};
+use crate::limits::{CHUNK_BYTES, MAX_ITEM, WEIGHT_BYTES, WEIGHT_TIME};
 use crate::scheduler::DEPTH;
 use crate::wire::message;
 
@@ -60,16 +60,9 @@ impl Pack {
         start
     }
 
-    /// So many more items are settled. The bytes go with the last of them, though
-    /// the pack may stay where it is for a while.
-    pub(super) fn settle(&mut self, count: u64) {
+    /// So many more items are settled; `true` if these were the last.
+    pub(super) fn settle(&mut self, count: u64) -> bool {
         self.unsettled -= count;
-        if self.is_settled() {
-            self.bytes = Arc::default();
-        }
-    }
-
-    pub(super) fn is_settled(&self) -> bool {
         self.unsettled == 0
     }
 }
@@ -82,9 +75,13 @@ pub(super) struct Weights {
 }
 
 impl Weights {
-    pub(super) fn of(self, items: u64) -> u32 {
-        let bytes = self.bytes.saturating_mul(items);
-        u32::try_from(bytes / WEIGHT_BYTES).unwrap_or(u32::MAX).clamp(1, DEPTH / 2)
+    /// Of a chunk of so many items, that take so many nanoseconds each, as far as is
+    /// known. What nobody knows is taken to be long.
+    pub(super) fn of(self, items: u64, nanos: Option<u64>) -> u32 {
+        let bytes = self.bytes.saturating_mul(items) / WEIGHT_BYTES;
+        let unit = WEIGHT_TIME.as_nanos() as u64;
+        let time = nanos.map_or(u64::MAX, |nanos| nanos.saturating_mul(items) / unit);
+        u32::try_from(bytes.max(time)).unwrap_or(u32::MAX).clamp(1, DEPTH / 2)
     }
 }
 
@@ -188,9 +185,6 @@ mod tests {
         assert_eq!(pack.body(&(3..4)).range, 24..40);
         assert!(packer.is_empty());
         assert_eq!(packer.next(), 4);
-        pack.settle(1);
-        assert!(!pack.is_settled());
-        pack.settle(2);
-        assert!(pack.is_settled());
+        assert_eq!([pack.settle(1), pack.settle(2)], [false, true]);
     }
 }

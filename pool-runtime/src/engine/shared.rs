@@ -9,6 +9,8 @@ use std::time::Duration;
 use super::core::Core;
 use super::job::Due;
 use crate::channel::Line;
+use crate::error::Error;
+use crate::sys::fork_mark::ForkMark;
 
 /// What the engine's thread, its callers and its jobs hold in common.
 #[derive(Debug)]
@@ -16,11 +18,31 @@ pub(crate) struct Shared {
     core: Mutex<Core>,
     /// Workers came or went, or the engine finished.
     pub(super) life: Condvar,
+    /// The process that it belongs to, which is marked. A copy that this has forked
+    /// shares the workers' rings and the event queue, but none of its threads: it must
+    /// touch nothing here, nor wait for the lock, which may have been held.
+    owner: u32,
+    mark: ForkMark,
 }
 
 impl Shared {
-    pub(super) fn new(core: Core) -> Shared {
-        Shared { core: Mutex::new(core), life: Condvar::new() }
+    pub(super) fn new(core: Core, mark: ForkMark) -> Shared {
+        let owner = std::process::id();
+        Shared { core: Mutex::new(core), life: Condvar::new(), owner, mark }
+    }
+
+    /// Whether this is a forked copy of the process that the pool belongs to.
+    pub(super) fn is_foreign(&self) -> bool {
+        self.mark.is_copy()
+    }
+
+    /// What such a copy is told of what it wants.
+    pub(super) fn foreign(&self, wanted: &str) -> Error {
+        let owner = self.owner;
+        Error::invalid(format!(
+            "failed to {wanted}: the pool belongs to process {owner}, of which this is a forked \
+             copy; build a pool in the copy"
+        ))
     }
 
     /// # Panics
@@ -28,6 +50,7 @@ impl Shared {
     /// When the engine has panicked: a broken invariant of this library. Its
     /// callers must not wait for what nobody will bring.
     pub(super) fn lock(&self) -> Locked<'_> {
+        assert!(!self.is_foreign(), "a forked copy keeps its hands off");
         let unwinding = std::thread::panicking();
         Locked { guard: Some(self.core.lock().expect(PANICKED)), shared: self, unwinding }
     }
@@ -179,7 +202,7 @@ mod tests {
         };
         let launch = Launch::new(Wishes::default(), 1).unwrap();
         let poller = Arc::new(Poller::new().unwrap());
-        Arc::new(Shared::new(Core::new(config, launch, poller)))
+        Arc::new(Shared::new(Core::new(config, launch, poller), ForkMark::of_process().unwrap()))
     }
 
     /// Waits for workers to come or go, on a thread of its own, which holds the

@@ -86,6 +86,7 @@ impl Core {
             reported_in: false,
             listening: true,
             attention: Attention::Eager,
+            worked: 0,
             finished_items: 0,
             finished_chunks: 0,
             doom: None,
@@ -99,7 +100,15 @@ impl Core {
         let mut head = std::mem::take(&mut self.head);
         head.clear();
         message::put_chunk_head(&mut head, job.task.key, items.end - items.start);
-        let sent = self.member(worker).map(|member| member.channel.send_chunk(&head, body));
+        let attention = self.attention();
+        let sent = self.member(worker).map(|member| {
+            // Somebody may wait for what a worker has not had before.
+            if member.attention < attention {
+                member.attention = attention;
+                member.channel.arm(attention);
+            }
+            member.channel.send_chunk(&head, body)
+        });
         self.head = head;
         self.check(worker, sent.unwrap_or(Ok(())));
     }

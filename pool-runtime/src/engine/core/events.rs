@@ -200,6 +200,8 @@ impl Core {
         let member = self.members[slot.0].as_mut().expect("only an exit removes it");
         let (worker, pid) = (member.worker, member.child.pid());
         member.last_words = None;
+        let worked = member.channel.worked();
+        let time = worked.saturating_sub(std::mem::replace(&mut member.worked, worked));
         let done = items.start..items.start + count;
         member.finished_items += count;
         member.finished_chunks += u64::from(done.end == items.end);
@@ -209,7 +211,8 @@ impl Core {
         let accepted = self.scheduler.note(finished);
         assert_eq!(accepted, Verdict::Accepted, "the worker is at these items");
         // A job that was dropped may still be at a worker that is not asked yet.
-        if let Some(job) = self.jobs.get(&id) {
+        if let Some(job) = self.jobs.get_mut(&id) {
+            job.work.add(count, time);
             let arrival = arrival(job, pid);
             self.settle(id, arrival);
         }

@@ -39,6 +39,8 @@ struct Member {
     listening: bool,
     /// What the worker was told last; it may have rung since.
     attention: Attention,
+    /// What of its working time is counted to some job.
+    worked: u64,
     /// Items and chunks whose outcomes have come.
     finished_items: u64,
     finished_chunks: u64,
@@ -223,12 +225,12 @@ impl Core {
         if state.has_failed() {
             return;
         }
-        let weights = pack.weights();
+        let (weights, nanos) = (pack.weights(), state.work.of_item());
         state.accept(pack);
         let mut start = items.start;
         while start < items.end {
             let end = items.end.min(start.saturating_add(chunk as u64));
-            let weight = weights.of(end - start);
+            let weight = weights.of(end - start, nanos);
             self.tell(Event::ItemsQueued { job: id, items: start..end, weight });
             start = end;
         }
