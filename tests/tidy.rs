@@ -99,7 +99,8 @@ fn the_engine_and_the_api_take_only_names_from_far_rooms() {
     for (path, source) in sources("pool-runtime/src/api") {
         let lines = source.lines().filter(|line| line.contains("crate::scheduler"));
         for line in lines {
-            let few = ["Config", "DEPTH", "Life"].map(|name| format!("use crate::scheduler::{name};"));
+            let few =
+                ["Config", "DEPTH", "Life"].map(|name| format!("use crate::scheduler::{name};"));
             assert!(few.iter().any(|few| few == line), "{}: {line}", path.display());
         }
     }
