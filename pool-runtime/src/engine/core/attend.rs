@@ -1,7 +1,8 @@
 //! Who looks at the workers' rings: callers that wait, or the engine's thread when
 //! it hears a bell.
 
-use super::Core;
+use super::super::obituary::Doom;
+use super::{Core, Member};
 use crate::channel::Attention;
 use crate::ids::Slot;
 use crate::limits::LOOK_MOST;
@@ -29,8 +30,11 @@ impl Core {
         }
         let mut came = false;
         for slot in 0..self.members.len() {
-            let news = self.members[slot].as_ref().is_some_and(|member| member.channel.has_news());
-            if news {
+            // Of one that makes no sense nothing is taken, so its news would stay.
+            let has_news = |member: &Member| {
+                member.doom != Some(Doom::Nonsense) && member.channel.has_news()
+            };
+            if self.members[slot].as_ref().is_some_and(has_news) {
                 self.drain(Slot(slot));
                 came = true;
             }
