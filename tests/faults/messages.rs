@@ -278,8 +278,10 @@ fn shut_down(and_then: &str) -> u32 {
         let socket = unsafe { BorrowedFd::borrow_raw(socket) };
         let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
     }
-    while and_then == "stay" {
-        std::thread::sleep(Duration::from_secs(1));
+    if and_then == "stay" {
+        loop {
+            std::thread::sleep(Duration::from_secs(1));
+        }
     }
     std::process::id()
 }
