@@ -1,12 +1,15 @@
 //! Lazy maps: driven by their consumer, bounded by their window.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 
 use pool_runtime::{ErrorKind, Pool, WorkerState, pool_task};
 use pool_tests::clean::clean;
-use pool_tests::wait;
+use pool_tests::pools::idle;
+use pool_tests::temp::TempDir;
+use pool_tests::{runs, wait};
 
 #[pool_task]
 fn square(n: u64) -> u64 {
@@ -29,6 +32,17 @@ fn nap(milliseconds: u64) -> u64 {
 #[pool_task]
 fn wait_for_file(path: &str) {
     wait::until("the file", || std::path::Path::new(path).exists());
+}
+
+/// Notes that the item has begun, and ends when the file is there.
+#[pool_task]
+fn note_and_wait(dir: &Path, item: u64, file: &str) {
+    runs::note(dir, item);
+    wait::until("the file", || Path::new(file).exists());
+}
+
+fn noted(dir: &TempDir) -> BTreeMap<u64, Vec<u32>> {
+    runs::noted(dir.path())
 }
 
 #[pool_task]
@@ -142,22 +156,51 @@ fn iteration_goes_on_past_failed_items() {
 fn dropping_an_iterator_early_frees_the_workers_at_once() {
     let _clean = clean();
     let pool = Pool::new(2).unwrap();
-    let before: BTreeSet<u32> = pool.workers().iter().map(|worker| worker.pid).collect();
-    let file = std::env::temp_dir().join(format!("pool-tests-drop-{}", std::process::id()));
-    let path = file.to_str().unwrap();
-    // The first item is done at once; two others never would be.
-    let mut results = pool.imap(wait_for_file, ["/", path, path, path, path]);
+    let before = idle(&pool, 2);
+    let dir = TempDir::new();
+    let never = dir.file("never");
+    // The first item is done at once; the others never would be.
+    let items = [(1, "/"), (2, &*never), (3, &*never), (4, &*never), (5, &*never)];
+    let mut results = pool.imap(note_and_wait, items.map(|(item, file)| (dir.path(), item, file)));
     results.next().unwrap().unwrap();
+    wait::until("both workers to be inside an item", || noted(&dir).len() == 3);
     drop(results);
     assert_eq!(pool.map(square, 0..4).unwrap(), [0, 1, 4, 9]);
-    wait::until("two fresh workers", || {
-        let now = pool.workers();
-        now.len() == 2 && now.iter().all(|worker| worker.state == WorkerState::Idle)
-    });
-    for worker in pool.workers() {
-        assert!(!before.contains(&worker.pid), "a busy worker was not replaced");
-    }
+    assert!(idle(&pool, 2).is_disjoint(&before), "a busy worker was not replaced");
     assert!(before.iter().all(|&pid| !wait::is_running(pid)));
+    assert_eq!(noted(&dir).len(), 3, "an item of the dropped iterator began");
+}
+
+#[test]
+fn dropping_an_iterator_leaves_workers_alone_that_have_not_begun_its_items() {
+    let _clean = clean();
+    let pool = Pool::new(2).unwrap();
+    let before = idle(&pool, 2);
+    let dir = TempDir::new();
+    let file = dir.file("done");
+    let (others, own) = (TempDir::new(), TempDir::new());
+    let busy = std::cell::RefCell::new(Vec::new());
+    let items = (0..6).inspect(|&item| {
+        if item == 1 {
+            // Before anything but the first item is sent, which is done at once.
+            wait::until("the first item to begin", || noted(&own).len() == 1);
+            for other in 0..2 {
+                let call = pool.apply_async(note_and_wait, (others.path(), other, &*file));
+                busy.borrow_mut().push(call.unwrap());
+            }
+            wait::until("both workers to be busy", || noted(&others).len() == 2);
+        }
+    });
+    let mut results = pool.imap(note_and_wait, items.map(|item| (own.path(), item, "/")));
+    results.next().unwrap().unwrap();
+    drop(results);
+    std::fs::write(&file, "").unwrap();
+    for call in busy.into_inner() {
+        call.get().unwrap();
+    }
+    assert_eq!(idle(&pool, 2), before, "a worker was killed for what it had not begun");
+    assert_eq!(noted(&own).len(), 1, "an item of the dropped iterator ran");
+    assert_eq!(pool.map(square, 0..4).unwrap(), [0, 1, 4, 9]);
 }
 
 #[test]

@@ -8,3 +8,4 @@ mod meddling;
 mod messages;
 mod offspring;
 mod panics;
+mod scribbles;

@@ -1,15 +1,16 @@
 //! Values that do not survive the way, and large ones that must.
 
 use std::collections::BTreeSet;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::BorrowedFd;
 use std::process::Command;
+use std::time::Duration;
 
 use pool_runtime::{ErrorKind, Pool, pool_task};
 use pool_tests::alone::alone;
 use pool_tests::clean::clean;
 use pool_tests::fault::{kill_this_process, send};
 use pool_tests::pools::{idle, pids};
-use pool_tests::wait;
+use pool_tests::{mapping, wait};
 use rustix::process::Signal;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -171,29 +172,31 @@ fn sixty_four_mebibytes_go_both_ways_at_once_on_every_worker() {
     assert_eq!(pids(&pool), before);
 }
 
-/// Bytes that were sent on the socket and not received.
-fn unreceived(socket: RawFd) -> i32 {
-    let mut bytes = 0;
-    // SAFETY: the request writes an integer, which `bytes` is.
-    let asked = unsafe { libc::ioctl(socket, libc::TIOCOUTQ, &raw mut bytes) };
-    if asked == 0 { bytes } else { 0 }
+/// Whether a thread of this process sleeps until a word in memory changes.
+fn sleeps_in_futex(thread: u32) -> bool {
+    let wchan = std::fs::read_to_string(format!("/proc/self/task/{thread}/wchan")).unwrap();
+    wchan.contains("futex")
 }
 
-/// Returns a result much larger than any buffer, and dies once part of it is
-/// out, if `dies`. The program is stopped meanwhile, so that it is a part indeed.
+/// Returns a result much larger than the ring, and dies once part of it is out, if
+/// `dies`. The program is stopped meanwhile, so that it is a part indeed.
 #[pool_task]
 fn die_while_sending(dies: bool) -> String {
     if dies {
-        let sockets = channel_sockets();
+        let own = std::process::id();
         let program = std::os::unix::process::parent_id();
         send(program, Signal::STOP);
         std::thread::spawn(move || {
-            // More than the announcement of an item takes.
-            let part_is_out = || sockets.iter().any(|&socket| unreceived(socket) > 8 << 10);
-            wait::until("a part of the result to be out", part_is_out);
-            let (own, program) = (std::process::id().to_string(), program.to_string());
+            // The thread that runs tasks is the first. It waits for room in the ring once
+            // it has filled it, and a stopped program makes none; for anything else it
+            // waits but for a moment.
+            let mut asleep = 0;
+            wait::until("a part of the result to be out", || {
+                asleep = if sleeps_in_futex(own) { asleep + 1 } else { 0 };
+                asleep == 20
+            });
             let script = "kill -KILL $0; kill -CONT $1";
-            Command::new("sh").args(["-c", script, &own, &program]).status()
+            Command::new("sh").args(["-c", script, &own.to_string(), &program.to_string()]).status()
         });
     }
     "r".repeat(LARGE)
@@ -224,10 +227,16 @@ fn a_worker_that_dies_halfway_through_sending_costs_that_item() {
     });
 }
 
+/// Bytes of requests that the program has sent to this worker.
+fn sent_to_this_worker() -> u64 {
+    mapping::word(0)
+}
+
 /// Dies while its next argument, a large one, is on its way to it.
 #[pool_task]
 fn die_while_receiving(text: String) -> usize {
     if text.len() == 1 {
+        wait::until("the ring to be full", || sent_to_this_worker() >= mapping::AREA as u64);
         kill_this_process();
     }
     text.len()
@@ -238,8 +247,8 @@ fn a_worker_that_dies_halfway_through_receiving_costs_the_item_it_ran() {
     let _clean = clean();
     let pool = Pool::new(1).unwrap();
     let items = ["x".to_owned(), "y".repeat(LARGE), "z".repeat(LARGE)];
-    // All in one chunk, of which the socket holds a fraction.
-    let mut results = pool.job(die_while_receiving).chunk_size(3).imap(items);
+    // Of the second, the ring holds a fraction.
+    let mut results = pool.job(die_while_receiving).chunk_size(1).imap(items);
     let error = results.next().unwrap().unwrap_err();
     assert_eq!((error.kind(), error.item()), (ErrorKind::Died, Some(0)), "{error}");
     assert_eq!(results.next().unwrap().unwrap(), LARGE);
@@ -247,23 +256,55 @@ fn a_worker_that_dies_halfway_through_receiving_costs_the_item_it_ran() {
     assert!(results.next().is_none());
 }
 
-/// Closes its end for receiving, while the program is sending to it.
+#[test]
+fn a_worker_that_dies_halfway_through_receiving_its_first_item_costs_none() {
+    let _clean = clean();
+    let pool = Pool::new(1).unwrap();
+    let before = idle(&pool, 1);
+    let pid = *before.first().unwrap();
+    // It takes nothing out of the ring, so the ring is full when the call is made.
+    send(pid, Signal::STOP);
+    let call = pool.apply_async(die_while_receiving, "y".repeat(LARGE)).unwrap();
+    send(pid, Signal::KILL);
+    assert_eq!(call.get().unwrap(), LARGE);
+    assert!(idle(&pool, 1).is_disjoint(&before));
+}
+
+/// Shuts its bell and its lifeline down, and goes on.
 #[pool_task]
-fn stop_listening(bytes: usize) -> usize {
+fn shut_down(and_then: &str) -> u32 {
     for socket in channel_sockets() {
         // SAFETY: the descriptor was seen open, and nobody closes it meanwhile.
         let socket = unsafe { BorrowedFd::borrow_raw(socket) };
         let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
     }
-    bytes
+    if and_then == "stay" {
+        loop {
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    }
+    std::process::id()
 }
 
 #[test]
-fn a_task_that_shuts_its_channel_down_costs_its_item() {
+fn a_task_that_shuts_its_channel_down_costs_its_item_at_most_and_its_worker() {
     let _clean = clean();
     let pool = Pool::new(2).unwrap();
-    let error = pool.apply(stop_listening, 1).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Died, "{error}");
-    assert_eq!(pool.map(shout, ["a".to_owned()]).unwrap(), ["A"]);
-    idle(&pool, 2);
+    for and_then in ["return", "stay", "return", "stay", "return"] {
+        // The result needs no socket, and may arrive before the worker is found out.
+        let result = pool.apply(shut_down, and_then);
+        if and_then == "stay" {
+            assert!(result.is_err(), "there is no result");
+        }
+        let pid = result.unwrap_or_else(|error| {
+            assert_eq!(error.kind(), ErrorKind::Died, "{error}");
+            let says = "closed its channel and was killed while running \
+                        faults::messages::shut_down (likely cause: ";
+            assert!(error.to_string().contains(says), "{error}");
+            error.pid().unwrap()
+        });
+        wait::until("the worker to go", || !pids(&pool).contains(&pid));
+        idle(&pool, 2);
+        assert_eq!(pool.map(shout, ["a".to_owned()]).unwrap(), ["A"]);
+    }
 }

@@ -6,6 +6,9 @@
 pub mod alone;
 pub mod clean;
 pub mod fault;
+pub mod mapping;
 pub mod pools;
+pub mod rng;
+pub mod runs;
 pub mod temp;
 pub mod wait;

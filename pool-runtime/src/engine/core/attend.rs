@@ -2,7 +2,7 @@
 //! it hears a bell.
 
 use super::super::job::JobState;
-use super::Core;
+use super::{Core, Member};
 use crate::channel::{Attention, Line};
 use crate::ids::{JobId, Slot, Worker};
 use crate::limits::LOOK_MOST;
@@ -32,8 +32,7 @@ impl Core {
         }
         let mut came = false;
         for slot in 0..self.members.len() {
-            let news = self.members[slot].as_ref().is_some_and(|member| member.channel.has_news());
-            if news {
+            if self.members[slot].as_ref().is_some_and(Member::has_news) {
                 self.drain(Slot(slot));
                 came = true;
             }
@@ -75,7 +74,7 @@ impl Core {
     /// Whether a worker has sent what is not read.
     pub(in crate::engine) fn has_news(&self, worker: Worker) -> bool {
         let member = self.members[worker.slot.0].as_ref();
-        member.is_some_and(|member| member.worker == worker && member.channel.has_news())
+        member.is_some_and(|member| member.worker == worker && member.has_news())
     }
 
     /// The caller sleeps no longer on this worker, which is to ring its bell again.

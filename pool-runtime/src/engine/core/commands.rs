@@ -127,11 +127,13 @@ impl Core {
                 // the last at least.
                 self.drain(worker.slot);
                 let member = self.member(worker).expect("only an exit removes it");
-                let begun = claimed.beyond(member.finished_chunks);
-                if begun > 1 {
+                let chunks = claimed.beyond(member.finished_chunks);
+                // Of one that has gone mad, whatever it says, it may be at an item.
+                let between = chunks == 0 && member.channel.begun() == member.finished_items;
+                if !between && chunks != 1 {
                     self.check(worker, Err(Corrupt));
                 }
-                begun > 0
+                !between
             }
         };
         self.tell(Event::Recalled { worker, begun });

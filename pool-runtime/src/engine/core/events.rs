@@ -55,7 +55,7 @@ impl Core {
             }
             member.channel.arm(attention);
             member.attention = attention;
-            if !member.channel.has_news() {
+            if !member.has_news() {
                 return;
             }
         }
@@ -124,7 +124,7 @@ impl Core {
     pub(super) fn drain(&mut self, slot: Slot) {
         for _ in 0..TURNS {
             let member = self.members[slot.0].as_mut().expect("the caller saw it");
-            if member.doom == Some(Doom::Nonsense) || !member.channel.has_news() {
+            if !member.has_news() {
                 return;
             }
             let Ok(mut frames) = member.channel.receive() else {

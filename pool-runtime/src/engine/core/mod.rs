@@ -49,6 +49,12 @@ struct Member {
 }
 
 impl Member {
+    /// Whether it has sent what is not read. Of one that makes no sense nothing is
+    /// read any more, so its news would stay news for ever.
+    fn has_news(&self) -> bool {
+        self.doom != Some(Doom::Nonsense) && self.channel.has_news()
+    }
+
     /// Kills the worker, for this reason if it is the first.
     fn condemn(&mut self, doom: Doom) {
         self.doom.get_or_insert(doom);

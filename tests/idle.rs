@@ -1,0 +1,130 @@
+//! A pool that has nothing to do does nothing: no thread of it wakes up.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use pool_runtime::{Pool, pool_task};
+use pool_tests::alone::alone;
+use pool_tests::fault::kill_this_process;
+use pool_tests::pools::{idle, pids};
+use pool_tests::wait;
+
+#[pool_task]
+fn square(n: u64) -> u64 {
+    n * n
+}
+
+#[pool_task]
+fn nap(milliseconds: u64) {
+    std::thread::sleep(Duration::from_millis(milliseconds));
+}
+
+#[pool_task]
+fn length(data: Vec<u8>) -> usize {
+    data.len()
+}
+
+#[pool_task]
+fn die() {
+    kill_this_process();
+}
+
+/// Of each thread, how often it came off a core and how long it was on one, in
+/// nanoseconds.
+type Activity = BTreeMap<(u32, u32), (String, u64, u64)>;
+
+/// Of all threads of the workers and of this process but the one that asks.
+fn activity(pool: &Pool) -> Activity {
+    let own = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
+    let mut activity = Activity::new();
+    for process in pids(pool).into_iter().chain([std::process::id()]) {
+        for task in std::fs::read_dir(format!("/proc/{process}/task")).unwrap() {
+            let task = task.unwrap();
+            let thread: u32 = task.file_name().to_str().unwrap().parse().unwrap();
+            if thread == own {
+                continue;
+            }
+            let read = |file: &str| std::fs::read_to_string(task.path().join(file)).unwrap();
+            let status = read("status");
+            let switches = status.lines().filter(|line| line.contains("ctxt_switches"));
+            let switches = switches.map(|line| number(line.split_whitespace().nth(1))).sum();
+            let on_core = number(read("schedstat").split_whitespace().next());
+            activity.insert((process, thread), (read("comm"), switches, on_core));
+        }
+    }
+    activity
+}
+
+fn number(text: Option<&str>) -> u64 {
+    text.unwrap().parse().unwrap()
+}
+
+/// Waits until the pool has come to rest, and sees that it stays there.
+fn assert_rests(pool: &Pool, after: &str, long: Duration) {
+    idle(pool, 2);
+    let mut before = activity(pool);
+    let start = Instant::now();
+    wait::until("the pool to rest", || {
+        std::thread::sleep(Duration::from_millis(100));
+        let now = activity(pool);
+        std::mem::replace(&mut before, now.clone()) == now
+    });
+    // What it had to do was over soon.
+    assert!(start.elapsed() < Duration::from_secs(5), "{after}: it was long in coming to rest");
+    assert!(before.values().any(|(name, ..)| name.trim() == "pool-engine"), "{before:?}");
+    assert!(before.len() >= 4, "two workers, the engine, and the test's own: {before:?}");
+    std::thread::sleep(long);
+    assert_eq!(activity(pool), before, "{after}");
+}
+
+const LONG: Duration = Duration::from_secs(3);
+const SHORT: Duration = Duration::from_secs(1);
+
+#[test]
+fn an_idle_pool_does_nothing_at_all() {
+    alone("an_idle_pool_does_nothing_at_all", || {
+        let pool = Pool::new(2).unwrap();
+        assert_rests(&pool, "when it is new", LONG);
+        pool.map(nap, vec![20; 10]).unwrap();
+        assert_rests(&pool, "after it was busy", LONG);
+        assert_eq!(pool.map(square, 0..100_000).unwrap().len(), 100_000);
+        assert_rests(&pool, "after a map", LONG);
+    });
+}
+
+#[test]
+fn an_idle_pool_does_nothing_whatever_it_has_been_through() {
+    alone("an_idle_pool_does_nothing_whatever_it_has_been_through", || {
+        let pool = Pool::new(2).unwrap();
+        assert_eq!(pool.map(length, vec![vec![1; 20 << 20]; 3]).unwrap(), [20 << 20; 3]);
+        assert_rests(&pool, "after arguments longer than the ring", SHORT);
+        let mut results = pool.job(square).chunk_size(1).imap(0..10_000);
+        results.next().unwrap().unwrap();
+        drop(results);
+        assert_rests(&pool, "after an iterator that was dropped", SHORT);
+        pool.apply(die, ()).unwrap_err();
+        assert_rests(&pool, "after a worker's death", SHORT);
+        let call = pool.apply_async(nap, 10_000).unwrap();
+        call.cancel();
+        assert_rests(&pool, "after a call that was cancelled", SHORT);
+        let call = pool.apply_async(square, 3).unwrap();
+        wait::until("the call to be done", || call.ready());
+        assert_rests(&pool, "after a call whose result nobody has taken", SHORT);
+        assert_eq!(call.get().unwrap(), 9);
+    });
+}
+
+#[test]
+fn a_pool_that_waits_for_a_long_item_does_nothing_but_wait() {
+    alone("a_pool_that_waits_for_a_long_item_does_nothing_but_wait", || {
+        let pool = Pool::new(2).unwrap();
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| pool.map(nap, [4_000, 4_000]));
+            std::thread::sleep(Duration::from_millis(500));
+            let before = activity(&pool);
+            std::thread::sleep(Duration::from_secs(2));
+            assert_eq!(activity(&pool), before);
+            waits.join().unwrap().unwrap();
+        });
+    });
+}
