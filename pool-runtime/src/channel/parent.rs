@@ -148,20 +148,20 @@ impl ParentEnd {
         }
     }
 
-    /// Sends a chunk given as its head and its items, or keeps what does not fit
-    /// for [`ParentEnd::flush`].
-    pub(crate) fn send_chunk(&mut self, head: &[u8], body: Body) -> Result<(), Corrupt> {
+    /// Sends a chunk given as its tag, its head and its items, or keeps what does not
+    /// fit for [`ParentEnd::flush`].
+    pub(crate) fn send_chunk(&mut self, tag: u8, head: &[u8], body: Body) -> Result<(), Corrupt> {
         if self.outbox.is_empty() {
-            let message = Message::new(request::CHUNK, [head, body.as_slice()]);
+            let message = Message::new(tag, [head, body.as_slice()]);
             let mut sent = 0;
             if self.requests.send(message, &mut sent)? {
                 return Ok(());
             }
-            self.keep(request::CHUNK, head, Some(body), sent);
+            self.keep(tag, head, Some(body), sent);
             // The worker tells when it has made room, if it makes some from here on.
             return self.flush();
         }
-        self.keep(request::CHUNK, head, Some(body), 0);
+        self.keep(tag, head, Some(body), 0);
         Ok(())
     }
 

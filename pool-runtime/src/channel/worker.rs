@@ -15,9 +15,13 @@ use crate::sys::shm::Shm;
 use crate::sys::{fds, futex, lifeline};
 use crate::wire::message::{report, request};
 
-/// Looks for a request before the worker sleeps, where cores are to spare: about
-/// 10 µs. A call that comes back within that costs no system call.
-const LOOKS: u32 = 200;
+/// Looks for a request before the worker sleeps, where cores are to spare: some
+/// 10 µs after a chunk of a map, whose caller may want the core; some 50 µs after a
+/// single call. That is longer than it takes to wake a process (10 to 20 µs): else
+/// a worker and a caller that have once slept would sleep through each other's
+/// waking up at every call from then on.
+const LOOKS_IN_MAP: u32 = 200;
+const LOOKS_AFTER_CALL: u32 = 1000;
 
 /// Why a worker has nothing left to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +55,10 @@ pub(crate) struct WorkerEnd {
     recalls: u64,
     /// When the chunk was claimed that was given out last.
     claimed: Option<Instant>,
-    looks: u32,
+    /// There are cores enough to look for requests for a moment before sleeping.
+    may_spin: bool,
+    /// What was given out last is a single call.
+    after_call: bool,
 }
 
 /// What comes on the lifeline when a worker boots.
@@ -91,7 +98,8 @@ pub(crate) fn accept(lifeline: OwnedFd) -> io::Result<Option<Accepted>> {
         assembled: Vec::new(),
         recalls: 0,
         claimed: None,
-        looks: 0,
+        may_spin: false,
+        after_call: false,
     };
     Ok(Some(Accepted { boot, channel, sender, extra: fds.next() }))
 }
@@ -99,7 +107,7 @@ pub(crate) fn accept(lifeline: OwnedFd) -> io::Result<Option<Accepted>> {
 impl WorkerEnd {
     /// There are cores enough to look for requests for a moment before sleeping.
     pub(crate) fn may_spin(&mut self) {
-        self.looks = LOOKS;
+        self.may_spin = true;
     }
 
     /// The next chunk's body, claimed for this worker; waits for it. `None` after
@@ -121,6 +129,7 @@ impl WorkerEnd {
                 self.assemble(frame)?;
                 if claims::claim(self.memory.claims(), self.recalls) {
                     self.served = 0;
+                    self.after_call = header.tag == request::CALL;
                     self.claimed = Some(Instant::now());
                     return Ok(Some(&self.assembled[HEADER..][..length]));
                 }
@@ -129,8 +138,11 @@ impl WorkerEnd {
             self.assembled = Vec::new();
             let place = self.requests.body();
             match header.tag {
-                request::CHUNK if claims::claim(self.memory.claims(), self.recalls) => {
+                tag @ (request::CHUNK | request::CALL)
+                    if claims::claim(self.memory.claims(), self.recalls) =>
+                {
                     self.served = frame;
+                    self.after_call = tag == request::CALL;
                     if self.requests.is_last(frame) && !self.memory.responses_are_read() {
                         let whom = self.memory.doorbell().summons(Attention::Patient);
                         self.bell.summon(&self.memory, whom)?;
@@ -138,7 +150,7 @@ impl WorkerEnd {
                     self.claimed = Some(Instant::now());
                     return Ok(Some(self.memory.borrow(place, length)));
                 }
-                request::CHUNK => {}
+                request::CHUNK | request::CALL => {}
                 request::RECALL => {
                     let body = self.memory.borrow(place, length).try_into();
                     self.recalls = u64::from_le_bytes(body.map_err(|_| Gone::Sense)?);
@@ -182,7 +194,12 @@ impl WorkerEnd {
 
     /// Waits until there may be something to read.
     fn sleep(&mut self) -> Result<(), Gone> {
-        for _ in 0..self.looks {
+        let looks = match (self.may_spin, self.after_call) {
+            (false, _) => 0,
+            (true, false) => LOOKS_IN_MAP,
+            (true, true) => LOOKS_AFTER_CALL,
+        };
+        for _ in 0..looks {
             if self.requests.has_news() {
                 return Ok(());
             }

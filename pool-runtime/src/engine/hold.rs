@@ -21,8 +21,9 @@ use crate::ids::{JobId, Worker};
 use crate::scheduler::Event;
 use crate::task::TaskDef;
 
-/// Looks at the rings before a caller sleeps, where a core is free: some 10 µs.
-const LOOKS: u32 = 200;
+/// Looks at the rings before a caller sleeps, where a core is free: some 50 µs, which
+/// is longer than it takes to wake a worker that sleeps.
+const LOOKS: u32 = 1000;
 
 /// Looks before others may have the lock.
 const LOOKS_AT_ONCE: u32 = 10;

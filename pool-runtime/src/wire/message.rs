@@ -89,6 +89,8 @@ pub(crate) mod request {
     pub(crate) const RECALL: u8 = 2;
     /// Nothing more will come.
     pub(crate) const GOODBYE: u8 = 3;
+    /// The item of a single call, after which another is likely to come soon.
+    pub(crate) const CALL: u8 = 4;
 }
 
 /// Appends the head of a chunk's body; its items follow it: each its length

@@ -7,7 +7,7 @@ use crate::channel::{Attention, Corrupt};
 use crate::error::{Error, ErrorKind};
 use crate::ids::{Item, Items, JobId, Worker};
 use crate::scheduler::{Command, Event, JobFailure};
-use crate::wire::message;
+use crate::wire::message::{self, request};
 
 impl Core {
     /// Carries out what the scheduler has decided, and what it decides upon that.
@@ -100,6 +100,7 @@ impl Core {
         let mut head = std::mem::take(&mut self.head);
         head.clear();
         message::put_chunk_head(&mut head, job.task.key, items.end - items.start);
+        let tag = if job.shape.single { request::CALL } else { request::CHUNK };
         let attention = self.attention();
         let sent = self.member(worker).map(|member| {
             // Somebody may wait for what a worker has not had before.
@@ -107,7 +108,7 @@ impl Core {
                 member.attention = attention;
                 member.channel.arm(attention);
             }
-            member.channel.send_chunk(&head, body)
+            member.channel.send_chunk(tag, &head, body)
         });
         self.head = head;
         self.check(worker, sent.unwrap_or(Ok(())));
