@@ -75,6 +75,19 @@ fn tiny_items_of_an_unknown_number_travel_many_at_a_time() {
     assert_eq!(pool.map(tiny, (0..9).filter(|item| *item > 7)).unwrap()[0].0, 8);
 }
 
+/// By the caller's clock an item that is waited for looks slow, times the workers.
+#[test]
+fn tiny_items_travel_many_at_a_time_in_a_pool_of_many_workers() {
+    let _clean = clean();
+    for workers in [32, 40] {
+        let pool = Pool::new(workers).unwrap();
+        let ran = pool.map(tiny, 0..100_000).unwrap();
+        assert_all_in_order(&ran, 0..100_000);
+        let runs = runs_of(&ran).len();
+        assert!(runs < 100_000 / 10, "{runs} runs in {workers} workers");
+    }
+}
+
 #[test]
 fn slow_items_go_one_by_one_and_are_shared_out() {
     let _clean = clean();

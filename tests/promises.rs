@@ -5,7 +5,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use pool_runtime::{ErrorKind, Pool, pool_task};
+use pool_runtime::{Error, ErrorKind, Pool, pool_task};
 use pool_tests::alone::alone;
 use pool_tests::clean::clean;
 use pool_tests::pools::idle;
@@ -183,20 +183,36 @@ fn a_forked_copy_of_the_program_leaves_the_pool_alone() {
     alone("a_forked_copy_of_the_program_leaves_the_pool_alone", || {
         let pool = Pool::new(2).unwrap();
         let before: Vec<u32> = pool.workers().iter().map(|worker| worker.pid).collect();
+        let mut results = pool.imap(nap, vec![20; 20]);
+        results.next().unwrap().unwrap();
+        let later = pool.apply_async(square, 7).unwrap();
         // SAFETY: the copy calls nothing that needs the threads it does not have.
         let copy = unsafe { libc::fork() };
         if copy == 0 {
-            let refused = pool.apply(square, 1).is_err_and(|error| {
+            let is_refusal = |error: Error| {
                 error.kind() == ErrorKind::InvalidArgument && error.to_string().contains("forked")
-            });
+            };
+            let refused = [
+                pool.apply(square, 1).is_err_and(is_refusal),
+                pool.workers().is_empty(),
+                results.next().is_some_and(|result| result.is_err_and(is_refusal)),
+                results.next().is_none(),
+                later.ready() && later.get().is_err_and(is_refusal),
+            ];
+            drop(results);
+            pool.close();
+            let joined = pool.join().is_ok();
             drop(pool);
+            let good = joined && refused.iter().all(|&refused| refused);
             // SAFETY: ends the copy at once.
-            unsafe { libc::_exit(if refused { 0 } else { 1 }) };
+            unsafe { libc::_exit(if good { 0 } else { 1 }) };
         }
         let mut status = 0;
         // SAFETY: waits for the copy made above.
         assert_eq!(unsafe { libc::waitpid(copy, &mut status, 0) }, copy);
         assert_eq!(status, 0, "the copy was let in, or died");
+        assert!(results.all(|result| result.is_ok()), "the copy took a result, or a worker");
+        assert_eq!(later.get().unwrap(), 49);
         assert_eq!(pool.map(square, [1, 2, 3, 4]).unwrap(), [1, 4, 9, 16]);
         let after: Vec<u32> = pool.workers().iter().map(|worker| worker.pid).collect();
         assert_eq!(after, before, "the copy ended the workers");

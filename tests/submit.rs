@@ -35,8 +35,8 @@ fn touch(path: &str) {
 
 #[pool_task]
 fn touch_and_stay(path: &str) {
-    touch(path);
-    forever();
+    let () = touch(path);
+    let () = forever();
 }
 
 #[pool_task]
