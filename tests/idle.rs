@@ -128,3 +128,23 @@ fn a_pool_that_waits_for_a_long_item_does_nothing_but_wait() {
         });
     });
 }
+
+#[test]
+fn a_caller_is_woken_by_its_workers_and_by_no_thread_between() {
+    alone("a_caller_is_woken_by_its_workers_and_by_no_thread_between", || {
+        let pool = Pool::new(2).unwrap();
+        let engines = |pool: &Pool| -> Vec<_> {
+            let all = activity(pool).into_values();
+            all.filter(|(name, ..)| name.trim() == "pool-engine").collect()
+        };
+        pool.apply(nap, 1).unwrap();
+        assert_rests(&pool, "after its first call", SHORT);
+        let before = engines(&pool);
+        assert_eq!(before.len(), 1, "{before:?}");
+        pool.map(nap, vec![20; 20]).unwrap();
+        assert_eq!(pool.imap(nap, vec![20; 20]).count(), 20);
+        pool.apply(nap, 20).unwrap();
+        pool.apply_async(nap, 20).unwrap().get().unwrap();
+        assert_eq!(engines(&pool), before);
+    });
+}

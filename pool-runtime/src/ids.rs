@@ -1,6 +1,8 @@
 //! The names of things: slots, workers, jobs, items, moments.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -25,6 +27,29 @@ pub(crate) struct Worker {
 /// One call on a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct JobId(pub(crate) u64);
+
+/// What is known of jobs.
+pub(crate) type JobMap<V> = HashMap<JobId, V, BuildHasherDefault<Spread>>;
+
+/// Spreads numbers that are counted up, by Knuth's multiplicative hashing: nobody
+/// chooses a job's number, so nobody can make them collide. The standard library's
+/// hash took a fifth of a call's time.
+#[derive(Debug, Default)]
+pub(crate) struct Spread(u64);
+
+impl Hasher for Spread {
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("a job's number is one u64");
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// The index of an item in its job.
 pub(crate) type Item = u64;

@@ -1,14 +1,12 @@
 //! One call with its settings: what `pool.job(task)` builds.
 
-use std::collections::VecDeque;
-
 use super::async_result::AsyncResult;
-use super::feed::{Feed, decode, unencodable};
+use super::feed::{Feed, unencodable};
 use super::imap::{Imap, ImapUnordered};
+use super::in_order::InOrder;
 use super::pool::Pool;
-use crate::engine::{Arrival, Pace, Packer, Shape};
+use crate::engine::{Pace, Packer, Shape};
 use crate::error::Error;
-use crate::ids::index;
 use crate::task::{ItemWriter, Task, TaskInput};
 
 /// A call on a pool with settings of its own; made by [`Pool::job`].
@@ -68,18 +66,11 @@ impl<'pool, T: Task> Job<'pool, T> {
         I::Item: TaskInput<T>,
     {
         let mut feed = Feed::<T, _>::open(self.pool, items.into_iter(), self.pace, true)?;
-        // Results wait here for those before them; all are there in the end.
-        let mut results: Vec<Option<T::Output>> = Vec::new();
-        while let Some((item, result)) = feed.next()? {
-            let at = index(item);
-            if results.len() <= at {
-                results.resize_with(at + 1, || None);
-            }
-            results[at] = Some(result?);
-            feed.take();
+        let mut results = InOrder::<T>::new();
+        while let Some(arrival) = feed.next_arrival()? {
+            results.add(arrival)?;
         }
-        let each = |result: Option<_>| result.expect("a job that is done has settled every item");
-        Ok(results.into_iter().map(each).collect())
+        Ok(results.into_all())
     }
 
     /// As [`Pool::imap`].
@@ -136,27 +127,13 @@ impl<'pool, T: Task> Job<'pool, T> {
             job.hold(packer.take(), pace);
         }
         job.end();
-        Ok(AsyncResult::new(job, collect::<T>))
+        Ok(AsyncResult::new(job, |arrivals| {
+            let mut results = InOrder::<T>::new();
+            arrivals.into_iter().try_for_each(|arrival| results.add(arrival))?;
+            Ok(results.into_all())
+        }))
     }
 }
 
 /// Items of a `map_async` that are encoded before the first of them is queued.
 const PACK: usize = 4096;
-
-/// Puts the outcomes of a whole map in input order.
-fn collect<T: Task>(arrivals: VecDeque<Arrival>) -> Result<Vec<T::Output>, Error> {
-    let mut arrivals = Vec::from(arrivals);
-    arrivals.sort_unstable_by_key(|arrival| arrival.items().start);
-    let mut results = Vec::new();
-    for arrival in arrivals {
-        match arrival {
-            Arrival::Failed(_, error) => return Err(error),
-            Arrival::Run { items, results: mut bodies } => {
-                for item in items {
-                    results.push(decode::<T>(Some(item), bodies.next())?);
-                }
-            }
-        }
-    }
-    Ok(results)
-}

@@ -95,21 +95,40 @@ where
             if let Some(settled) = self.hand_out() {
                 return Ok(Some(settled));
             }
-            if more {
-                continue;
-            }
-            // About to wait. A chunk that is not full must not wait for a worker
-            // that waits for it, nor for an outcome when none is to come.
-            if !self.packer.is_empty() && (self.outstanding == 0 || self.job.is_hungry()) {
-                self.flush()?;
-            }
-            if self.arrived.is_empty() {
-                let progress = self.job.wait(self.patient);
-                if self.take_in(progress)? {
-                    return Ok(None);
-                }
+            if !more && self.wait()? {
+                return Ok(None);
             }
         }
+    }
+
+    /// The next outcomes to arrive, as they are, for a caller that takes all there
+    /// are; `None` when the job is at its end. `Err` is the failure of the whole job.
+    pub(super) fn next_arrival(&mut self) -> Result<Option<Arrival>, Error> {
+        loop {
+            if let Some(arrival) = self.arrived.pop_front() {
+                let items = arrival.items();
+                self.taken += items.end - items.start;
+                return Ok(Some(arrival));
+            }
+            if !self.pull()? && self.wait()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Waits for outcomes, as no more can be pulled; tells whether the job is at its
+    /// end.
+    fn wait(&mut self) -> Result<bool, Error> {
+        // A chunk that is not full must not wait for a worker that waits for it, nor for
+        // an outcome when none is to come.
+        if !self.packer.is_empty() && (self.outstanding == 0 || self.job.is_hungry()) {
+            self.flush()?;
+        }
+        if !self.arrived.is_empty() {
+            return Ok(false);
+        }
+        let progress = self.job.wait(self.patient);
+        self.take_in(progress)
     }
 
     /// The next of the outcomes that have arrived here.

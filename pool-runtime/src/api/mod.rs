@@ -5,6 +5,7 @@ mod builder;
 mod call;
 mod feed;
 mod imap;
+mod in_order;
 mod pool;
 mod process;
 

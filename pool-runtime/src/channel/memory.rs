@@ -104,6 +104,7 @@ pub(super) struct SharedLane {
 }
 
 impl SharedLane {
+    #[inline]
     fn choose(&self, requests: usize, responses: usize) -> &AtomicU64 {
         self.shm.word(match self.area {
             Area::Requests => requests,
@@ -115,6 +116,7 @@ impl SharedLane {
 impl Lane for SharedLane {
     type Position = AtomicU64;
 
+    #[inline]
     fn capacity(&self) -> u64 {
         AREA as u64
     }
@@ -123,6 +125,7 @@ impl Lane for SharedLane {
         self.choose(word::REQUESTS_HEAD, word::RESPONSES_HEAD)
     }
 
+    #[inline]
     fn tail(&self) -> &AtomicU64 {
         self.choose(word::REQUESTS_TAIL, word::RESPONSES_TAIL)
     }
@@ -131,6 +134,7 @@ impl Lane for SharedLane {
         self.choose(word::REQUESTS_JUMP, word::RESPONSES_JUMP)
     }
 
+    #[inline]
     fn write(&self, place: usize, bytes: &[u8]) {
         self.shm.write(self.area, place, bytes);
     }

@@ -13,7 +13,9 @@ use rustix::net::{RecvFlags, SocketType, recv};
 
 use super::claims;
 use super::memory::{Memory, SharedLane};
-use super::ring::{Attention, Consumer, Corrupt, HEADER, Header, Lane, Message, Producer, Sleep};
+use super::ring::{
+    self, Attention, Consumer, Corrupt, HEADER, Header, Lane, Message, Producer, Sleep,
+};
 use crate::sys::shm::Shm;
 use crate::sys::{fds, futex};
 use crate::wire::message::request;
@@ -56,27 +58,35 @@ pub(crate) struct ParentEnd {
     outbox: VecDeque<Outgoing>,
 }
 
-/// Where a caller sleeps until one worker has a result. It holds the memory, also
-/// when the worker and its channel go.
+/// Where a caller sleeps until one worker summons it. It holds the memory, also when
+/// the worker and its channel go.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
     memory: Memory,
+    /// What the word held when it was armed.
+    armed: u32,
 }
 
 impl Line {
-    /// Sleeps until the worker has a result, or somebody hangs up, or for `limit`; or
-    /// for no reason.
-    pub(crate) fn wait(&self, limit: Option<Duration>) {
-        let slept = futex::wait(self.memory.attention(), Attention::Direct as u32, limit);
-        slept.expect("the word is mapped while the line is there");
+    /// How many can be waited for at once.
+    pub(crate) fn most() -> usize {
+        futex::most()
     }
 
-    /// Wakes the caller that sleeps here, or is about to: its result has come another
-    /// way.
+    /// Sleeps until one of the workers summons, or somebody hangs up, or for `limit`; or
+    /// for no reason.
+    pub(crate) fn wait<'a>(lines: impl Iterator<Item = &'a Line>, limit: Option<Duration>) {
+        let words: Vec<_> = lines.map(|line| (line.memory.attention(), line.armed)).collect();
+        let slept = futex::wait_any(&words, limit);
+        slept.expect("the words are mapped while the lines are there");
+    }
+
+    /// Wakes the caller that sleeps here, or is about to: what it waits for has come
+    /// another way.
     pub(crate) fn hang_up(&self) {
-        let (direct, served) = (Attention::Direct as u32, Attention::Served as u32);
+        let served = Attention::Served as u32;
         let word = self.memory.attention();
-        let _ = word.compare_exchange(direct, served, Ordering::Relaxed, Ordering::Relaxed);
+        let _ = word.compare_exchange(self.armed, served, Ordering::Relaxed, Ordering::Relaxed);
         futex::wake(word);
     }
 }
@@ -229,10 +239,11 @@ impl ParentEnd {
         self.memory.doorbell().arm(attention);
     }
 
-    /// For a caller that will sleep until this worker's next result, having armed the
-    /// bell as `Direct`.
-    pub(crate) fn line(&self) -> Line {
-        Line { memory: self.memory.clone() }
+    /// Tells the worker when to wake the caller that will sleep on the line; it must
+    /// look once more, as with [`ParentEnd::arm`].
+    pub(crate) fn arm_line(&self, attention: Attention) -> Line {
+        self.memory.doorbell().arm_direct(attention);
+        Line { memory: self.memory.clone(), armed: ring::direct(attention) }
     }
 
     /// How long the worker has worked on the chunks that it has ended, ever, in
@@ -365,6 +376,7 @@ enum Split<'a> {
     Corrupt,
 }
 
+#[inline]
 fn split(bytes: &[u8]) -> Split<'_> {
     let Some((word, rest)) = bytes.split_first_chunk::<HEADER>() else {
         return Split::Part;
@@ -393,6 +405,7 @@ impl Bodies {
     /// # Panics
     ///
     /// When there is none.
+    #[inline]
     pub(crate) fn next(&mut self) -> &[u8] {
         match split(&self.bytes[self.range.clone()]) {
             Split::Frame { body, length, .. } => {

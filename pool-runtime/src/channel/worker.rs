@@ -147,7 +147,8 @@ impl WorkerEnd {
                         let whom = self.memory.doorbell().summons(Attention::Patient);
                         self.bell.summon(&self.memory, whom)?;
                     }
-                    self.claimed = Some(Instant::now());
+                    // Nobody asks how long a single call takes.
+                    self.claimed = (tag == request::CHUNK).then(Instant::now);
                     return Ok(Some(self.memory.borrow(place, length)));
                 }
                 request::CHUNK | request::CALL => {}
@@ -261,16 +262,8 @@ impl Sender {
     pub(crate) fn send(&mut self, tag: u8, body: &[u8]) -> Result<(), Gone> {
         let message = Message::new(tag, [body, &[]]);
         let mut sent = 0;
-        while !self.responses.send(message, &mut sent)? {
-            let word = self.memory.congestion();
-            Sleep(word).prepare();
-            // Once more, now that whoever makes room will see that it is wanted.
-            let before = sent;
-            let whole = self.responses.send(message, &mut sent)?;
-            doze(word, &self.memory, Some(self.bell), || sent > before)?;
-            if whole {
-                break;
-            }
+        if !self.responses.send(message, &mut sent)? {
+            self.send_rest(message, sent)?;
         }
         let least = match tag {
             report::RETURNED => Attention::Eager,
@@ -278,6 +271,22 @@ impl Sender {
             _ => Attention::Patient,
         };
         self.bell.summon(&self.memory, self.memory.doorbell().summons(least))
+    }
+
+    /// Sends the rest of a frame as there is room for it.
+    #[cold]
+    fn send_rest(&mut self, message: Message<'_>, mut sent: u64) -> Result<(), Gone> {
+        loop {
+            let word = self.memory.congestion();
+            Sleep(word).prepare();
+            // Once more, now that whoever makes room will see that it is wanted.
+            let before = sent;
+            let whole = self.responses.send(message, &mut sent)?;
+            doze(word, &self.memory, Some(self.bell), || sent > before)?;
+            if whole || self.responses.send(message, &mut sent)? {
+                return Ok(());
+            }
+        }
     }
 }
 

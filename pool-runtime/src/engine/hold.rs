@@ -2,9 +2,10 @@
 //!
 //! Whoever waits for a result first looks for it itself: a caller that finds a
 //! core free for it reads the workers' rings, so a call on a warm pool needs no
-//! other thread and no system call. After a moment it sleeps: on the worker that
-//! has its one item, if it is that, to be woken by that worker; else it arms the
-//! bells, and the engine's thread looks instead.
+//! other thread and no system call. After a moment it sleeps on the workers that
+//! are at its job, to be woken by one of them. The engine's thread looks for those
+//! who wait in another way: futures, a second caller of the same job, one whose
+//! job is still queued, and the callers of a large pool.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,8 +17,9 @@ use super::job::{Arrival, JobState, Progress, Shape};
 use super::pace::{Pace, Work};
 use super::pack::Pack;
 use super::shared::{Locked, Shared};
+use crate::channel::Line;
 use crate::error::{Error, ErrorKind};
-use crate::ids::{JobId, Worker};
+use crate::ids::{JobId, Slot};
 use crate::scheduler::Event;
 use crate::task::TaskDef;
 
@@ -194,41 +196,39 @@ impl Job {
         }
         // What has come by now, no bell will tell of.
         let came = core.listen();
-        let told = match came {
+        let lines = match came {
             false => self.sleep(core, limit),
             true => {
                 // Others may have something to do about it.
                 core.act();
                 core.step_aside();
-                None
+                Vec::new()
             }
         };
         match patience.patient {
             true => core.patient -= 1,
             false => core.waiters -= 1,
         }
-        if let Some(worker) = told {
-            core.rearm(worker);
+        if !lines.is_empty() {
+            core.hang_up(self.id, &lines);
         }
         core.act();
         true
     }
 
-    /// Sleeps until something may have changed for the job. Gives the worker that was
-    /// told to wake this caller, and is to be told otherwise.
-    fn sleep(&self, core: &mut Locked<'_>, limit: Option<Duration>) -> Option<Worker> {
-        let Some((worker, line)) = core.direct(self.id) else {
+    /// Sleeps until something may have changed for the job. Gives the workers that were
+    /// told to wake this caller, and are to be told otherwise.
+    fn sleep(&self, core: &mut Locked<'_>, limit: Option<Duration>) -> Vec<(Slot, Line)> {
+        let lines = core.lines(self.id);
+        if lines.is_empty() {
             let arrived = core.job_mut(self.id).begin_sleep();
             core.wait(&arrived, limit);
             core.job_mut(self.id).end_sleep();
-            return None;
-        };
         // Not if it came before the worker could see that it is waited for.
-        if !core.has_news(worker) {
-            core.sleep_on(&line, limit);
+        } else if !lines.iter().any(|&(slot, _)| core.has_news(slot)) {
+            core.sleep_on(&lines, limit);
         }
-        core.job_mut(self.id).set_line(None);
-        Some(worker)
+        lines
     }
 
     /// As a future waits: `waker` is woken when nothing more will arrive.

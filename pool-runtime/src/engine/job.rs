@@ -1,6 +1,6 @@
 //! One call, as the core keeps it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Condvar};
 use std::task::Waker;
 use std::thread::ThreadId;
@@ -44,8 +44,8 @@ pub(crate) struct Shape {
 pub(super) struct JobState {
     pub(super) task: &'static TaskDef,
     pub(super) shape: Shape,
-    /// Packs with items that are not settled, by their first item.
-    packs: BTreeMap<Item, Pack>,
+    /// Packs with items that are not settled, in order.
+    packs: VecDeque<Pack>,
     /// Outcomes that the caller has not taken, in order of arrival.
     arrivals: VecDeque<Arrival>,
     unsettled: u64,
@@ -64,7 +64,8 @@ pub(super) struct JobState {
     /// Made by the first that sleeps on it.
     arrived: Option<Arc<Condvar>>,
     sleepers: usize,
-    /// Where the caller sleeps that sleeps on its worker itself.
+    /// Where a caller sleeps that sleeps on its workers themselves: one of them, by
+    /// which it is woken.
     line: Option<Line>,
     waker: Option<Waker>,
 }
@@ -97,7 +98,7 @@ impl JobState {
         JobState {
             task,
             shape,
-            packs: BTreeMap::new(),
+            packs: VecDeque::new(),
             arrivals: VecDeque::new(),
             unsettled: 0,
             held: None,
@@ -145,7 +146,7 @@ impl JobState {
     pub(super) fn accept(&mut self, pack: Pack) {
         let items = pack.items();
         self.unsettled += items.end - items.start;
-        self.packs.insert(items.start, pack);
+        self.packs.push_back(pack);
         self.consumer = Some(std::thread::current().id());
     }
 
@@ -187,19 +188,22 @@ impl JobState {
 
     /// Where the encoded items lie.
     pub(super) fn pack(&self, items: &Items) -> &Pack {
-        let (_, pack) =
-            self.packs.range(..=items.start).next_back().expect("unsettled items are kept");
-        pack
+        &self.packs[self.pack_of(items.start)]
+    }
+
+    /// The last pack that does not begin behind the item, which is not settled.
+    fn pack_of(&self, item: Item) -> usize {
+        let after = self.packs.partition_point(|pack| pack.items().start <= item);
+        after.checked_sub(1).expect("unsettled items are kept")
     }
 
     /// Items of one chunk have their outcomes.
     pub(super) fn settle(&mut self, arrival: Arrival) -> Due {
         let items = arrival.items();
         let count = items.end - items.start;
-        let (&first, pack) =
-            self.packs.range_mut(..=items.start).next_back().expect("unsettled items are kept");
-        if pack.settle(count) {
-            self.packs.remove(&first);
+        let pack = self.pack_of(items.start);
+        if self.packs[pack].settle(count) {
+            self.packs.remove(pack);
         }
         self.unsettled -= count;
         if let Some(held) = &mut self.held {
@@ -271,9 +275,9 @@ impl JobState {
         std::mem::take(&mut self.arrivals)
     }
 
-    /// Whether one outcome is all that is missing, and no caller sleeps for it yet.
-    pub(super) fn wants_one(&self) -> bool {
-        self.unsettled == 1 && self.sleepers == 0 && self.line.is_none()
+    /// Whether some caller sleeps already: only one can on the workers themselves.
+    pub(super) fn is_slept_on(&self) -> bool {
+        self.sleepers > 0 || self.line.is_some()
     }
 
     pub(super) fn set_line(&mut self, line: Option<Line>) {

@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use crate::limits::{
-    BATCH_TIME, CHUNK_TIME, CHUNKS_OF_REST, MAX_AUTO_CHUNK, MAX_BLIND_CHUNK, MIN_WINDOW,
-    WINDOW_BATCHES,
+    BATCH_TIME, CHUNK_TIME, CHUNKS_OF_REST, MAX_AUTO_CHUNK, MIN_WINDOW, WINDOW_BATCHES,
 };
 use crate::scheduler::DEPTH;
 
@@ -101,10 +100,10 @@ impl Pacer {
                 self.batch = chunk.saturating_mul(chunks);
             }
             None => {
-                let most = rest.map_or(MAX_BLIND_CHUNK, |rest| {
-                    (rest / (self.workers * CHUNKS_OF_REST)).clamp(1, MAX_AUTO_CHUNK)
-                });
-                self.chunk = within(CHUNK_TIME).min(most);
+                // Of an unknown length, as many are expected as have come.
+                let expected = rest.unwrap_or(usize::try_from(settled).unwrap_or(usize::MAX));
+                let share = expected / (self.workers * CHUNKS_OF_REST);
+                self.chunk = within(CHUNK_TIME).min(share.clamp(1, MAX_AUTO_CHUNK));
                 self.batch = self.chunk;
             }
         }

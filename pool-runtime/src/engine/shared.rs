@@ -10,6 +10,7 @@ use super::core::Core;
 use super::job::Due;
 use crate::channel::Line;
 use crate::error::Error;
+use crate::ids::Slot;
 use crate::sys::fork_mark::ForkMark;
 
 /// What the engine's thread, its callers and its jobs hold in common.
@@ -103,10 +104,10 @@ impl Locked<'_> {
         });
     }
 
-    /// Releases the lock while the caller sleeps on a worker itself.
-    pub(super) fn sleep_on(&mut self, line: &Line, limit: Option<Duration>) {
+    /// Releases the lock while the caller sleeps on workers themselves.
+    pub(super) fn sleep_on(&mut self, lines: &[(Slot, Line)], limit: Option<Duration>) {
         self.release();
-        line.wait(limit);
+        Line::wait(lines.iter().map(|(_, line)| line), limit);
         self.guard = Some(self.shared.core.lock().expect(PANICKED));
     }
 

@@ -28,10 +28,10 @@ mod protocol;
 mod returns;
 mod slots;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use crate::ids::{Items, JobId, Moment, Slot, Worker};
+use crate::ids::{Items, JobId, JobMap, Moment, Slot, Worker};
 #[cfg(test)]
 pub(crate) use planted::Mutation;
 pub(crate) use protocol::{Command, Event, JobFailure, KillReason, Verdict};
@@ -91,7 +91,7 @@ pub(crate) struct Scheduler {
     config: Config,
     mode: Mode,
     slots: Slots,
-    jobs: BTreeMap<JobId, Job>,
+    jobs: JobMap<Job>,
     /// Jobs with queued chunks; the first is served next, then goes last.
     rotation: VecDeque<JobId>,
     commands: VecDeque<Command>,
@@ -108,14 +108,14 @@ impl Scheduler {
             slots: Slots::new(config.workers),
             config,
             mode: Mode::Open,
-            jobs: BTreeMap::new(),
+            jobs: JobMap::default(),
             rotation: VecDeque::new(),
             commands: VecDeque::new(),
             recalls: BTreeSet::new(),
             #[cfg(test)]
             mutation: None,
         };
-        scheduler.decide(now);
+        scheduler.decide(|| now);
         scheduler
     }
 
@@ -199,7 +199,7 @@ impl Scheduler {
             let fruitless = why == KillReason::StartTimeout && !planted!(self, TimeoutsAreForgiven);
             self.slots.set(worker.slot, Life::Dying { fruitless });
         }
-        self.decide(now);
+        self.decide(|| now);
     }
 
     fn open_job(&mut self, job: JobId) -> Verdict {
@@ -328,7 +328,9 @@ impl Scheduler {
 
     fn fail_jobs(&mut self, why: JobFailure) {
         self.rotation.clear();
-        for job in std::mem::take(&mut self.jobs).into_keys() {
+        let mut failed: Vec<JobId> = self.jobs.drain().map(|(job, _)| job).collect();
+        failed.sort_unstable();
+        for job in failed {
             self.commands.push_back(Command::FailJob { job, why });
         }
     }

@@ -82,6 +82,8 @@ pub(super) struct Slots {
     /// Vacant, and not given up.
     startable: BTreeSet<Slot>,
     vacant: usize,
+    /// Some slot may have fruitless lives behind it.
+    blamed: bool,
     deadlines: BTreeSet<(Moment, Slot)>,
     #[cfg(test)]
     pub(super) mutation: Option<Mutation>,
@@ -103,6 +105,7 @@ impl Slots {
             stocked: BTreeSet::new(),
             startable: (0..count).map(Slot).collect(),
             vacant: count,
+            blamed: false,
             deadlines: BTreeSet::new(),
             #[cfg(test)]
             mutation: None,
@@ -210,7 +213,7 @@ impl Slots {
     }
 
     /// Starts the next incarnation in some vacant slot.
-    pub(super) fn start_next(&mut self, deadline: Moment) -> Option<Worker> {
+    pub(super) fn start_next(&mut self, deadline: &impl Fn() -> Moment) -> Option<Worker> {
         let slot = match self.startable.first() {
             Some(&slot) => slot,
             None if planted!(self, StartsForEver) => {
@@ -220,7 +223,7 @@ impl Slots {
         };
         self.slots[slot.0].incarnation += 1;
         self.slots[slot.0].fruitful = false;
-        self.set(slot, Life::Starting { deadline });
+        self.set(slot, Life::Starting { deadline: deadline() });
         Some(self.current(slot))
     }
 
@@ -311,12 +314,14 @@ impl Slots {
     /// The process of the slot is gone; gives what it held.
     pub(super) fn vacate(&mut self, slot: Slot, fruitless: bool) -> VecDeque<Load> {
         if fruitless {
+            self.blamed = true;
             self.slots[slot.0].fruitless += 1;
         }
         self.set(slot, Life::Vacant)
     }
 
     pub(super) fn give_up(&mut self, slot: Slot) {
+        self.blamed = true;
         self.slots[slot.0].fruitless = FRUITLESS_LIVES;
         self.startable.remove(&slot);
     }
@@ -324,6 +329,10 @@ impl Slots {
     /// Gives every slot all its tries again: what was, is not held against a job
     /// that opens now.
     pub(super) fn forgive(&mut self) {
+        // A pool may have thousands of slots, and a job be over in a microsecond.
+        if !std::mem::take(&mut self.blamed) {
+            return;
+        }
         for (index, state) in self.slots.iter_mut().enumerate() {
             state.fruitless = 0;
             if state.life == Life::Vacant {
@@ -332,12 +341,12 @@ impl Slots {
         }
     }
 
-    pub(super) fn stop_next_idle(&mut self, deadline: Moment) -> Option<Worker> {
+    pub(super) fn stop_next_idle(&mut self, deadline: &impl Fn() -> Moment) -> Option<Worker> {
         let &(weight, slot) = self.open.first()?;
         if weight > 0 {
             return None;
         }
-        self.set(slot, Life::Stopping { deadline });
+        self.set(slot, Life::Stopping { deadline: deadline() });
         Some(self.current(slot))
     }
 

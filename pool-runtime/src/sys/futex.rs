@@ -1,12 +1,14 @@
-//! Sleeping on a word of shared memory.
+//! Sleeping on words of shared memory.
 
 use std::io;
-use std::sync::atomic::AtomicU32;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use rustix::event::Timespec;
 use rustix::io::Errno;
-use rustix::thread::futex::{self, Flags};
+use rustix::thread::futex::{self, Flags, Wait, WaitFlags, WaitPtr, WaitvFlags};
+use rustix::time::{ClockId, clock_gettime};
 
 /// Sleeps until the word is woken, unless it is no longer `value`, but no longer
 /// than `limit`. It may also return for no reason: callers look again.
@@ -16,6 +18,44 @@ pub(crate) fn wait(word: &AtomicU32, value: u32, limit: Option<Duration>) -> io:
     // Not private: the one that wakes is another process.
     match futex::wait(word, Flags::empty(), value, limit.as_ref()) {
         Ok(()) | Err(Errno::AGAIN | Errno::INTR | Errno::TIMEDOUT) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// How many words can be slept on at once, as far as the kernel is known to be able.
+pub(crate) fn most() -> usize {
+    if ONE_ONLY.load(Ordering::Relaxed) { 1 } else { 128 }
+}
+
+/// The kernel is older than 5.16, or a filter of system calls does not know the one
+/// that sleeps on several words.
+static ONE_ONLY: AtomicBool = AtomicBool::new(false);
+
+/// Sleeps until one of the words is woken, unless one of them is no longer its
+/// value, but no longer than `limit`. It may also return for no reason, as it does
+/// where the kernel cannot do it, which [`most`] says from then on.
+pub(crate) fn wait_any(words: &[(&AtomicU32, u32)], limit: Option<Duration>) -> io::Result<()> {
+    if let &[(word, value)] = words {
+        return wait(word, value, limit);
+    }
+    let each = |&(word, value): &(&AtomicU32, u32)| {
+        let mut wait = Wait::new();
+        wait.val = value.into();
+        wait.uaddr = WaitPtr::new(NonNull::from(word).as_ptr().cast());
+        wait.flags = WaitFlags::SIZE_U32;
+        wait
+    };
+    let words: Vec<Wait> = words.iter().map(each).collect();
+    // This call wants to know until when, and not for how long.
+    let until = limit.and_then(|limit| {
+        clock_gettime(ClockId::Monotonic).checked_add(Timespec::try_from(limit).ok()?)
+    });
+    match futex::waitv(&words, WaitvFlags::empty(), until.as_ref(), ClockId::Monotonic) {
+        Ok(_) | Err(Errno::AGAIN | Errno::INTR | Errno::TIMEDOUT) => Ok(()),
+        Err(Errno::NOSYS | Errno::PERM | Errno::ACCESS) => {
+            ONE_ONLY.store(true, Ordering::Relaxed);
+            Ok(())
+        }
         Err(errno) => Err(errno.into()),
     }
 }

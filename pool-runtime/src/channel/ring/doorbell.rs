@@ -81,42 +81,49 @@ impl<W: Word> Sleep<'_, W> {
 /// How soon the program wants to hear from a worker.
 ///
 /// ```text
-///          a caller waits                            the worker rings, or wakes
-///   Lazy -----------------> Patient, Eager, Direct ---------------------> Served
-///    |                                                                     |  ^
-///    |  the worker rings before it sleeps                                  |  |
-///    +---------------------------------------------------------------------|--+
-///   Lazy, Patient or Eager <---------------- the program has read ---------+
+///          a caller waits                   the worker summons
+///   Lazy -----------------> Patient, Eager ---------------------> Served
+///    |                                                             |  ^
+///    |  the worker summons before it sleeps                        |  |
+///    +-------------------------------------------------------------|--+
+///   Lazy, Patient or Eager <--------- the program has read --------+
 /// ```
 ///
 /// Each wants to hear of what those before it do, and of more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Attention {
-    /// The bell has been rung; the program will look.
+    /// The program has been summoned, and will look.
     Served = 0,
-    /// Nobody waits for a result. The worker rings when it has nothing to do.
+    /// Nobody waits for a result. The worker summons when it has nothing to do.
     Lazy = 1,
-    /// Somebody waits for all results of a map. The worker rings when it begins the
+    /// Somebody waits for all results of a map. The worker summons when it begins the
     /// last chunk that it has, to be sent more, and when an item fails.
     Patient = 2,
-    /// Somebody waits for the next result. The worker rings at each.
+    /// Somebody waits for the next result. The worker summons at each.
     Eager = 3,
-    /// A caller waits for the next result of this worker, and sleeps on this very word.
-    /// The worker wakes it, with no thread between.
-    Direct = 4,
 }
 
-/// What the worker must do about it.
+/// Whom a worker summons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Summon {
     Nobody,
-    /// Ring the bell.
+    /// The engine's thread, by the bell.
     Bell,
-    /// Wake the caller that sleeps on the word.
+    /// The caller that sleeps on the very word that says so, with no thread between.
     Caller,
 }
 
-/// The flag that tells a worker when to ring.
+impl Summon {
+    /// What is stored for it, beside the attention.
+    const CALLER: u32 = 4;
+}
+
+/// What the word holds while a caller sleeps on it.
+pub(crate) fn direct(attention: Attention) -> u32 {
+    attention as u32 | Summon::CALLER
+}
+
+/// The flag that tells a worker when to summon whom.
 #[derive(Debug)]
 pub(crate) struct Doorbell<'a, W>(pub(crate) &'a W);
 
@@ -127,18 +134,24 @@ impl<W: Word> Doorbell<'_, W> {
         W::fence(Ordering::SeqCst);
     }
 
+    /// The same for a caller that will sleep on the word.
+    pub(crate) fn arm_direct(&self, attention: Attention) {
+        self.0.store(direct(attention), Ordering::Relaxed);
+        W::fence(Ordering::SeqCst);
+    }
+
     /// Whom the worker must summon for what has just happened, that being of interest
     /// from such an attention on.
+    #[inline]
     pub(crate) fn summons(&self, least: Attention) -> Summon {
         const SERVED: u32 = Attention::Served as u32;
-        const DIRECT: u32 = Attention::Direct as u32;
         W::fence(Ordering::SeqCst);
-        if self.0.load(Ordering::Relaxed) < least as u32 {
+        if self.0.load(Ordering::Relaxed) & !Summon::CALLER < least as u32 {
             return Summon::Nobody;
         }
         match self.0.swap(SERVED, Ordering::Relaxed) {
             SERVED => Summon::Nobody,
-            DIRECT => Summon::Caller,
+            armed if armed & Summon::CALLER != 0 => Summon::Caller,
             _ => Summon::Bell,
         }
     }

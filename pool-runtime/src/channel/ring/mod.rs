@@ -54,7 +54,7 @@ mod tests;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(crate) use consumer::Consumer;
-pub(crate) use doorbell::{Attention, Doorbell, Sleep, Summon};
+pub(crate) use doorbell::{Attention, Doorbell, Sleep, Summon, direct};
 pub(crate) use producer::{Message, Producer};
 
 /// Bytes of a frame's header.
@@ -121,6 +121,7 @@ pub(crate) struct Header {
 const LENGTH_BITS: u32 = 56;
 
 impl Header {
+    #[inline]
     pub(crate) fn new(tag: u8, length: usize) -> Header {
         let length = length as u64;
         assert!(tag != 0 && length <= crate::limits::MAX_FRAME, "a frame of {length} bytes");
@@ -132,6 +133,7 @@ impl Header {
     }
 
     /// `None` for what is no header of ours.
+    #[inline]
     pub(crate) fn decode(word: u64) -> Option<Header> {
         let tag = (word >> LENGTH_BITS) as u8;
         let length = word & ((1 << LENGTH_BITS) - 1);
@@ -139,12 +141,14 @@ impl Header {
     }
 
     /// Bytes of the whole frame.
+    #[inline]
     pub(crate) fn frame(self) -> u64 {
         HEADER as u64 + self.length.next_multiple_of(ALIGN as u64)
     }
 }
 
 /// The place of a position.
+#[inline]
 fn place(position: u64, capacity: u64) -> usize {
     usize::try_from(position & (capacity - 1)).expect("an area is in memory")
 }

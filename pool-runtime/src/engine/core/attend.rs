@@ -1,10 +1,9 @@
 //! Who looks at the workers' rings: callers that wait, or the engine's thread when
 //! it hears a bell.
 
-use super::super::job::JobState;
 use super::{Core, Member};
 use crate::channel::{Attention, Line};
-use crate::ids::{JobId, Slot, Worker};
+use crate::ids::{JobId, Slot};
 use crate::limits::LOOK_MOST;
 
 impl Core {
@@ -56,37 +55,58 @@ impl Core {
         self.look()
     }
 
-    /// Where a caller may sleep until its result is there, if that is the next that one
-    /// worker will have. The worker has been told; [`Core::rearm`] follows.
-    pub(in crate::engine) fn direct(&mut self, id: JobId) -> Option<(Worker, Line)> {
-        if !self.is_looked_at() || !self.jobs.get(&id).is_some_and(JobState::wants_one) {
-            return None;
+    /// Where a caller may sleep until its job has news: on the workers that are at the
+    /// job. They have been told to wake it, and so has everybody who settles items of
+    /// the job; [`Core::hang_up`] follows. Nothing if it must sleep otherwise.
+    ///
+    /// A worker wakes it for what others wait for too, and it sees to that as the
+    /// engine's thread would. One that gets more to do of the job meanwhile rings its
+    /// bell.
+    pub(in crate::engine) fn lines(&mut self, id: JobId) -> Vec<(Slot, Line)> {
+        if !self.is_looked_at() || self.job_mut(id).is_slept_on() {
+            return Vec::new();
         }
-        let is_at_it = |worker| self.scheduler.front(worker).is_some_and(|(job, _)| job == id);
-        let member = self.members.iter_mut().flatten().find(|member| is_at_it(member.worker))?;
-        member.attention = Attention::Direct;
-        member.channel.arm(Attention::Direct);
-        let (worker, line) = (member.worker, member.channel.line());
-        self.job_mut(id).set_line(Some(line.clone()));
-        Some((worker, line))
+        let attention = self.attention();
+        let mut lines = Vec::new();
+        for member in self.members.iter_mut().flatten() {
+            if self.scheduler.front(member.worker).is_some_and(|(job, _)| job == id) {
+                member.attention = attention;
+                lines.push((member.worker.slot, member.channel.arm_line(attention)));
+            }
+        }
+        if lines.len() > Line::most() {
+            lines.iter().for_each(|&(slot, _)| self.rearm(slot));
+            lines.clear();
+        }
+        self.job_mut(id).set_line(lines.first().map(|(_, line)| line.clone()));
+        lines
+    }
+
+    /// The caller sleeps no longer on these workers, which are to ring their bells
+    /// again. What they sent before they were told so is read here; [`Core::act`]
+    /// follows.
+    pub(in crate::engine) fn hang_up(&mut self, id: JobId, lines: &[(Slot, Line)]) {
+        self.job_mut(id).set_line(None);
+        for &(slot, _) in lines {
+            self.rearm(slot);
+            if self.has_news(slot) {
+                self.drain(slot);
+            }
+        }
+    }
+
+    fn rearm(&mut self, slot: Slot) {
+        let attention = self.attention();
+        // If it is another worker by now, it is told what it would be told anyway.
+        if let Some(member) = &mut self.members[slot.0] {
+            member.attention = attention;
+            member.channel.arm(attention);
+        }
     }
 
     /// Whether a worker has sent what is not read.
-    pub(in crate::engine) fn has_news(&self, worker: Worker) -> bool {
-        let member = self.members[worker.slot.0].as_ref();
-        member.is_some_and(|member| member.worker == worker && member.has_news())
-    }
-
-    /// The caller sleeps no longer on this worker, which is to ring its bell again.
-    /// What it sent before it was told so is read here; [`Core::act`] follows.
-    pub(in crate::engine) fn rearm(&mut self, worker: Worker) {
-        let attention = self.attention();
-        let member = self.members[worker.slot.0].as_mut();
-        if let Some(member) = member.filter(|member| member.worker == worker) {
-            member.attention = attention;
-            member.channel.arm(attention);
-            self.drain(worker.slot);
-        }
+    pub(in crate::engine) fn has_news(&self, slot: Slot) -> bool {
+        self.members[slot.0].as_ref().is_some_and(Member::has_news)
     }
 
     /// Whether a core is left for a caller that looks.

@@ -61,7 +61,7 @@ impl Core {
                 self.note_end(error);
                 self.life_changed = true;
                 self.tell(Event::StartFailed { worker });
-                self.scheduler.decide(self.now());
+                self.redecide();
             }
         }
     }
@@ -138,7 +138,7 @@ impl Core {
             }
         };
         self.tell(Event::Recalled { worker, begun });
-        self.scheduler.decide(self.now());
+        self.redecide();
     }
 
     /// A worker whose memory makes no sense is killed.
@@ -157,7 +157,7 @@ impl Core {
         };
         let error = obituary.of_item(job.task.name, job.named(item));
         self.settle(id, Arrival::Failed(item, error));
-        self.scheduler.decide(self.now());
+        self.redecide();
     }
 
     fn fail_job(&mut self, id: JobId, why: JobFailure) {

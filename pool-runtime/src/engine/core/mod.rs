@@ -5,7 +5,6 @@ mod attend;
 mod commands;
 mod events;
 
-use std::collections::HashMap;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::task::Waker;
@@ -22,7 +21,7 @@ use super::pace::Pace;
 use super::pack::Pack;
 use crate::channel::{Attention, ParentEnd};
 use crate::error::{Error, ErrorKind, Panic};
-use crate::ids::{JobId, Moment, Slot, Worker};
+use crate::ids::{JobId, JobMap, Moment, Slot, Worker};
 use crate::scheduler::{Config, Event, Scheduler};
 use crate::sys::child::Child;
 use crate::sys::poller::{BELL, Poller};
@@ -71,7 +70,7 @@ pub(super) struct Core {
     members: Vec<Option<Member>>,
     /// How the latest worker of each slot ended.
     obituaries: Vec<Option<Obituary>>,
-    jobs: HashMap<JobId, JobState>,
+    jobs: JobMap<JobState>,
     next_job: u64,
     outside: Option<Outside>,
     epoch: Instant,
@@ -120,7 +119,7 @@ impl Core {
         Core {
             members: (0..config.workers).map(|_| None).collect(),
             obituaries: (0..config.workers).map(|_| None).collect(),
-            jobs: HashMap::new(),
+            jobs: JobMap::default(),
             next_job: 0,
             outside: Some(Outside { poller, launch }),
             epoch: Instant::now(),
@@ -147,8 +146,15 @@ impl Core {
 
     /// Lets the scheduler decide, and carries out what it does.
     pub(super) fn decide(&mut self) {
-        self.scheduler.decide(self.now());
+        self.redecide();
         self.carry_out();
+    }
+
+    /// Lets the scheduler decide upon what a command has led to, while commands are
+    /// carried out.
+    fn redecide(&mut self) {
+        let epoch = self.epoch;
+        self.scheduler.decide(|| epoch.elapsed());
     }
 
     fn outside(&self) -> &Outside {

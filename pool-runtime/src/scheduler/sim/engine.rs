@@ -45,7 +45,7 @@ impl World {
             return broken(Rule::OnlyNewsCounts, detail);
         }
         if let Some(before) = before {
-            self.scheduler.decide(self.now);
+            self.decide();
             let after = Glimpse::of(&self.scheduler, workers);
             let command = self.scheduler.poll_command();
             if before != after || command.is_some() {
@@ -66,9 +66,14 @@ impl World {
             }
             self.perhaps_over(job)?;
         }
-        self.scheduler.decide(self.now);
+        self.decide();
         self.collect()?;
         Ok(true)
+    }
+
+    fn decide(&mut self) {
+        let now = self.now;
+        self.scheduler.decide(|| now);
     }
 
     /// Now and then the outcome of an item is one that ends its job, which the
@@ -101,7 +106,8 @@ impl World {
             self.pending.push_back(command);
             self.tally.commands += 1;
         }
-        self.scheduler.follow_up(self.now);
+        let now = self.now;
+        self.scheduler.follow_up(|| now);
         match self.scheduler.poll_command() {
             None => self.books.check_hunger(&self.scheduler),
             Some(command) => broken(Rule::DecidesOnce, format!("an afterthought: {command:?}")),

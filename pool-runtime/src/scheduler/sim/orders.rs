@@ -105,7 +105,8 @@ impl Pool {
     /// What news leads to.
     fn news(&mut self, event: Event) -> Vec<Command> {
         let verdict = self.scheduler.note(event.clone());
-        self.scheduler.decide(self.now);
+        let now = self.now;
+        self.scheduler.decide(|| now);
         assert_eq!(verdict, Verdict::Accepted, "{event:?}");
         self.commands()
     }
@@ -118,7 +119,8 @@ impl Pool {
 
     fn no_news(&mut self, event: Event) {
         let verdict = self.scheduler.note(event.clone());
-        self.scheduler.decide(self.now);
+        let now = self.now;
+        self.scheduler.decide(|| now);
         assert_eq!((verdict, self.commands()), (Verdict::Ignored, vec![]), "{event:?}");
     }
 

@@ -151,7 +151,10 @@ fn bell<const PROGRAM: u8, const WORKER: u8>(plan: Plan) {
     let doorbell = Doorbell(&flag);
     let mut read = 0;
     let mut look = |attention| {
-        doorbell.arm(attention);
+        match plan {
+            Plan::Direct => doorbell.arm_direct(attention),
+            _ => doorbell.arm(attention),
+        }
         while receive(&mut consumer, read) {
             read += 1;
         }
@@ -159,8 +162,7 @@ fn bell<const PROGRAM: u8, const WORKER: u8>(plan: Plan) {
     };
     let attention = match plan {
         Plan::Lazy => Attention::Lazy,
-        Plan::Eager => Attention::Eager,
-        Plan::Direct => Attention::Direct,
+        Plan::Eager | Plan::Direct => Attention::Eager,
         Plan::Patient => Attention::Patient,
         Plan::Raised => {
             look(Attention::Lazy);
