@@ -64,6 +64,7 @@ struct Inner {
     pid: Option<u32>,
     status: Option<ExitStatus>,
     panic: Option<Panic>,
+    tries: Option<u32>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -85,6 +86,7 @@ impl Error {
             pid: None,
             status: None,
             panic: None,
+            tries: None,
             source: None,
         }))
     }
@@ -110,6 +112,17 @@ impl Error {
         self
     }
 
+    /// Says how often an item was tried that may be tried more than once.
+    pub(crate) fn with_tries(mut self, tries: Option<u32>) -> Error {
+        self.0.tries = tries;
+        match tries {
+            Some(1) => self.0.message.push_str(" (tried once)"),
+            Some(tries) => self.0.message.push_str(&format!(" (tried {tries} times)")),
+            None => {}
+        }
+        self
+    }
+
     pub(crate) fn with_source(
         mut self,
         source: impl std::error::Error + Send + Sync + 'static,
@@ -126,6 +139,12 @@ impl Error {
     /// The kind, to match on.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
+    }
+
+    /// How often the item was tried, in a call with
+    /// [`retries`](crate::Job::retries); this is the error of the last try.
+    pub fn tries(&self) -> Option<u32> {
+        self.0.tries
     }
 
     /// The registered name of the task that the error concerns.

@@ -70,6 +70,15 @@ pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a worker that was told goodbye may run its exit handlers.
 pub(crate) const STOP_GRACE: Duration = Duration::from_secs(5);
 
+/// How long a worker that was asked to end may take before it is killed, unless the
+/// builder says otherwise.
+pub(crate) const KILL_GRACE: Duration = Duration::from_secs(1);
+
+/// How long a worker may begin nothing of what it was sent, where items have a time
+/// limit, or that limit if it is longer. On a busy machine a worker may not be run for
+/// a while, but not for so long: it was stopped.
+pub(crate) const UNRESPONSIVE: Duration = Duration::from_secs(5);
+
 /// How long a zygote may take until it is ready: its exec, and the static
 /// constructors that stand before the hook. One that takes longer is given up,
 /// and workers are executed. A worker that starts by exec takes 2 ms; the rest is

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::pool::Pool;
 use crate::engine::{Engine, Launch, Wishes};
 use crate::error::Error;
-use crate::limits::{MAX_WORKERS, START_TIMEOUT, STOP_GRACE};
+use crate::limits::{KILL_GRACE, MAX_WORKERS, START_TIMEOUT, STOP_GRACE};
 use crate::scheduler::Config;
 
 /// The settings of a pool to be; made by [`Pool::builder`].
@@ -18,12 +18,20 @@ use crate::scheduler::Config;
 pub struct PoolBuilder {
     workers: Option<usize>,
     start_timeout: Duration,
+    kill_grace: Duration,
+    restart_limit: Option<(u32, Duration)>,
     wishes: Wishes,
 }
 
 impl PoolBuilder {
     pub(super) fn new() -> Self {
-        PoolBuilder { workers: None, start_timeout: START_TIMEOUT, wishes: Wishes::default() }
+        PoolBuilder {
+            workers: None,
+            start_timeout: START_TIMEOUT,
+            kill_grace: KILL_GRACE,
+            restart_limit: None,
+            wishes: Wishes::default(),
+        }
     }
 
     /// The number of worker processes; unless set,
@@ -69,6 +77,55 @@ impl PoolBuilder {
         self
     }
 
+    /// How long a worker may take to end that was asked to (by SIGTERM to its process
+    /// group), before it is killed; unless set, 1 s. Of zero, it is killed at once.
+    ///
+    /// Workers are asked whose item has passed its time limit, or whose call was taken
+    /// back. [`Pool::terminate`] and dropping the pool kill at once.
+    pub fn kill_grace(mut self, grace: Duration) -> Self {
+        self.kill_grace = grace;
+        self
+    }
+
+    /// Replaces each worker by a fresh one after so many items, as multiprocessing's
+    /// `maxtasksperchild`; unless set, never. 0 is an error of `build`.
+    ///
+    /// Items are counted exactly, also within a chunk: what is left of that goes to
+    /// another worker, and no item fails by it.
+    pub fn max_tasks_per_child(mut self, items: u64) -> Self {
+        self.wishes.lifespan.tasks = Some(items);
+        self
+    }
+
+    /// Replaces a worker by a fresh one when it has lived for so long, between two items
+    /// or while it waits for one; unless set, never.
+    pub fn max_age(mut self, age: Duration) -> Self {
+        self.wishes.lifespan.age = Some(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX));
+        self
+    }
+
+    /// Replaces a worker by a fresh one between two items when its resident memory has
+    /// grown past so many bytes (the file pages and the shared memory among it); unless
+    /// set, never. For tasks that leak.
+    ///
+    /// The worker looks after an item, but not more often than each millisecond.
+    pub fn max_rss(mut self, bytes: u64) -> Self {
+        self.wishes.lifespan.memory = Some(bytes);
+        self
+    }
+
+    /// How many workers may die within a time before the pool's breaker trips; unless
+    /// set, any number.
+    ///
+    /// Deaths of all causes count but those that the pool brings about itself. When
+    /// there are more of them, every job fails with the latest cause, and so does each
+    /// call until [`Pool::reset`]. Without a limit a map over a thousand items that all
+    /// crash is a thousand errors, as most users of a pool of processes want it.
+    pub fn restart_limit(mut self, deaths: u32, within: Duration) -> Self {
+        self.restart_limit = Some((deaths, within));
+        self
+    }
+
     /// The program that the workers run, where it is not this one: for a host
     /// that is not yours, as a Python interpreter that has loaded your library.
     /// It must be built with this library and the same tasks, from the same source
@@ -95,10 +152,15 @@ impl PoolBuilder {
             Some(workers) => workers,
             None => std::thread::available_parallelism().map_or(1, usize::from),
         };
+        if self.wishes.lifespan.tasks == Some(0) {
+            return Err(Error::invalid("max_tasks_per_child of 0: a worker needs at least one"));
+        }
         let config = Config {
             workers,
             start_timeout: self.start_timeout,
             stop_grace: STOP_GRACE,
+            kill_grace: self.kill_grace,
+            restart_limit: self.restart_limit,
             replace: true,
         };
         Ok(Pool::over(Engine::start(config, Launch::new(self.wishes, workers)?)?))

@@ -8,10 +8,12 @@
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::pool::Pool;
-use crate::engine::{self, Arrival, Bodies, NotPacked, Pace, Pacer, Packer, Progress, Shape};
+use crate::engine::{
+    self, Arrival, Bodies, NotPacked, Pace, Pacer, Packer, Progress, Rules, Shape,
+};
 use crate::error::{Error, ErrorKind};
 use crate::ids::{Item, Items, index};
 use crate::limits::{FILL_TIME, MAX_ITEM};
@@ -46,6 +48,10 @@ pub(super) struct Feed<T, I> {
     /// Items with the engine, whose outcomes have not arrived here.
     outstanding: u64,
     exhausted: bool,
+    /// How long the job may take, if it may not take for ever.
+    deadline: Duration,
+    /// The deadline passed before the end of the input was seen.
+    cut: bool,
     /// The caller takes nothing before it has everything.
     patient: bool,
     /// Outcomes that have arrived here, in order of arrival.
@@ -59,11 +65,19 @@ impl<T: Task, I: Iterator> Feed<T, I>
 where
     I::Item: TaskInput<T>,
 {
-    pub(super) fn open(pool: &Pool, items: I, pace: Pace, fail_fast: bool) -> Result<Self, Error> {
+    pub(super) fn open(
+        pool: &Pool,
+        items: I,
+        pace: Pace,
+        rules: Rules,
+        fail_fast: bool,
+    ) -> Result<Self, Error> {
+        rules.check()?;
+        let deadline = rules.deadline.unwrap_or_default();
         let pacer = Pacer::new(pace.check()?, pool.engine().workers());
         let shape = Shape { single: false, fail_fast };
         Ok(Feed {
-            job: pool.engine().open(T::def(), shape)?,
+            job: pool.engine().open(T::def(), shape, rules)?,
             items,
             packer: Packer::default(),
             pacer,
@@ -72,6 +86,8 @@ where
             taken: 0,
             outstanding: 0,
             exhausted: false,
+            deadline,
+            cut: false,
             patient: fail_fast,
             arrived: VecDeque::new(),
             run: None,
@@ -96,7 +112,7 @@ where
                 return Ok(Some(settled));
             }
             if !more && self.wait()? {
-                return Ok(None);
+                return self.end().map(|()| None);
             }
         }
     }
@@ -111,7 +127,7 @@ where
                 return Ok(Some(arrival));
             }
             if !self.pull()? && self.wait()? {
-                return Ok(None);
+                return self.end().map(|()| None);
             }
         }
     }
@@ -150,6 +166,10 @@ where
     /// Tells whether the job is at its end.
     fn take_in(&mut self, progress: Progress) -> Result<bool, Error> {
         match progress {
+            Progress::Expired => {
+                self.expire()?;
+                Ok(false)
+            }
             Progress::Arrived(arrivals) => {
                 for arrival in arrivals {
                     let items = arrival.items();
@@ -161,6 +181,27 @@ where
             Progress::Failed(error) => Err(error),
             Progress::Done => Ok(true),
             Progress::Nothing => Ok(false),
+        }
+    }
+
+    /// The deadline has passed: nothing more is pulled, and what was pulled and is not
+    /// queued fails like the rest.
+    fn expire(&mut self) -> Result<(), Error> {
+        if self.exhausted {
+            return Ok(());
+        }
+        self.exhausted = true;
+        self.cut = exact_length(&self.items) != Some(0);
+        self.flush()?;
+        self.job.end();
+        Ok(())
+    }
+
+    /// What the caller gets at the end of the job.
+    fn end(&mut self) -> Result<(), Error> {
+        match std::mem::take(&mut self.cut) {
+            true => Err(engine::late(T::def(), self.deadline, None)),
+            false => Ok(()),
         }
     }
 

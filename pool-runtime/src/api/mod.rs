@@ -9,10 +9,10 @@ mod in_order;
 mod pool;
 mod process;
 
-pub use crate::engine::shutdown;
+pub use crate::engine::{CancelToken, shutdown};
 pub use async_result::AsyncResult;
 pub use builder::PoolBuilder;
 pub use call::Job;
 pub use imap::{Imap, ImapUnordered};
-pub use pool::{Pool, WorkerInfo, WorkerState, Workers, pmap};
+pub use pool::{Pool, Replacement, WorkerInfo, WorkerState, Workers, pmap};
 pub use process::{Process, ProcessBuilder, Stdio, spawn};

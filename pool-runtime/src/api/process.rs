@@ -10,10 +10,10 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::async_result::AsyncResult;
-use crate::engine::{self, Engine, Launch, Wishes};
+use crate::engine::{self, Engine, Launch, Rules, Wishes};
 use crate::error::Error;
 use crate::ids::Slot;
-use crate::limits::{START_TIMEOUT, STOP_GRACE};
+use crate::limits::{KILL_GRACE, START_TIMEOUT, STOP_GRACE};
 use crate::scheduler::Config;
 use crate::task::{Task, TaskInput};
 
@@ -243,11 +243,13 @@ impl ProcessBuilder {
             workers: 1,
             start_timeout: START_TIMEOUT,
             stop_grace: STOP_GRACE,
+            kill_grace: KILL_GRACE,
+            restart_limit: None,
             replace: false,
         };
         let engine = Engine::start(config, Launch::new(wishes, 1)?)?;
         let pid = engine.pid(ONLY).expect("a process that has reported in has a pid");
-        let result = AsyncResult::single(&engine, task, args)?;
+        let result = AsyncResult::single(&engine, task, args, Rules::default())?;
         // Nothing else will be asked of it, so it leaves when it has answered.
         engine.close();
         Ok(Process { engine, result, pid, name })

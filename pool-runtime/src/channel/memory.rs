@@ -24,6 +24,7 @@ mod word {
     pub(super) const WORKER_LACKS_ROOM: usize = 10;
     pub(super) const CLAIMS: usize = 11;
     pub(super) const WORKED: usize = 12;
+    pub(super) const BEGAN_AT: usize = 13;
 }
 
 /// One side's view of the shared memory.
@@ -85,9 +86,15 @@ impl Memory {
         self.shm.word(word::WORKED)
     }
 
-    /// How many items the worker has begun, ever.
+    /// How many items the worker has begun, ever; see `begun`.
     pub(super) fn begun(&self) -> &AtomicU64 {
         self.shm.word(word::BEGUN)
+    }
+
+    /// When the worker began its latest item that has a time limit, in nanoseconds of
+    /// the machine's monotonic clock.
+    pub(super) fn began_at(&self) -> &AtomicU64 {
+        self.shm.word(word::BEGAN_AT)
     }
 
     /// Lends a request's bytes to the worker.

@@ -17,7 +17,7 @@ use crate::limits::MAX_DEPTH;
 use crate::sys::child::Child;
 use crate::sys::fds;
 use crate::sys::spawn::{self, Program, SpawnError};
-use crate::wire::message::Boot;
+use crate::wire::message::{Boot, Lifespan};
 use crate::worker;
 
 /// Bytes of a process's name that the kernel keeps.
@@ -48,6 +48,7 @@ pub(crate) struct Launch {
     /// No more workers than cores: one that has nothing to do may look for a moment
     /// before it sleeps, without taking a core from one that has.
     spin: bool,
+    lifespan: Lifespan,
     /// Tells a worker of this pool from any other process.
     mark: u64,
 }
@@ -65,6 +66,7 @@ pub(crate) struct Wishes {
     pub(crate) stack: Option<u64>,
     pub(crate) name: Option<String>,
     pub(crate) one_shot: bool,
+    pub(crate) lifespan: Lifespan,
 }
 
 impl Default for Wishes {
@@ -79,6 +81,7 @@ impl Default for Wishes {
             stack: None,
             name: None,
             one_shot: false,
+            lifespan: Lifespan::default(),
         }
     }
 }
@@ -150,6 +153,7 @@ impl Launch {
             stdout: stream(wishes.stdout, 1)?,
             stderr: stream(wishes.stderr, 2)?,
             one_shot: wishes.one_shot,
+            lifespan: wishes.lifespan,
             depth,
             spin: workers <= std::thread::available_parallelism().map_or(1, usize::from),
             mark: draw_mark(),
@@ -178,6 +182,7 @@ impl Launch {
             one_shot: self.one_shot,
             stdin: self.stdin.is_some(),
             spin: self.spin,
+            lifespan: self.lifespan,
             name,
         };
         let boot = boot.encode();

@@ -15,6 +15,7 @@
 //! engine's thread does what no caller is there for: results that nobody looks
 //! for, deaths, deadlines. It wakes for nothing else.
 
+mod cancel;
 mod core;
 mod hold;
 mod job;
@@ -22,6 +23,7 @@ mod launch;
 mod obituary;
 mod pace;
 mod pack;
+mod rules;
 mod shared;
 mod thread;
 mod zygote;
@@ -39,13 +41,16 @@ use crate::sys::poller::Poller;
 use crate::task::TaskDef;
 
 use self::core::Core;
+pub(crate) use self::core::Replaced;
 use self::shared::Shared;
 pub(crate) use crate::channel::Bodies;
+pub use cancel::CancelToken;
 pub(crate) use hold::Job;
-pub(crate) use job::{Arrival, Progress, Shape};
+pub(crate) use job::{Arrival, Progress, Shape, late};
 pub(crate) use launch::{Launch, Stdio, Wishes};
 pub(crate) use pace::{Pace, Pacer};
 pub(crate) use pack::{NotPacked, Pack, Packer};
+pub(crate) use rules::Rules;
 pub use zygote::shutdown;
 
 /// The workers of one pool or process, and the thread that looks after them.
@@ -64,6 +69,8 @@ pub(crate) struct Seen {
     pub(crate) life: Life,
     /// It has items.
     pub(crate) busy: bool,
+    /// Why the one before it is gone.
+    pub(crate) replaced: Option<Replaced>,
 }
 
 impl Engine {
@@ -104,9 +111,14 @@ impl Engine {
     }
 
     /// Begins a job; its items follow.
-    pub(crate) fn open(&self, task: &'static TaskDef, shape: Shape) -> Result<Job, Error> {
+    pub(crate) fn open(
+        &self,
+        task: &'static TaskDef,
+        shape: Shape,
+        rules: Rules,
+    ) -> Result<Job, Error> {
         self.check_owner(task)?;
-        Job::open(&self.shared, task, shape)
+        Job::open(&self.shared, task, shape, rules)
     }
 
     /// Begins a job with all of its items.
@@ -114,10 +126,11 @@ impl Engine {
         &self,
         task: &'static TaskDef,
         shape: Shape,
+        rules: Rules,
         pack: Pack,
     ) -> Result<Job, Error> {
         self.check_owner(task)?;
-        Job::submit(&self.shared, task, shape, pack)
+        Job::submit(&self.shared, task, shape, rules, pack)
     }
 
     fn check_owner(&self, task: &'static TaskDef) -> Result<(), Error> {
@@ -138,6 +151,10 @@ impl Engine {
 
     pub(crate) fn close(&self) {
         self.tell(Event::Close);
+    }
+
+    pub(crate) fn reset(&self) {
+        self.tell(Event::Reset);
     }
 
     pub(crate) fn terminate(&self) {

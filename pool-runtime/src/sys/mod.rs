@@ -3,6 +3,7 @@
 
 pub(crate) mod cast;
 pub(crate) mod child;
+pub(crate) mod clock;
 pub(crate) mod fds;
 pub(crate) mod fork;
 pub(crate) mod fork_mark;

@@ -12,7 +12,7 @@ use crate::limits::{MAX_BACKTRACE, MAX_PANIC_MESSAGE};
 
 /// Both sides are the same program as a rule, but not where the user names a
 /// worker program.
-pub(crate) const PROTOCOL: u32 = 2;
+pub(crate) const PROTOCOL: u32 = 3;
 
 /// What a worker is told when it boots. It travels on the lifeline, together
 /// with the descriptor of the channel.
@@ -29,6 +29,7 @@ pub(crate) struct Boot {
     /// There are cores enough that a worker may look for work for a moment before
     /// it sleeps.
     pub(crate) spin: bool,
+    pub(crate) lifespan: Lifespan,
     pub(crate) name: String,
 }
 
@@ -46,6 +47,11 @@ impl Boot {
         out.push(u8::from(self.one_shot));
         out.push(u8::from(self.stdin));
         out.push(u8::from(self.spin));
+        let Lifespan { tasks, age, memory } = self.lifespan;
+        for limit in [tasks, age, memory] {
+            // Nobody means a limit of so much.
+            out.extend_from_slice(&limit.unwrap_or(u64::MAX).to_le_bytes());
+        }
         put_text(&mut out, &self.name);
         out
     }
@@ -60,9 +66,11 @@ impl Boot {
         let one_shot = reader.u8()? != 0;
         let stdin = reader.u8()? != 0;
         let spin = reader.u8()? != 0;
+        let mut limit = || Some(reader.u64()?).map(|limit| (limit < u64::MAX).then_some(limit));
+        let lifespan = Lifespan { tasks: limit()?, age: limit()?, memory: limit()? };
         let name = reader.text()?;
         reader.end()?;
-        Some(Boot { mark, depth, one_shot, stdin, spin, name })
+        Some(Boot { mark, depth, one_shot, stdin, spin, lifespan, name })
     }
 }
 
@@ -91,6 +99,21 @@ pub(crate) mod request {
     pub(crate) const GOODBYE: u8 = 3;
     /// The item of a single call, after which another is likely to come soon.
     pub(crate) const CALL: u8 = 4;
+    /// Added to the tag of a chunk or call whose items are begun with care: they have a
+    /// time limit, or may be the last that is wanted of their chunk.
+    pub(crate) const CAREFUL: u8 = 16;
+
+    pub(crate) fn is_chunk(tag: u8) -> bool {
+        matches!(tag & !CAREFUL, CHUNK | CALL)
+    }
+
+    pub(crate) fn is_call(tag: u8) -> bool {
+        tag & !CAREFUL == CALL
+    }
+
+    pub(crate) fn is_careful(tag: u8) -> bool {
+        tag & CAREFUL != 0
+    }
 }
 
 /// Appends the head of a chunk's body; its items follow it: each its length
@@ -209,6 +232,32 @@ pub(crate) enum Report<'a> {
     Failed(Failure),
     /// It is panicking; should it die now, this is why.
     LastWords(PanicReport),
+    /// It begins nothing more and leaves.
+    Retired(Retirement),
+}
+
+/// Why a worker leaves by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Retirement {
+    /// It was at an item that nobody wants any more, and has ended it.
+    Condemned,
+    /// It has run as many items as it may.
+    Tasks,
+    /// It has lived for as long as it may.
+    Age,
+    /// It has grown past what it may.
+    Memory,
+}
+
+/// When a worker retires.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lifespan {
+    /// After so many items.
+    pub(crate) tasks: Option<u64>,
+    /// So many nanoseconds after its start, or after the item that it is at.
+    pub(crate) age: Option<u64>,
+    /// After the item in which its resident memory has grown past so many bytes.
+    pub(crate) memory: Option<u64>,
 }
 
 /// The tags of reports.
@@ -217,6 +266,7 @@ pub(crate) mod report {
     pub(crate) const RETURNED: u8 = 2;
     pub(crate) const FAILED: u8 = 3;
     pub(crate) const LAST_WORDS: u8 = 4;
+    pub(crate) const RETIRED: u8 = 5;
 }
 
 const PANICKED: u8 = 1;
@@ -226,6 +276,15 @@ const UNKNOWN_TASK: u8 = 4;
 
 pub(crate) fn put_ready(out: &mut Vec<u8>) {
     out.extend_from_slice(&PROTOCOL.to_le_bytes());
+}
+
+pub(crate) fn put_retired(out: &mut Vec<u8>, why: Retirement) {
+    out.push(match why {
+        Retirement::Condemned => 0,
+        Retirement::Tasks => 1,
+        Retirement::Age => 2,
+        Retirement::Memory => 3,
+    });
 }
 
 pub(crate) fn put_last_words(out: &mut Vec<u8>, report: &PanicReport) {
@@ -266,6 +325,13 @@ impl<'a> Report<'a> {
                 _ => return None,
             }),
             report::LAST_WORDS => Report::LastWords(reader.panic()?),
+            report::RETIRED => Report::Retired(match reader.u8()? {
+                0 => Retirement::Condemned,
+                1 => Retirement::Tasks,
+                2 => Retirement::Age,
+                3 => Retirement::Memory,
+                _ => return None,
+            }),
             _ => return None,
         };
         reader.end()?;

@@ -93,7 +93,7 @@ fn unpair(bytes: [u8; 8]) -> (u32, u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::message::Boot;
+    use crate::wire::message::{Boot, Lifespan};
 
     #[test]
     fn what_is_encoded_is_decoded() {
@@ -123,6 +123,7 @@ mod tests {
             one_shot: false,
             stdin: false,
             spin: false,
+            lifespan: Lifespan::default(),
             name: "worker-0".into(),
         };
         assert_ne!(boot.encode()[..HEAD], summons(5));

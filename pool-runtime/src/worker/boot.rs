@@ -141,7 +141,7 @@ fn serve_and_exit(worker: Worker) -> ! {
     guard::install();
     // The channel stays open to the end: while exit handlers run, the kernel still
     // watches the lifeline.
-    let code = serve::serve(&mut channel, sender, boot.one_shot);
+    let code = serve::serve(&mut channel, sender, &boot);
     // Exit handlers run and standard output is flushed, as at the end of main.
     std::process::exit(code)
 }

@@ -3,6 +3,7 @@
 
 mod boot;
 mod guard;
+mod lifespan;
 mod serve;
 mod zygote;
 

@@ -4,6 +4,9 @@
 mod attend;
 mod commands;
 mod events;
+mod outcomes;
+
+pub(super) use outcomes::Question;
 
 use std::process::ExitStatus;
 use std::sync::Arc;
@@ -24,6 +27,7 @@ use crate::error::{Error, ErrorKind, Panic};
 use crate::ids::{JobId, JobMap, Moment, Slot, Worker};
 use crate::scheduler::{Config, Event, Scheduler};
 use crate::sys::child::Child;
+use crate::sys::clock;
 use crate::sys::poller::{BELL, Poller};
 use crate::task::registered_twice;
 
@@ -45,6 +49,20 @@ struct Member {
     finished_chunks: u64,
     doom: Option<Doom>,
     last_words: Option<Panic>,
+    /// Why it leaves by itself.
+    replaced: Option<Replaced>,
+}
+
+/// Why a worker has been replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Replaced {
+    Died,
+    /// Its item, or its job, was to run no longer.
+    Ended,
+    /// It had run as many items, or lived for as long, or grown as large as it may.
+    Tasks,
+    Age,
+    Memory,
 }
 
 impl Member {
@@ -70,10 +88,14 @@ pub(super) struct Core {
     members: Vec<Option<Member>>,
     /// How the latest worker of each slot ended.
     obituaries: Vec<Option<Obituary>>,
+    /// Why the worker before the present one of each slot is gone.
+    replaced: Vec<Option<Replaced>>,
     jobs: JobMap<JobState>,
     next_job: u64,
     outside: Option<Outside>,
     epoch: Instant,
+    /// The same, on the clock that workers know.
+    epoch_nanos: u64,
     start_timeout: Duration,
     /// How the latest worker came to its end, or why it could not be started.
     last_end: Option<Error>,
@@ -119,10 +141,12 @@ impl Core {
         Core {
             members: (0..config.workers).map(|_| None).collect(),
             obituaries: (0..config.workers).map(|_| None).collect(),
+            replaced: vec![None; config.workers],
             jobs: JobMap::default(),
             next_job: 0,
             outside: Some(Outside { poller, launch }),
             epoch: Instant::now(),
+            epoch_nanos: clock::monotonic(),
             start_timeout: config.start_timeout,
             last_end: None,
             awaited: config.workers,
@@ -165,6 +189,11 @@ impl Core {
         self.epoch.elapsed()
     }
 
+    /// What a worker calls so.
+    fn moment(&self, nanos: u64) -> Moment {
+        Moment::from_nanos(nanos.saturating_sub(self.epoch_nanos))
+    }
+
     /// Handles whatever the tokens stand for, and what time has brought.
     pub(super) fn turn(&mut self, tokens: &[u64]) {
         for slot in std::mem::take(&mut self.unread) {
@@ -182,6 +211,9 @@ impl Core {
         // Who has reported in by now is in time, though it has not been heard yet.
         for slot in self.scheduler.overdue(now) {
             self.serve_channel(slot);
+            if self.scheduler.is_watched(slot) {
+                self.look_at(slot, now);
+            }
         }
         self.scheduler.expire(now);
         self.carry_out();
@@ -223,10 +255,22 @@ impl Core {
             let message = format!("failed to call {}: the pool is closed", state.task.name);
             return Err(Error::new(ErrorKind::Closed, message).with_task(state.task.name, None));
         }
+        if self.scheduler.has_tripped() {
+            let last = self.last_end.as_ref().expect("a worker has come to its end");
+            let name = state.task.name;
+            let message = format!(
+                "failed to call {name}: the pool starts no more workers until Pool::reset(), because \
+                 too many came to their end: {last}"
+            );
+            return Err(Error::new(last.kind(), message).with_task(name, None));
+        }
         let id = JobId(self.next_job);
         self.next_job += 1;
+        // A clock takes longer to read than a job to open.
+        let now = if state.rules.deadline.is_some() { self.now() } else { Moment::ZERO };
+        let terms = state.rules.terms(now);
         self.jobs.insert(id, state);
-        self.tell(Event::JobOpened { job: id });
+        self.tell(Event::JobOpened { job: id, terms });
         Ok(id)
     }
 
@@ -312,6 +356,20 @@ impl Core {
         }
     }
 
+    /// The caller takes its job back.
+    pub(super) fn cancel_job(&mut self, id: JobId) {
+        let Some(state) = self.jobs.get_mut(&id).filter(|state| !state.is_done()) else {
+            return;
+        };
+        let name = state.task.name;
+        let message = format!("the call of {name} was cancelled before it was done");
+        let error = Error::new(ErrorKind::Cancelled, message).with_task(name, None);
+        let due = state.fail(error);
+        self.tell_later(due);
+        self.tell(Event::JobDropped { job: id });
+        self.remove_if_over(id);
+    }
+
     /// Whom to tell now that the lock is being released.
     pub(super) fn take_due(&mut self) -> Vec<Due> {
         std::mem::take(&mut self.due)
@@ -367,6 +425,7 @@ impl Core {
                 pid: member.child.pid(),
                 life: self.scheduler.life(member.worker.slot).clone(),
                 busy: self.scheduler.front(member.worker).is_some(),
+                replaced: self.replaced[member.worker.slot.0],
             })
             .collect()
     }

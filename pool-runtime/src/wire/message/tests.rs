@@ -105,7 +105,9 @@ fn a_chunk_gives_its_items_in_order() {
 #[test]
 fn a_boot_message_comes_back_and_another_protocol_is_refused() {
     let name = "app-0".into();
-    let boot = Boot { mark: 77, depth: 2, one_shot: true, stdin: false, spin: true, name };
+    let lifespan = Lifespan { tasks: Some(3), age: None, memory: Some(1 << 40) };
+    let boot =
+        Boot { mark: 77, depth: 2, one_shot: true, stdin: false, spin: true, lifespan, name };
     let mut bytes = boot.encode();
     assert_eq!(Boot::decode(&bytes), Some(boot));
     assert_eq!(Boot::mark(&bytes), Some(77));
