@@ -268,12 +268,15 @@ impl JobState {
     }
 
     pub(super) fn progress(&mut self) -> Progress {
+        // First: whoever queues more gets failures for it at once, without end.
+        if std::mem::take(&mut self.expired) {
+            return Progress::Expired;
+        }
         if !self.arrivals.is_empty() {
             return Progress::Arrived(std::mem::take(&mut self.arrivals));
         }
         match self.failure.take() {
             Some(error) => Progress::Failed(error),
-            None if std::mem::take(&mut self.expired) => Progress::Expired,
             None if self.is_done() => Progress::Done,
             None => Progress::Nothing,
         }
