@@ -16,7 +16,8 @@ const LONG: Duration = Duration::from_secs(3600);
 fn too_many_deaths_end_the_job_with_the_last_cause_and_a_reset_lets_it_go_on() {
     let _clean = clean();
     let pool = Pool::builder().workers(2).restart_limit(4, LONG).build().unwrap();
-    let results: Vec<_> = pool.imap(fail, [Fault::Kill; 50]).collect();
+    let results: Vec<_> =
+        pool.imap_unordered(fail, [Fault::Kill; 50]).map(|(_, result)| result).collect();
     let last = results.last().unwrap().as_ref().unwrap_err();
     assert_eq!((last.kind(), last.item()), (ErrorKind::Died, None), "{last}");
     assert!(last.to_string().contains("was killed by SIGKILL"), "{last}");
