@@ -7,6 +7,7 @@ mod cancelling;
 mod deadlines;
 mod recycling;
 mod retries;
+mod scribbles;
 mod timeouts;
 
 use std::path::Path;

@@ -99,6 +99,7 @@ impl Core {
             finished_chunks: 0,
             doom: None,
             last_words: None,
+            seen_at: None,
             replaced: None,
         })
     }
@@ -152,10 +153,18 @@ impl Core {
                 let chunks = claimed.beyond(member.finished_chunks);
                 // Of one that has gone mad, whatever it says, it may be at an item.
                 let between = chunks == 0 && member.channel.begun() == member.finished_items;
-                let mad = !between && chunks != 1;
-                let count = member.finished_items + 1;
-                let caught = condemned.is_some() && condemned == front && !between;
-                let caught = caught && member.channel.condemn(count);
+                let mut mad = !between && chunks != 1;
+                let before = member.finished_items;
+                let overdue = condemned.is_some() && condemned == front && !between;
+                let caught = overdue && member.channel.condemn(before + 1);
+                if overdue && !caught {
+                    // It is at another item: then the outcome of this one is there, behind
+                    // the count. If not, the count is none.
+                    let _ = member.channel.begun();
+                    self.drain(worker.slot);
+                    let member = self.members[worker.slot.0].as_ref();
+                    mad |= member.expect("only an exit removes it").finished_items == before;
+                }
                 if mad {
                     self.check(worker, Err(Corrupt));
                 }

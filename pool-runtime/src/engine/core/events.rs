@@ -256,11 +256,20 @@ impl Core {
 
     /// Tells the scheduler how a worker is getting on whose item may be overdue.
     pub(super) fn look_at(&mut self, slot: Slot, now: Moment) {
-        let Some(member) = self.members[slot.0].as_ref() else {
+        let Some(member) = self.members[slot.0].as_mut() else {
             return;
         };
-        let is_at_item = member.channel.begun() != member.finished_items;
-        let began = is_at_item.then(|| self.moment(member.channel.began_at()).min(now));
+        let begun = member.channel.begun();
+        let began = (begun != member.finished_items).then(|| {
+            let said = member.channel.began_at().saturating_sub(self.epoch_nanos);
+            let began = Moment::from_nanos(said).min(now);
+            // What a task has written there must not give it ever more time.
+            match member.seen_at {
+                Some((item, earlier)) if item == begun => began.min(earlier),
+                _ => began,
+            }
+        });
+        member.seen_at = began.map(|began| (begun, began));
         let worker = member.worker;
         self.tell(Event::Looked { worker, began, now });
     }

@@ -46,6 +46,8 @@ struct Member {
     finished_chunks: u64,
     doom: Option<Doom>,
     last_words: Option<Panic>,
+    /// The latest item that it was seen at, counted as it counts, and when that began.
+    seen_at: Option<(u64, Moment)>,
     /// Why it leaves by itself.
     replaced: Option<Replaced>,
 }
@@ -184,11 +186,6 @@ impl Core {
 
     fn now(&self) -> Moment {
         self.epoch.elapsed()
-    }
-
-    /// What a worker calls so.
-    fn moment(&self, nanos: u64) -> Moment {
-        Moment::from_nanos(nanos.saturating_sub(self.epoch_nanos))
     }
 
     /// Handles whatever the tokens stand for, and what time has brought.
