@@ -1,7 +1,5 @@
 //! The watch over a worker whose first chunk has a time limit; see `clock`.
 
-#[cfg(test)]
-use super::Mutation;
 use super::slots::Slots;
 use crate::ids::{Moment, Slot, Worker};
 
