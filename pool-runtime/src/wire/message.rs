@@ -8,11 +8,13 @@
 //! a body, so that an argument which is an array of numbers can be lent
 //! to the task where it lies. What fills the gaps is zero and is not read.
 
+use super::output::Seal;
+use crate::ids::Item;
 use crate::limits::{MAX_BACKTRACE, MAX_PANIC_MESSAGE};
 
 /// Both sides are the same program as a rule, but not where the user names a
 /// worker program.
-pub(crate) const PROTOCOL: u32 = 2;
+pub(crate) const PROTOCOL: u32 = 3;
 
 /// What a worker is told when it boots. It travels on the lifeline, together
 /// with the descriptor of the channel.
@@ -29,6 +31,8 @@ pub(crate) struct Boot {
     /// There are cores enough that a worker may look for work for a moment before
     /// it sleeps.
     pub(crate) spin: bool,
+    /// It marks in its output where items begin and end, by this.
+    pub(crate) seal: Option<Seal>,
     pub(crate) name: String,
 }
 
@@ -46,6 +50,8 @@ impl Boot {
         out.push(u8::from(self.one_shot));
         out.push(u8::from(self.stdin));
         out.push(u8::from(self.spin));
+        out.push(u8::from(self.seal.is_some()));
+        out.extend(self.seal.iter().flatten());
         put_text(&mut out, &self.name);
         out
     }
@@ -60,9 +66,10 @@ impl Boot {
         let one_shot = reader.u8()? != 0;
         let stdin = reader.u8()? != 0;
         let spin = reader.u8()? != 0;
+        let seal = if reader.u8()? != 0 { Some(reader.array()?) } else { None };
         let name = reader.text()?;
         reader.end()?;
-        Some(Boot { mark, depth, one_shot, stdin, spin, name })
+        Some(Boot { mark, depth, one_shot, stdin, spin, seal, name })
     }
 }
 
@@ -95,9 +102,10 @@ pub(crate) mod request {
 
 /// Appends the head of a chunk's body; its items follow it: each its length
 /// (`u64`), its bytes and a gap, as [`put_item`] wrote them.
-pub(crate) fn put_chunk_head(out: &mut Vec<u8>, task: &str, count: u64) {
+pub(crate) fn put_chunk_head(out: &mut Vec<u8>, task: &str, first: Item, count: u64) {
     let start = out.len();
     out.extend_from_slice(&count.to_le_bytes());
+    out.extend_from_slice(&first.to_le_bytes());
     put_text(out, task);
     put_gap(out, start);
 }
@@ -134,6 +142,8 @@ pub(crate) struct Chunk<'a> {
     /// past its argument changes what comes after it, but not how many items the
     /// program waits for.
     pub(crate) count: u64,
+    /// The index of its first item, as marks in the output name it.
+    pub(crate) first: Item,
     bytes: Reader<'a>,
 }
 
@@ -141,10 +151,11 @@ impl<'a> Chunk<'a> {
     pub(crate) fn decode(body: &'a [u8]) -> Option<Chunk<'a>> {
         let mut reader = Reader { bytes: body };
         let count = reader.u64()?;
+        let first = reader.u64()?;
         let length = reader.u32()? as usize;
         let task = std::str::from_utf8(reader.take(length)?).ok()?;
         reader.take(gap(body.len() - reader.bytes.len()))?;
-        Some(Chunk { task, count, bytes: reader })
+        Some(Chunk { task, count, first, bytes: reader })
     }
 
     /// Whether nothing is left, as it is after the last item of a sound chunk.

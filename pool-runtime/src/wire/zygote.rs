@@ -123,6 +123,7 @@ mod tests {
             one_shot: false,
             stdin: false,
             spin: false,
+            seal: None,
             name: "worker-0".into(),
         };
         assert_ne!(boot.encode()[..HEAD], summons(5));

@@ -3,6 +3,7 @@
 
 mod boot;
 mod guard;
+mod output;
 mod serve;
 mod zygote;
 

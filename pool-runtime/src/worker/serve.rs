@@ -8,7 +8,9 @@
 use std::cell::RefCell;
 
 use super::guard;
+use super::output::Marker;
 use crate::channel::{Gone, Sender, WorkerEnd};
+use crate::ids::Item;
 use crate::limits::MAX_ITEM;
 use crate::sys::fork_mark::ForkMark;
 use crate::task::{Call, CallError, TaskDef, find};
@@ -44,12 +46,17 @@ pub(super) fn send(tag: u8, body: &[u8]) -> Result<(), Gone> {
 }
 
 /// Serves until the program says goodbye or is gone; gives the exit code.
-pub(super) fn serve(channel: &mut WorkerEnd, sender: Sender, one_shot: bool) -> i32 {
+pub(super) fn serve(
+    channel: &mut WorkerEnd,
+    sender: Sender,
+    marker: Option<Marker>,
+    one_shot: bool,
+) -> i32 {
     SENDER.set(Some(sender));
     let Ok(mark) = ForkMark::of_process() else {
         return PROTOCOL_BROKEN;
     };
-    let mut server = Server { out: Vec::new(), mark };
+    let mut server = Server { out: Vec::new(), marker, mark };
     message::put_ready(&mut server.out);
     let ended = server.flush(report::READY).and_then(|()| server.run_all(channel, one_shot));
     match ended {
@@ -63,6 +70,8 @@ pub(super) fn serve(channel: &mut WorkerEnd, sender: Sender, one_shot: bool) -> 
 struct Server {
     /// The body of what is said next.
     out: Vec<u8>,
+    /// Where the program asks which item wrote what.
+    marker: Option<Marker>,
     /// A task may fork; its copy must not go on serving.
     mark: ForkMark,
 }
@@ -83,16 +92,22 @@ impl Server {
     fn run(&mut self, mut chunk: Chunk<'_>) -> Result<bool, Gone> {
         let task = find(chunk.task);
         let mut panicked = false;
-        for _ in 0..chunk.count {
+        let first = chunk.first;
+        for item in 0..chunk.count {
             let input = chunk.next().ok_or(Gone::Sense)?;
-            panicked = self.call(task, input)?;
+            panicked = self.call(task, input, first.wrapping_add(item))?;
         }
         // A chunk that was written over by one of its own tasks.
         if chunk.is_at_its_end() { Ok(panicked) } else { Err(Gone::Sense) }
     }
 
     /// Runs one item and sends its outcome; tells whether it panicked.
-    fn call(&mut self, task: Option<&TaskDef>, input: &[u8]) -> Result<bool, Gone> {
+    fn call(&mut self, task: Option<&TaskDef>, input: &[u8], item: Item) -> Result<bool, Gone> {
+        // Before the item is announced: when it has died, all that its marks enclose
+        // is its own.
+        if let Some(marker) = &self.marker {
+            marker.begin(item);
+        }
         begin();
         let outcome = match task {
             None => Err(Box::new(Failure::UnknownTask)),
@@ -105,6 +120,9 @@ impl Server {
                 rustix::process::getpid(),
                 rustix::process::Signal::KILL,
             );
+        }
+        if let Some(marker) = &self.marker {
+            marker.end(outcome.is_err());
         }
         let Err(failure) = outcome else {
             self.flush(report::RETURNED)?;

@@ -2,12 +2,15 @@
 
 use super::super::job::Arrival;
 use super::super::obituary::Doom;
-use super::{Core, Member, bell_token, exit_token};
+use super::super::output::STREAMS;
+use super::tokens::Token;
+use super::{Core, Member};
 use crate::channel::{Attention, Corrupt};
 use crate::error::{Error, ErrorKind};
 use crate::ids::{Item, Items, JobId, Worker};
 use crate::scheduler::{Command, Event, JobFailure};
 use crate::wire::message::{self, request};
+use crate::wire::output::SINGLE;
 
 impl Core {
     /// Carries out what the scheduler has decided, and what it decides upon that.
@@ -69,11 +72,14 @@ impl Core {
     fn try_start(&self, worker: Worker) -> Result<Member, Error> {
         let outside = self.outside();
         let slot = worker.slot;
-        let (child, channel) = outside.launch.start(slot)?;
-        let waited_on = outside
-            .poller
-            .add(channel.bell(), bell_token(slot))
-            .and_then(|()| outside.poller.add(child.pidfd(), exit_token(slot)));
+        let (child, channel, tap) = outside.launch.start(slot)?;
+        let output = tap
+            .iter()
+            .flat_map(|tap| STREAMS.map(|stream| (tap.pipe(stream), Token::Output(slot, stream))));
+        let waited_on = [(channel.bell(), Token::Bell(slot)), (child.pidfd(), Token::Exit(slot))]
+            .into_iter()
+            .chain(output)
+            .try_for_each(|(fd, token)| outside.poller.add(fd, token.number()));
         if let Err(cause) = waited_on {
             child.kill_group();
             child.reap_ending();
@@ -91,6 +97,7 @@ impl Core {
             finished_chunks: 0,
             doom: None,
             last_words: None,
+            tap,
         })
     }
 
@@ -99,7 +106,8 @@ impl Core {
         let body = job.pack(items).body(items);
         let mut head = std::mem::take(&mut self.head);
         head.clear();
-        message::put_chunk_head(&mut head, job.task.key, items.end - items.start);
+        let first = job.named(items.start).unwrap_or(SINGLE);
+        message::put_chunk_head(&mut head, job.task.key, first, items.end - items.start);
         let tag = if job.shape.single { request::CALL } else { request::CHUNK };
         let attention = self.attention();
         let sent = self.member(worker).map(|member| {

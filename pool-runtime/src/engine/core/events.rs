@@ -89,6 +89,7 @@ impl Core {
             reported_in: member.reported_in,
             doom: member.doom,
             last_words: member.last_words.take(),
+            written: self.written_by_dead(&mut member, begun),
         };
         self.note_end(obituary.of_start(self.start_timeout));
         self.obituaries[slot.0] = Some(obituary);
@@ -172,9 +173,11 @@ impl Core {
                 (Some(Report::LastWords(report)), _) => member.last_words = Some(to_panic(report)),
                 (Some(Report::Failed(failure)), Some((job, items))) => {
                     let item = items.start;
+                    let written = self.written_by_failed(slot);
                     self.finish(slot, job, &items, 1, |job, pid| {
                         let named = job.named(item).map(index);
-                        Arrival::Failed(item, describe(failure, job.task, named, pid))
+                        let error = describe(failure, job.task, named, pid);
+                        Arrival::Failed(item, error.with_written(written))
                     });
                 }
                 // More than it was asked for. Of one that was killed nothing is wanted.
