@@ -94,6 +94,7 @@ fn a_worker_that_cannot_be_replaced_for_want_of_descriptors_fails_the_calls() {
             }
             drop(rest);
         });
+        pool.reset();
         assert_eq!(pool.map(die_on_zero, 1..3).unwrap(), [1, 2]);
         assert!(descriptors().len() <= before.len());
     });

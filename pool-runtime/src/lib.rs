@@ -25,8 +25,8 @@ mod worker;
 pub mod __private;
 
 pub use api::{
-    AsyncResult, CancelToken, Imap, ImapUnordered, Job, Pool, PoolBuilder, Process, ProcessBuilder,
-    Replacement, Stdio, WorkerInfo, WorkerState, Workers, shutdown,
+    AsyncResult, CancelToken, Imap, ImapUnordered, Job, Output, Pool, PoolBuilder, Process,
+    ProcessBuilder, Replacement, Stdio, WorkerInfo, WorkerState, Workers, shutdown,
 };
 pub use error::{Error, ErrorKind};
 pub use pool_macros::pool_task;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 /// The most workers that one pool may have. Each costs the program three
-/// descriptors (its bell, its lifeline, its pidfd), so `ulimit -n` is met first on most machines.
+/// descriptors (its bell, its lifeline, its pidfd), and two pipes more where its output
+/// is captured or relayed, so `ulimit -n` is met first on most machines.
 pub(crate) const MAX_WORKERS: usize = 4096;
 
 /// How deep pools may nest: a worker's own pool is depth 2, and so on. A
@@ -63,6 +64,19 @@ pub(crate) const FILL_TIME: Duration = Duration::from_micros(200);
 /// Bytes of a panic's message and of its backtrace that are kept.
 pub(crate) const MAX_PANIC_MESSAGE: usize = 64 << 10;
 pub(crate) const MAX_BACKTRACE: usize = 256 << 10;
+
+/// Bytes of what an item has written to a stream that its error has.
+pub(crate) const OUTPUT_TAIL: usize = 8 << 10;
+
+/// Bytes of a worker's line that are printed in one piece.
+pub(crate) const OUTPUT_LINE: usize = 64 << 10;
+
+/// Bytes of workers' lines that wait to be printed before workers are made to wait.
+pub(crate) const OUTPUT_QUEUED: usize = 256 << 10;
+
+/// Bytes of lines that wait to be printed at which even those of dead workers are
+/// dropped, who cannot be made to wait.
+pub(crate) const OUTPUT_DROPPED: usize = 64 << 20;
 
 /// How long a worker may take to report in, unless the builder says otherwise.
 pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(10);

@@ -6,6 +6,7 @@
 pub mod alone;
 pub mod clean;
 pub mod fault;
+pub mod left;
 pub mod mapping;
 pub mod pools;
 pub mod rng;

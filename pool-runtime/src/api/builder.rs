@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::pool::Pool;
-use crate::engine::{Engine, Launch, Wishes};
+use crate::engine::{Engine, Launch, Output, Wishes};
 use crate::error::Error;
 use crate::limits::{KILL_GRACE, MAX_WORKERS, START_TIMEOUT, STOP_GRACE};
 use crate::scheduler::Config;
@@ -67,6 +67,29 @@ impl PoolBuilder {
     /// an error of `build`.
     pub fn stack_size(mut self, bytes: u64) -> Self {
         self.wishes.stack = Some(bytes);
+        self
+    }
+
+    /// Where the standard output and error of the workers go; unless set, where the
+    /// program's own go.
+    ///
+    /// ```
+    /// use pool_runtime::{Output, Pool, pool_task};
+    ///
+    /// #[pool_task]
+    /// fn parse(text: &str) -> i64 {
+    ///     eprintln!("parser: reading {text:?}"); // a library in C that warns, say
+    ///     text.parse().unwrap_or_else(|_| std::process::abort())
+    /// }
+    ///
+    /// let pool = Pool::builder().workers(2).output(Output::Capture).build()?;
+    /// let error = pool.map(parse, ["1", "x"]).unwrap_err();
+    /// assert_eq!(error.signal(), Some(6));
+    /// assert_eq!(error.stderr(), Some("parser: reading \"x\"\n"));
+    /// # Ok::<(), pool_runtime::Error>(())
+    /// ```
+    pub fn output(mut self, output: Output) -> Self {
+        self.wishes.output = output;
         self
     }
 

@@ -52,6 +52,8 @@ pub(super) struct Feed<T, I> {
     deadline: Duration,
     /// The deadline passed before the end of the input was seen.
     cut: bool,
+    /// Why the whole job has failed.
+    failure: Option<Error>,
     /// The caller takes nothing before it has everything.
     patient: bool,
     /// Outcomes that have arrived here, in order of arrival.
@@ -88,6 +90,7 @@ where
             exhausted: false,
             deadline,
             cut: false,
+            failure: None,
             patient: fail_fast,
             arrived: VecDeque::new(),
             run: None,
@@ -107,11 +110,11 @@ where
             // One at least, so that a caller who takes what is there keeps the workers
             // fed; no more than that once something is there, since a source may be
             // slow.
-            let more = self.pull()?;
+            let more = self.pull();
             if let Some(settled) = self.hand_out() {
                 return Ok(Some(settled));
             }
-            if !more && self.wait()? {
+            if !more && self.wait() {
                 return self.end().map(|()| None);
             }
         }
@@ -126,7 +129,7 @@ where
                 self.taken += items.end - items.start;
                 return Ok(Some(arrival));
             }
-            if !self.pull()? && self.wait()? {
+            if !self.pull() && self.wait() {
                 return self.end().map(|()| None);
             }
         }
@@ -134,14 +137,17 @@ where
 
     /// Waits for outcomes, as no more can be pulled; tells whether the job is at its
     /// end.
-    fn wait(&mut self) -> Result<bool, Error> {
+    fn wait(&mut self) -> bool {
         // A chunk that is not full must not wait for a worker that waits for it, nor for
         // an outcome when none is to come.
         if !self.packer.is_empty() && (self.outstanding == 0 || self.job.is_hungry()) {
-            self.flush()?;
+            self.flush();
         }
         if !self.arrived.is_empty() {
-            return Ok(false);
+            return false;
+        }
+        if self.failure.is_some() {
+            return true;
         }
         let progress = self.job.wait(self.patient);
         self.take_in(progress)
@@ -164,11 +170,11 @@ where
     }
 
     /// Tells whether the job is at its end.
-    fn take_in(&mut self, progress: Progress) -> Result<bool, Error> {
+    fn take_in(&mut self, progress: Progress) -> bool {
         match progress {
             Progress::Expired => {
-                self.expire()?;
-                Ok(false)
+                self.expire();
+                false
             }
             Progress::Arrived(arrivals) => {
                 for arrival in arrivals {
@@ -176,61 +182,67 @@ where
                     self.outstanding -= items.end - items.start;
                     self.arrived.push_back(arrival);
                 }
-                Ok(false)
+                false
             }
-            Progress::Failed(error) => Err(error),
-            Progress::Done => Ok(true),
-            Progress::Nothing => Ok(false),
+            Progress::Failed(error) => {
+                // What has arrived before is handed out first.
+                self.failure = Some(error);
+                self.exhausted = true;
+                true
+            }
+            Progress::Done => true,
+            Progress::Nothing => false,
         }
     }
 
     /// The deadline has passed: nothing more is pulled, and what was pulled and is not
     /// queued fails like the rest.
-    fn expire(&mut self) -> Result<(), Error> {
-        if self.exhausted {
-            return Ok(());
+    fn expire(&mut self) {
+        if !self.exhausted {
+            self.exhausted = true;
+            self.cut = exact_length(&self.items) != Some(0);
+            self.flush();
+            self.job.end();
         }
-        self.exhausted = true;
-        self.cut = exact_length(&self.items) != Some(0);
-        self.flush()?;
-        self.job.end();
-        Ok(())
     }
 
     /// What the caller gets at the end of the job.
     fn end(&mut self) -> Result<(), Error> {
-        match std::mem::take(&mut self.cut) {
-            true => Err(engine::late(T::def(), self.deadline, None)),
-            false => Ok(()),
+        match self.failure.take() {
+            Some(error) => Err(error),
+            None if std::mem::take(&mut self.cut) => {
+                Err(engine::late(T::def(), self.deadline, None))
+            }
+            None => Ok(()),
         }
     }
 
     /// Pulls one item, if the window allows; tells whether there may be more.
-    fn pull(&mut self) -> Result<bool, Error> {
+    fn pull(&mut self) -> bool {
         if self.exhausted || self.pulled - self.taken >= self.pacer.window {
-            return Ok(false);
+            return false;
         }
         let Some(input) = self.items.next() else {
             self.exhausted = true;
-            self.flush()?;
+            self.flush();
             self.job.end();
-            return Ok(false);
+            return false;
         };
         let packed = self.packer.push(|out| input.write_item(&mut ItemWriter::new(out)));
         // Not before: an item whose encoding panics is never taken.
         self.pulled += 1;
         match packed {
-            Ok(()) if self.is_full() => self.flush()?,
+            Ok(()) if self.is_full() => self.flush(),
             Ok(()) => {}
             Err(error) => {
-                self.flush()?;
+                self.flush();
                 let item = self.packer.next();
                 self.packer.skip();
                 let error = unencodable(T::def(), Some(item), error);
                 self.arrived.push_back(Arrival::Failed(item, error));
             }
         }
-        Ok(true)
+        true
     }
 
     /// Whether what was packed should go on its way.
@@ -246,15 +258,15 @@ where
         length.is_multiple_of(BETWEEN_LOOKS) && self.filling_since.elapsed() >= FILL_TIME
     }
 
-    fn flush(&mut self) -> Result<(), Error> {
+    fn flush(&mut self) {
         if self.packer.is_empty() {
-            return Ok(());
+            return;
         }
         self.outstanding += self.packer.len() as u64;
         let (progress, work) = self.job.exchange(self.packer.take(), self.pacer.chunk);
         self.pacer.measure(work, self.taken, exact_length(&self.items));
         // Not the end: more is to come, if only the word that nothing is.
-        self.take_in(progress).map(drop)
+        self.take_in(progress);
     }
 }
 

@@ -9,7 +9,7 @@ mod in_order;
 mod pool;
 mod process;
 
-pub use crate::engine::{CancelToken, shutdown};
+pub use crate::engine::{CancelToken, Output, shutdown};
 pub use async_result::AsyncResult;
 pub use builder::PoolBuilder;
 pub use call::Job;

@@ -9,6 +9,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::output::{Ends, Mailbox, Output, Tap};
 use super::zygote::{self, Template};
 use crate::channel::ParentEnd;
 use crate::error::{Error, ErrorKind};
@@ -18,6 +19,7 @@ use crate::sys::child::Child;
 use crate::sys::fds;
 use crate::sys::spawn::{self, Program, SpawnError};
 use crate::wire::message::{Boot, Lifespan};
+use crate::wire::output::Seal;
 use crate::worker;
 
 /// Bytes of a process's name that the kernel keeps.
@@ -42,6 +44,9 @@ pub(crate) struct Launch {
     stdin: Option<OwnedFd>,
     stdout: Option<OwnedFd>,
     stderr: Option<OwnedFd>,
+    output: Output,
+    /// Where lines go that are relayed.
+    mailbox: Option<Arc<Mailbox>>,
     name: String,
     one_shot: bool,
     depth: u32,
@@ -63,6 +68,8 @@ pub(crate) struct Wishes {
     pub(crate) stdin: Stdio,
     pub(crate) stdout: Stdio,
     pub(crate) stderr: Stdio,
+    /// What goes before these two.
+    pub(crate) output: Output,
     pub(crate) stack: Option<u64>,
     pub(crate) name: Option<String>,
     pub(crate) one_shot: bool,
@@ -78,12 +85,25 @@ impl Default for Wishes {
             stdin: Stdio::Null,
             stdout: Stdio::Inherit,
             stderr: Stdio::Inherit,
+            output: Output::Inherit,
             stack: None,
             name: None,
             one_shot: false,
             lifespan: Lifespan::default(),
         }
     }
+}
+
+/// A worker's process, and the program's ends of its channel and of its output, if that
+/// is read.
+pub(super) type Started = (Child, ParentEnd, Option<Tap>);
+
+/// What a worker is to have, at both ends.
+struct Opened {
+    channel: ParentEnd,
+    tap: Option<Tap>,
+    lifeline: OwnedFd,
+    ends: Option<Ends>,
 }
 
 impl Launch {
@@ -126,6 +146,10 @@ impl Launch {
                 Error::new(ErrorKind::Spawn, message).with_source(cause)
             })
         };
+        let (stdout, stderr) = match wishes.output {
+            Output::Null => (Stdio::Null, Stdio::Null),
+            _ => (wishes.stdout, wishes.stderr),
+        };
         let own = wishes.program.is_none();
         let (path, argv) = match &wishes.program {
             Some(path) => {
@@ -150,8 +174,10 @@ impl Launch {
             own,
             dir,
             stdin: stream(wishes.stdin, 0)?,
-            stdout: stream(wishes.stdout, 1)?,
-            stderr: stream(wishes.stderr, 2)?,
+            stdout: stream(stdout, 1)?,
+            stderr: stream(stderr, 2)?,
+            mailbox: (wishes.output == Output::Prefix).then(Arc::default),
+            output: wishes.output,
             one_shot: wishes.one_shot,
             lifespan: wishes.lifespan,
             depth,
@@ -169,7 +195,7 @@ impl Launch {
     }
 
     /// Starts a process; its boot message is already on the way to it.
-    pub(super) fn start(&self, slot: Slot) -> Result<(Child, ParentEnd), Error> {
+    pub(super) fn start(&self, slot: Slot) -> Result<Started, Error> {
         // No more of it than the kernel shows, and than a message holds.
         let mut name = match self.one_shot {
             true => self.name.clone(),
@@ -183,9 +209,9 @@ impl Launch {
             stdin: self.stdin.is_some(),
             spin: self.spin,
             lifespan: self.lifespan,
+            seal: self.is_read().then(draw_seal),
             name,
         };
-        let boot = boot.encode();
         if self.own
             && let Some(forked) = self.fork(slot, &boot)?
         {
@@ -194,44 +220,76 @@ impl Launch {
         self.execute(slot, &boot)
     }
 
+    /// Whether somebody reads what workers print.
+    fn is_read(&self) -> bool {
+        matches!(self.output, Output::Capture | Output::Prefix)
+    }
+
+    pub(super) fn mailbox(&self) -> Option<&Arc<Mailbox>> {
+        self.mailbox.as_ref()
+    }
+
+    /// No worker will leave any more lines.
+    pub(super) fn close_mailbox(&self) {
+        if let Some(mailbox) = &self.mailbox {
+            mailbox.close();
+        }
+    }
+
     /// Has the zygote fork a worker. `None` if it cannot: to execute one may still
     /// work, and if not, says why.
-    fn fork(&self, slot: Slot, boot: &[u8]) -> Result<Option<(Child, ParentEnd)>, Error> {
-        let (channel, lifeline) = self.channel(slot, boot)?;
-        let [stdout, stderr] = fds::inherited_output();
+    fn fork(&self, slot: Slot, boot: &Boot) -> Result<Option<Started>, Error> {
+        let Opened { channel, tap, lifeline, ends } = self.open(slot, boot)?;
+        let [inherited_stdout, inherited_stderr] = fds::inherited_output();
+        let [stdout, stderr] = self.output(ends.as_ref());
         let child = zygote::fork(
             &self.template,
             &zygote::Worker {
                 lifeline: lifeline.as_fd(),
                 dir: self.dir.as_fd(),
-                stdout: self.stdout.as_ref().map(AsFd::as_fd).or(stdout),
-                stderr: self.stderr.as_ref().map(AsFd::as_fd).or(stderr),
+                stdout: stdout.or(inherited_stdout),
+                stderr: stderr.or(inherited_stderr),
             },
         );
         // Without a child the channel goes too: it may have been used.
-        Ok(child.map(|child| (child, channel)))
+        Ok(child.map(|child| (child, channel, tap)))
     }
 
-    fn execute(&self, slot: Slot, boot: &[u8]) -> Result<(Child, ParentEnd), Error> {
-        let (channel, lifeline) = self.channel(slot, boot)?;
+    fn execute(&self, slot: Slot, boot: &Boot) -> Result<Started, Error> {
+        let Opened { channel, tap, lifeline, ends } = self.open(slot, boot)?;
+        let [stdout, stderr] = self.output(ends.as_ref());
         let child = spawn::spawn(&Program {
             path: &self.template.path,
             argv: &self.template.argv,
             envp: &self.template.marked(self.mark),
             dir: self.dir.as_fd(),
             stdin: lifeline.as_fd(),
-            stdout: self.stdout.as_ref().map(AsFd::as_fd),
-            stderr: self.stderr.as_ref().map(AsFd::as_fd),
+            stdout,
+            stderr,
             stack: self.template.stack,
         })
         .map_err(|SpawnError { step, cause }| self.failed(slot, step, cause))?;
-        Ok((child, channel))
+        Ok((child, channel, tap))
     }
 
-    /// The program's end of a new channel, and the worker's end of its lifeline.
-    fn channel(&self, slot: Slot, boot: &[u8]) -> Result<(ParentEnd, OwnedFd), Error> {
-        let extra = self.stdin.as_ref().map(AsFd::as_fd);
-        let open = || ParentEnd::open(boot, extra);
+    /// Standard output and error of a worker, if not the program's.
+    fn output<'a>(&'a self, ends: Option<&'a Ends>) -> [Option<BorrowedFd<'a>>; 2] {
+        match ends {
+            Some(ends) => [Some(ends.stdout.as_fd()), Some(ends.stderr.as_fd())],
+            None => [&self.stdout, &self.stderr].map(|fd| fd.as_ref().map(AsFd::as_fd)),
+        }
+    }
+
+    fn open(&self, slot: Slot, boot: &Boot) -> Result<Opened, Error> {
+        let who = self.who(slot);
+        let open = || -> io::Result<Opened> {
+            let extra = self.stdin.as_ref().map(AsFd::as_fd);
+            let (channel, lifeline) = ParentEnd::open(&boot.encode(), extra)?;
+            let relay = self.mailbox.as_ref().map(|mailbox| (mailbox, &*who));
+            let output = boot.seal.map(|seal| Tap::new(seal, relay)).transpose()?;
+            let (tap, ends) = output.unzip();
+            Ok(Opened { channel, tap, lifeline, ends })
+        };
         let opened = open().or_else(|cause| match scarcity(&cause) {
             "" => Err(cause),
             // An idle zygote must not be what keeps a worker from starting.
@@ -258,7 +316,7 @@ pub(super) fn scarcity(cause: &io::Error) -> &'static str {
     match cause.raw_os_error() {
         Some(libc::EMFILE) => {
             " (the program has no descriptors left: raise `ulimit -n`, or use fewer workers; each \
-             takes three)"
+             takes three, and two more where its output is read)"
         }
         Some(libc::ENFILE) => " (the machine has no descriptors left)",
         Some(libc::EAGAIN) => {
@@ -279,6 +337,13 @@ fn program_name(argv: &[CString]) -> String {
 pub(super) fn draw_mark() -> u64 {
     // The standard library seeds its hashers with randomness of the system's.
     RandomState::new().build_hasher().finish()
+}
+
+/// Bytes that nobody guesses.
+fn draw_seal() -> Seal {
+    let mut seal = Seal::default();
+    seal.chunks_mut(8).for_each(|part| part.copy_from_slice(&draw_mark().to_le_bytes()));
+    seal
 }
 
 /// The program's environment with the user's additions, and without a mark.

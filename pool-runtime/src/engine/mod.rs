@@ -21,6 +21,7 @@ mod hold;
 mod job;
 mod launch;
 mod obituary;
+mod output;
 mod pace;
 mod pack;
 mod rules;
@@ -42,12 +43,14 @@ use crate::task::TaskDef;
 
 use self::core::Core;
 pub(crate) use self::core::Replaced;
+use self::output::Relay;
 use self::shared::Shared;
 pub(crate) use crate::channel::Bodies;
 pub use cancel::CancelToken;
 pub(crate) use hold::Job;
 pub(crate) use job::{Arrival, Progress, Shape, late};
 pub(crate) use launch::{Launch, Stdio, Wishes};
+pub use output::Output;
 pub(crate) use pace::{Pace, Pacer};
 pub(crate) use pack::{NotPacked, Pack, Packer};
 pub(crate) use rules::Rules;
@@ -58,6 +61,8 @@ pub use zygote::shutdown;
 pub(crate) struct Engine {
     shared: Arc<Shared>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+    /// Prints what workers write, where that is to be done.
+    relay: Option<Relay>,
     workers: usize,
 }
 
@@ -85,11 +90,18 @@ impl Engine {
         let poller = Poller::new().map_err(|cause| failed("make the pool's event queue", cause))?;
         let poller = Arc::new(poller);
         let mark = ForkMark::of_process().map_err(|cause| failed("mark this process", cause))?;
+        let mailbox = launch.mailbox().cloned();
         let core = Core::new(config, launch, Arc::clone(&poller));
         let shared = Arc::new(Shared::new(core, mark));
-        let thread = thread::spawn(Arc::clone(&shared), poller)
+        let thread = thread::spawn(Arc::clone(&shared), Arc::clone(&poller))
             .map_err(|cause| failed("start the pool's thread", cause))?;
-        let engine = Engine { shared, thread: Mutex::new(Some(thread)), workers };
+        let mut engine = Engine { shared, thread: Mutex::new(Some(thread)), relay: None, workers };
+        // Dropping the engine ends what has been started.
+        if let Some(mailbox) = mailbox {
+            let relay = Relay::start(mailbox, poller);
+            engine.relay =
+                Some(relay.map_err(|cause| failed("start the thread that prints", cause))?);
+        }
 
         let mut core = engine.shared.lock();
         core.act();
@@ -179,6 +191,9 @@ impl Engine {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             thread.join().expect("a thread that had finished has not panicked");
+        }
+        if let Some(relay) = &self.relay {
+            relay.join();
         }
     }
 

@@ -4,7 +4,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use crate::error::{Error, ErrorKind, Panic, describe_exit, likely_cause};
+use crate::error::{Error, ErrorKind, Panic, Written, describe_exit, likely_cause};
 use crate::ids::{Item, Worker, index};
 use crate::scheduler::KillReason;
 
@@ -31,6 +31,8 @@ pub(super) struct Obituary {
     pub(super) doom: Option<Doom>,
     /// A panic that was announced and not followed by a result.
     pub(super) last_words: Option<Panic>,
+    /// The end of what it wrote: of its item, if it died of one.
+    pub(super) written: Written,
 }
 
 impl Obituary {
@@ -61,7 +63,8 @@ impl Obituary {
                 Error::new(ErrorKind::Died, message)
             }
         };
-        error.with_task(task, item).with_process(*pid, self.status)
+        let error = error.with_task(task, item).with_process(*pid, self.status);
+        error.with_written(self.written.clone())
     }
 
     /// The worker ended before it could be of use.
@@ -96,7 +99,8 @@ impl Obituary {
             true => ErrorKind::Died,
             false => ErrorKind::Spawn,
         };
-        Error::new(kind, message).with_process(*pid, self.status)
+        let error = Error::new(kind, message).with_process(*pid, self.status);
+        error.with_written(self.written.clone())
     }
 
     fn end(&self) -> String {

@@ -15,4 +15,5 @@ pub(crate) mod poller;
 pub(crate) mod shm;
 pub(crate) mod signals;
 pub(crate) mod spawn;
+pub(crate) mod stdio;
 pub(crate) mod surroundings;

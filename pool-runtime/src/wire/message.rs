@@ -8,71 +8,15 @@
 //! a body, so that an argument which is an array of numbers can be lent
 //! to the task where it lies. What fills the gaps is zero and is not read.
 
+mod boot;
+
+use crate::ids::Item;
 use crate::limits::{MAX_BACKTRACE, MAX_PANIC_MESSAGE};
+pub(crate) use boot::{Boot, Lifespan};
 
 /// Both sides are the same program as a rule, but not where the user names a
 /// worker program.
 pub(crate) const PROTOCOL: u32 = 3;
-
-/// What a worker is told when it boots. It travels on the lifeline, together
-/// with the descriptor of the channel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Boot {
-    /// What the worker's environment variable says too.
-    pub(crate) mark: u64,
-    /// How deep this worker's pools are nested, the program itself being 0.
-    pub(crate) depth: u32,
-    /// One item and out, with the exit status saying how it went.
-    pub(crate) one_shot: bool,
-    /// A descriptor for standard input follows those of the channel.
-    pub(crate) stdin: bool,
-    /// There are cores enough that a worker may look for work for a moment before
-    /// it sleeps.
-    pub(crate) spin: bool,
-    pub(crate) lifespan: Lifespan,
-    pub(crate) name: String,
-}
-
-impl Boot {
-    /// The mark of a message whose rest may be of another protocol.
-    pub(crate) fn mark(bytes: &[u8]) -> Option<u64> {
-        Reader { bytes }.u64()
-    }
-
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(32 + self.name.len());
-        out.extend_from_slice(&self.mark.to_le_bytes());
-        out.extend_from_slice(&PROTOCOL.to_le_bytes());
-        out.extend_from_slice(&self.depth.to_le_bytes());
-        out.push(u8::from(self.one_shot));
-        out.push(u8::from(self.stdin));
-        out.push(u8::from(self.spin));
-        let Lifespan { tasks, age, memory } = self.lifespan;
-        for limit in [tasks, age, memory] {
-            // Nobody means a limit of so much.
-            out.extend_from_slice(&limit.unwrap_or(u64::MAX).to_le_bytes());
-        }
-        put_text(&mut out, &self.name);
-        out
-    }
-
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Boot> {
-        let mut reader = Reader { bytes };
-        let mark = reader.u64()?;
-        if reader.u32()? != PROTOCOL {
-            return None;
-        }
-        let depth = reader.u32()?;
-        let one_shot = reader.u8()? != 0;
-        let stdin = reader.u8()? != 0;
-        let spin = reader.u8()? != 0;
-        let mut limit = || Some(reader.u64()?).map(|limit| (limit < u64::MAX).then_some(limit));
-        let lifespan = Lifespan { tasks: limit()?, age: limit()?, memory: limit()? };
-        let name = reader.text()?;
-        reader.end()?;
-        Some(Boot { mark, depth, one_shot, stdin, spin, lifespan, name })
-    }
-}
 
 /// How many bytes lie between this many and the next multiple of eight.
 #[inline]
@@ -118,9 +62,10 @@ pub(crate) mod request {
 
 /// Appends the head of a chunk's body; its items follow it: each its length
 /// (`u64`), its bytes and a gap, as [`put_item`] wrote them.
-pub(crate) fn put_chunk_head(out: &mut Vec<u8>, task: &str, count: u64) {
+pub(crate) fn put_chunk_head(out: &mut Vec<u8>, task: &str, first: Item, count: u64) {
     let start = out.len();
     out.extend_from_slice(&count.to_le_bytes());
+    out.extend_from_slice(&first.to_le_bytes());
     put_text(out, task);
     put_gap(out, start);
 }
@@ -157,6 +102,8 @@ pub(crate) struct Chunk<'a> {
     /// past its argument changes what comes after it, but not how many items the
     /// program waits for.
     pub(crate) count: u64,
+    /// The index of its first item, as marks in the output name it.
+    pub(crate) first: Item,
     bytes: Reader<'a>,
 }
 
@@ -164,10 +111,11 @@ impl<'a> Chunk<'a> {
     pub(crate) fn decode(body: &'a [u8]) -> Option<Chunk<'a>> {
         let mut reader = Reader { bytes: body };
         let count = reader.u64()?;
+        let first = reader.u64()?;
         let length = reader.u32()? as usize;
         let task = std::str::from_utf8(reader.take(length)?).ok()?;
         reader.take(gap(body.len() - reader.bytes.len()))?;
-        Some(Chunk { task, count, bytes: reader })
+        Some(Chunk { task, count, first, bytes: reader })
     }
 
     /// Whether nothing is left, as it is after the last item of a sound chunk.
@@ -247,17 +195,6 @@ pub(crate) enum Retirement {
     Age,
     /// It has grown past what it may.
     Memory,
-}
-
-/// When a worker retires.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Lifespan {
-    /// After so many items.
-    pub(crate) tasks: Option<u64>,
-    /// So many nanoseconds after its start, or after the item that it is at.
-    pub(crate) age: Option<u64>,
-    /// After the item in which its resident memory has grown past so many bytes.
-    pub(crate) memory: Option<u64>,
 }
 
 /// The tags of reports.

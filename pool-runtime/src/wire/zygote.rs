@@ -124,6 +124,7 @@ mod tests {
             stdin: false,
             spin: false,
             lifespan: Lifespan::default(),
+            seal: None,
             name: "worker-0".into(),
         };
         assert_ne!(boot.encode()[..HEAD], summons(5));

@@ -24,6 +24,7 @@ use std::ffi::{c_char, c_int};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use super::output::Marker;
 use super::{guard, serve, zygote};
 use crate::channel::{self, Accepted, Sender, WorkerEnd};
 use crate::sys::{fds, init_array, signals};
@@ -90,6 +91,7 @@ pub(crate) fn hook_missed() -> bool {
 struct Worker {
     channel: WorkerEnd,
     sender: Sender,
+    marker: Option<Marker>,
     boot: Boot,
 }
 
@@ -126,12 +128,13 @@ fn connect(lifeline: OwnedFd) -> Option<Worker> {
     if boot.stdin {
         rustix::stdio::dup2_stdin(extra?).ok()?;
     }
+    let marker = boot.seal.map(Marker::new).transpose().ok()?;
     DEPTH.store(boot.depth, Ordering::Relaxed);
-    Some(Worker { channel, sender, boot })
+    Some(Worker { channel, sender, marker, boot })
 }
 
 fn serve_and_exit(worker: Worker) -> ! {
-    let Worker { mut channel, sender, boot } = worker;
+    let Worker { mut channel, sender, marker, boot } = worker;
     signals::ignore_fatal_io();
     // The kernel keeps 15 bytes; the name is for people who look at `ps`.
     let name: Vec<u8> = boot.name.bytes().filter(|&byte| byte != 0).take(15).collect();
@@ -141,7 +144,7 @@ fn serve_and_exit(worker: Worker) -> ! {
     guard::install();
     // The channel stays open to the end: while exit handlers run, the kernel still
     // watches the lifeline.
-    let code = serve::serve(&mut channel, sender, &boot);
+    let code = serve::serve(&mut channel, sender, marker, &boot);
     // Exit handlers run and standard output is flushed, as at the end of main.
     std::process::exit(code)
 }

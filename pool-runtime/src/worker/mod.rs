@@ -4,6 +4,7 @@
 mod boot;
 mod guard;
 mod lifespan;
+mod output;
 mod serve;
 mod zygote;
 

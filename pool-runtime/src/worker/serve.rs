@@ -9,6 +9,7 @@ use std::cell::RefCell;
 
 use super::guard;
 use super::lifespan::Rest;
+use super::output::Marker;
 use crate::channel::{Gone, Received, Sender, WorkerEnd};
 use crate::limits::MAX_ITEM;
 use crate::sys::fork_mark::ForkMark;
@@ -69,12 +70,18 @@ enum Ran {
 
 /// Serves until the program says goodbye or is gone, or until this worker retires;
 /// gives the exit code.
-pub(super) fn serve(channel: &mut WorkerEnd, sender: Sender, boot: &Boot) -> i32 {
+pub(super) fn serve(
+    channel: &mut WorkerEnd,
+    sender: Sender,
+    marker: Option<Marker>,
+    boot: &Boot,
+) -> i32 {
     SENDER.set(Some(sender));
     let Ok(mark) = ForkMark::of_process() else {
         return PROTOCOL_BROKEN;
     };
-    let mut server = Server { out: Vec::new(), mark, rest: Rest::of(boot.lifespan) };
+    let rest = Rest::of(boot.lifespan);
+    let mut server = Server { out: Vec::new(), marker, mark, rest };
     message::put_ready(&mut server.out);
     let ready = server.flush(report::READY);
     match ready.and_then(|()| server.run_all(channel, boot.one_shot)) {
@@ -88,6 +95,8 @@ pub(super) fn serve(channel: &mut WorkerEnd, sender: Sender, boot: &Boot) -> i32
 struct Server {
     /// The body of what is said next.
     out: Vec<u8>,
+    /// Where the program asks which item wrote what.
+    marker: Option<Marker>,
     /// A task may fork; its copy must not go on serving.
     mark: ForkMark,
     rest: Rest,
@@ -121,8 +130,14 @@ impl Server {
     fn run(&mut self, mut chunk: Chunk<'_>, careful: bool) -> Result<Ran, Gone> {
         let task = find(chunk.task);
         let mut panicked = false;
-        for _ in 0..chunk.count {
+        let first = chunk.first;
+        for item in 0..chunk.count {
             let input = chunk.next().ok_or(Gone::Sense)?;
+            // Before the item is announced: when it has died, all that its marks enclose
+            // is its own.
+            if let Some(marker) = &self.marker {
+                marker.begin(first.wrapping_add(item));
+            }
             if !begin(careful) {
                 return Ok(Ran::Over(Retirement::Condemned));
             }
@@ -148,6 +163,9 @@ impl Server {
                 rustix::process::getpid(),
                 rustix::process::Signal::KILL,
             );
+        }
+        if let Some(marker) = &self.marker {
+            marker.end(outcome.is_err());
         }
         let Err(failure) = outcome else {
             self.flush(report::RETURNED)?;

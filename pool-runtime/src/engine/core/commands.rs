@@ -1,12 +1,15 @@
 //! From the scheduler to workers and jobs: every command carried out.
 
 use super::super::obituary::Doom;
-use super::{Core, Member, bell_token, exit_token};
+use super::super::output::STREAMS;
+use super::tokens::Token;
+use super::{Core, Member};
 use crate::channel::{Attention, Corrupt};
 use crate::error::{Error, ErrorKind};
 use crate::ids::{Item, Items, JobId, Worker};
 use crate::scheduler::{Command, Event, ItemFailure, JobFailure, Kept};
 use crate::wire::message::{self, request};
+use crate::wire::output::SINGLE;
 
 impl Core {
     /// Carries out what the scheduler has decided, and what it decides upon that.
@@ -77,11 +80,14 @@ impl Core {
     fn try_start(&self, worker: Worker) -> Result<Member, Error> {
         let outside = self.outside();
         let slot = worker.slot;
-        let (child, channel) = outside.launch.start(slot)?;
-        let waited_on = outside
-            .poller
-            .add(channel.bell(), bell_token(slot))
-            .and_then(|()| outside.poller.add(child.pidfd(), exit_token(slot)));
+        let (child, channel, tap) = outside.launch.start(slot)?;
+        let output = tap
+            .iter()
+            .flat_map(|tap| STREAMS.map(|stream| (tap.pipe(stream), Token::Output(slot, stream))));
+        let waited_on = [(channel.bell(), Token::Bell(slot)), (child.pidfd(), Token::Exit(slot))]
+            .into_iter()
+            .chain(output)
+            .try_for_each(|(fd, token)| outside.poller.add(fd, token.number()));
         if let Err(cause) = waited_on {
             child.kill_group();
             child.reap_ending();
@@ -101,6 +107,7 @@ impl Core {
             last_words: None,
             seen_at: None,
             replaced: None,
+            tap,
         })
     }
 
@@ -109,9 +116,10 @@ impl Core {
         let body = job.pack(items).body(items);
         let mut head = std::mem::take(&mut self.head);
         head.clear();
-        message::put_chunk_head(&mut head, job.task.key, items.end - items.start);
         let careful = if job.rules.is_careful() { request::CAREFUL } else { 0 };
         let tag = if job.shape.single { request::CALL } else { request::CHUNK } | careful;
+        let first = job.named(items.start).unwrap_or(SINGLE);
+        message::put_chunk_head(&mut head, job.task.key, first, items.end - items.start);
         let attention = self.attention();
         let sent = self.member(worker).map(|member| {
             // Somebody may wait for what a worker has not had before.
@@ -191,9 +199,10 @@ impl Core {
         if why == ItemFailure::TimedOut {
             let who = self.outside().launch.who(worker.slot);
             let pid = self.members[worker.slot.0].as_ref().map(|member| member.child.pid());
+            let written = self.written_by_overdue(worker.slot);
             if let Some(job) = self.jobs.get(&id) {
                 let error = job.overdue(&who, pid, job.named(item));
-                self.fail(id, item, error);
+                self.fail(id, item, error.with_written(written));
             }
             return self.redecide();
         }

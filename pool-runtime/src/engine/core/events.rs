@@ -88,6 +88,7 @@ impl Core {
             reported_in: member.reported_in,
             doom: member.doom,
             last_words: member.last_words.take(),
+            written: self.written_by_dead(&mut member, begun),
         };
         self.note_end(obituary.of_start(self.start_timeout));
         self.replaced[slot.0] = Some(member.replaced.unwrap_or(match member.doom {
@@ -180,6 +181,7 @@ impl Core {
                 (Some(Report::LastWords(report)), _) => member.last_words = Some(to_panic(report)),
                 (Some(Report::Failed(failure)), Some((job, items))) => {
                     let (item, pid) = (items.start, member.child.pid());
+                    let written = self.written_by_failed(slot);
                     self.finish(slot, job, &items, 1);
                     let retries = self.jobs.get(&job).is_some_and(|job| job.rules.retries > 0);
                     self.accept(match retries {
@@ -189,7 +191,7 @@ impl Core {
                     if let Some(state) = self.jobs.get(&job) {
                         let named = state.named(item).map(index);
                         let error = describe(failure, state.task, named, pid);
-                        self.fail(job, item, error);
+                        self.fail(job, item, error.with_written(written));
                     }
                 }
                 (Some(Report::Retired(why)), _) => {

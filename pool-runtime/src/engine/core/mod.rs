@@ -6,8 +6,8 @@ mod commands;
 mod events;
 mod jobs;
 mod outcomes;
-
-pub(super) use outcomes::Question;
+mod output;
+mod tokens;
 
 use std::process::ExitStatus;
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use super::Seen;
 use super::job::{Due, JobState};
 use super::launch::Launch;
 use super::obituary::{Doom, Obituary};
+use super::output::{Stream, Tap};
 use crate::channel::{Attention, ParentEnd};
 use crate::error::{Error, Panic};
 use crate::ids::{JobMap, Moment, Slot, Worker};
@@ -27,6 +28,8 @@ use crate::scheduler::{Config, Event, Scheduler};
 use crate::sys::child::Child;
 use crate::sys::clock;
 use crate::sys::poller::{BELL, Poller};
+pub(super) use outcomes::Question;
+use tokens::Token;
 
 /// A worker's process and the program's end of its channel.
 #[derive(Debug)]
@@ -50,6 +53,8 @@ struct Member {
     seen_at: Option<(u64, Moment)>,
     /// Why it leaves by itself.
     replaced: Option<Replaced>,
+    /// Where its output is read.
+    tap: Option<Tap>,
 }
 
 /// Why a worker has been replaced.
@@ -109,6 +114,8 @@ pub(super) struct Core {
     pub(super) patient: usize,
     /// Workers with more to read than one turn takes.
     unread: Vec<Slot>,
+    /// Output that is not read before the mailbox has place.
+    held_output: Vec<(Slot, Stream)>,
     cores: usize,
     /// Kept for their memory, empty between uses: a chunk's head, and the slots that
     /// were sent something.
@@ -123,16 +130,6 @@ pub(super) struct Core {
 struct Outside {
     poller: Arc<Poller>,
     launch: Launch,
-}
-
-/// The token of a slot's bell.
-fn bell_token(slot: Slot) -> u64 {
-    slot.0 as u64 * 2
-}
-
-/// The token of a slot's process.
-fn exit_token(slot: Slot) -> u64 {
-    slot.0 as u64 * 2 + 1
 }
 
 impl Core {
@@ -154,6 +151,7 @@ impl Core {
             waiters: 0,
             patient: 0,
             unread: Vec::new(),
+            held_output: Vec::new(),
             head: Vec::new(),
             sent_to: Vec::new(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
@@ -194,12 +192,14 @@ impl Core {
             self.serve_channel(slot);
         }
         for &token in tokens.iter().filter(|&&token| token != BELL) {
-            let slot = Slot(usize::try_from(token / 2).expect("tokens are made from slots"));
-            if token == bell_token(slot) {
-                self.serve_bell(slot);
-            } else {
-                self.serve_exit(slot);
+            match Token::of(token) {
+                Token::Bell(slot) => self.serve_bell(slot),
+                Token::Exit(slot) => self.serve_exit(slot),
+                Token::Output(slot, stream) => self.serve_output(slot, stream),
             }
+        }
+        if tokens.contains(&BELL) {
+            self.resume_output();
         }
         let now = self.now();
         // Who has reported in by now is in time, though it has not been heard yet.
@@ -319,7 +319,9 @@ impl Core {
     /// Nothing is left to do: gives every descriptor back.
     pub(super) fn let_go(&mut self) {
         assert!(self.is_finished() && self.members.iter().all(Option::is_none));
-        self.outside = None;
+        if let Some(outside) = self.outside.take() {
+            outside.launch.close_mailbox();
+        }
     }
 
     /// A panic has left the core in pieces. Dropping the channels lets the kernel
@@ -330,6 +332,7 @@ impl Core {
         if let Some(outside) = self.outside.take() {
             // The engine's thread may sleep on it.
             outside.poller.ring();
+            outside.launch.close_mailbox();
         }
         let mut due = self.take_due();
         due.extend(self.jobs.values_mut().map(JobState::abandon));

@@ -93,11 +93,11 @@ fn a_chunk_gives_its_items_in_order() {
     assert_eq!(items.len(), before, "a failed item leaves nothing");
 
     let mut bytes = Vec::new();
-    put_chunk_head(&mut bytes, "app::task", 3);
+    put_chunk_head(&mut bytes, "app::task", 40, 3);
     assert!(bytes.len().is_multiple_of(8), "items begin aligned");
     bytes.extend_from_slice(&items);
     let mut chunk = Chunk::decode(&bytes).unwrap();
-    assert_eq!((chunk.task, chunk.count), ("app::task", 3));
+    assert_eq!((chunk.task, chunk.first, chunk.count), ("app::task", 40, 3));
     let texts: Vec<&[u8]> = chunk.by_ref().collect();
     assert_eq!(texts, [&b""[..], b"ab", b"c"]);
 }
@@ -106,8 +106,11 @@ fn a_chunk_gives_its_items_in_order() {
 fn a_boot_message_comes_back_and_another_protocol_is_refused() {
     let name = "app-0".into();
     let lifespan = Lifespan { tasks: Some(3), age: None, memory: Some(1 << 40) };
-    let boot =
-        Boot { mark: 77, depth: 2, one_shot: true, stdin: false, spin: true, lifespan, name };
+    let seal = Some(*b"0123456789abcdef");
+    let (one_shot, stdin, spin) = (true, false, true);
+    let boot = Boot { mark: 77, depth: 2, one_shot, stdin, spin, lifespan, seal, name };
+    let plain = Boot { seal: None, ..boot.clone() };
+    assert_eq!(Boot::decode(&plain.encode()), Some(plain));
     let mut bytes = boot.encode();
     assert_eq!(Boot::decode(&bytes), Some(boot));
     assert_eq!(Boot::mark(&bytes), Some(77));
