@@ -31,4 +31,5 @@ pub use api::{
 pub use error::{Error, ErrorKind};
 pub use pool_macros::pool_task;
 pub use task::{Crosses, CrossesBack, Lend, Returns, Task, TaskInput};
+pub use wire::settings::Resource;
 pub use worker::init;

@@ -24,6 +24,8 @@ mod word {
     pub(super) const WORKER_LACKS_ROOM: usize = 10;
     pub(super) const CLAIMS: usize = 11;
     pub(super) const WORKED: usize = 12;
+    /// The worker, in a signal handler.
+    pub(super) const SIGN: usize = 13;
 }
 
 /// One side's view of the shared memory.
@@ -88,6 +90,17 @@ impl Memory {
     /// How many items the worker has begun, ever.
     pub(super) fn begun(&self) -> &AtomicU64 {
         self.shm.word(word::BEGUN)
+    }
+
+    /// What the worker has noted when a signal was about to end it; see `sys/dying.rs`.
+    pub(super) fn sign(&self) -> &AtomicU64 {
+        self.shm.word(word::SIGN)
+    }
+
+    /// The same word for a signal handler. The memory stays mapped until the process
+    /// ends.
+    pub(super) fn sign_for_ever(&self) -> &'static AtomicU64 {
+        Shm::word_for_ever(&self.shm, word::SIGN)
     }
 
     /// Lends a request's bytes to the worker.

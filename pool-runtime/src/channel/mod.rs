@@ -22,12 +22,15 @@
 //! descriptor that a task has meanwhile given to a file is an error and not
 //! eight bytes in that file.
 
+mod assembled;
 mod claims;
+mod line;
 mod memory;
 mod parent;
 mod ring;
 mod worker;
 
-pub(crate) use parent::{Bodies, Body, Frames, Heard, Line, Next, ParentEnd};
+pub(crate) use line::Line;
+pub(crate) use parent::{Bodies, Body, Frames, Heard, Next, ParentEnd};
 pub(crate) use ring::{Attention, Corrupt};
 pub(crate) use worker::{Accepted, Gone, Sender, WorkerEnd, accept};

@@ -9,6 +9,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::settings;
 use super::zygote::{self, Template};
 use crate::channel::ParentEnd;
 use crate::error::{Error, ErrorKind};
@@ -18,6 +19,7 @@ use crate::sys::child::Child;
 use crate::sys::fds;
 use crate::sys::spawn::{self, Program, SpawnError};
 use crate::wire::message::Boot;
+use crate::wire::settings::Settings;
 use crate::worker;
 
 /// Bytes of a process's name that the kernel keeps.
@@ -45,6 +47,9 @@ pub(crate) struct Launch {
     name: String,
     one_shot: bool,
     depth: u32,
+    /// See [`Wishes`]; never empty.
+    cores: Option<Vec<u32>>,
+    settings: Settings,
     /// No more workers than cores: one that has nothing to do may look for a moment
     /// before it sleeps, without taking a core from one that has.
     spin: bool,
@@ -65,6 +70,10 @@ pub(crate) struct Wishes {
     pub(crate) stack: Option<u64>,
     pub(crate) name: Option<String>,
     pub(crate) one_shot: bool,
+    /// The cores of the slots, in turn; `None` is any.
+    pub(crate) cores: Option<Vec<usize>>,
+    /// But for the core.
+    pub(crate) settings: Settings,
 }
 
 impl Default for Wishes {
@@ -79,6 +88,8 @@ impl Default for Wishes {
             stack: None,
             name: None,
             one_shot: false,
+            cores: None,
+            settings: Settings::default(),
         }
     }
 }
@@ -93,6 +104,7 @@ impl Launch {
                  that lets it serve; call `pool_runtime::init()` first in main",
             ));
         }
+        let cores = settings::check(&wishes)?;
         let depth = worker::depth() + 1;
         if depth > MAX_DEPTH {
             return Err(Error::new(
@@ -151,7 +163,9 @@ impl Launch {
             stderr: stream(wishes.stderr, 2)?,
             one_shot: wishes.one_shot,
             depth,
-            spin: workers <= std::thread::available_parallelism().map_or(1, usize::from),
+            spin: workers <= settings::room(cores.as_deref()),
+            cores,
+            settings: wishes.settings,
             mark: draw_mark(),
         })
     }
@@ -162,6 +176,11 @@ impl Launch {
             true => format!("process {}", self.name),
             false => format!("worker {slot}"),
         }
+    }
+
+    /// How many bytes of memory a worker may have.
+    pub(super) fn memory_limit(&self) -> Option<u64> {
+        self.settings.memory
     }
 
     /// Starts a process; its boot message is already on the way to it.
@@ -179,6 +198,10 @@ impl Launch {
             stdin: self.stdin.is_some(),
             spin: self.spin,
             name,
+            settings: Settings {
+                core: self.cores.as_ref().map(|cores| cores[slot.0 % cores.len()]),
+                ..self.settings.clone()
+            },
         };
         let boot = boot.encode();
         if self.own

@@ -22,6 +22,7 @@ mod launch;
 mod obituary;
 mod pace;
 mod pack;
+mod settings;
 mod shared;
 mod thread;
 mod zygote;

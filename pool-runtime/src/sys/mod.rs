@@ -3,12 +3,14 @@
 
 pub(crate) mod cast;
 pub(crate) mod child;
+pub(crate) mod dying;
 pub(crate) mod fds;
 pub(crate) mod fork;
 pub(crate) mod fork_mark;
 pub(crate) mod futex;
 pub(crate) mod init_array;
 pub(crate) mod lifeline;
+pub(crate) mod memory;
 pub(crate) mod page;
 pub(crate) mod poller;
 pub(crate) mod shm;

@@ -8,11 +8,12 @@
 //! a body, so that an argument which is an array of numbers can be lent
 //! to the task where it lies. What fills the gaps is zero and is not read.
 
+use super::settings::Settings;
 use crate::limits::{MAX_BACKTRACE, MAX_PANIC_MESSAGE};
 
 /// Both sides are the same program as a rule, but not where the user names a
 /// worker program.
-pub(crate) const PROTOCOL: u32 = 2;
+pub(crate) const PROTOCOL: u32 = 3;
 
 /// What a worker is told when it boots. It travels on the lifeline, together
 /// with the descriptor of the channel.
@@ -30,6 +31,7 @@ pub(crate) struct Boot {
     /// it sleeps.
     pub(crate) spin: bool,
     pub(crate) name: String,
+    pub(crate) settings: Settings,
 }
 
 impl Boot {
@@ -47,6 +49,7 @@ impl Boot {
         out.push(u8::from(self.stdin));
         out.push(u8::from(self.spin));
         put_text(&mut out, &self.name);
+        self.settings.put(&mut out);
         out
     }
 
@@ -61,8 +64,9 @@ impl Boot {
         let stdin = reader.u8()? != 0;
         let spin = reader.u8()? != 0;
         let name = reader.text()?;
+        let settings = Settings::read(&mut reader)?;
         reader.end()?;
-        Some(Boot { mark, depth, one_shot, stdin, spin, name })
+        Some(Boot { mark, depth, one_shot, stdin, spin, name, settings })
     }
 }
 
@@ -209,6 +213,8 @@ pub(crate) enum Report<'a> {
     Failed(Failure),
     /// It is panicking; should it die now, this is why.
     LastWords(PanicReport),
+    /// It cannot be what it is to be, and ends: what it could not do, and why.
+    Unfit(String),
 }
 
 /// The tags of reports.
@@ -217,6 +223,7 @@ pub(crate) mod report {
     pub(crate) const RETURNED: u8 = 2;
     pub(crate) const FAILED: u8 = 3;
     pub(crate) const LAST_WORDS: u8 = 4;
+    pub(crate) const UNFIT: u8 = 5;
 }
 
 const PANICKED: u8 = 1;
@@ -230,6 +237,10 @@ pub(crate) fn put_ready(out: &mut Vec<u8>) {
 
 pub(crate) fn put_last_words(out: &mut Vec<u8>, report: &PanicReport) {
     put_panic(out, report);
+}
+
+pub(crate) fn put_unfit(out: &mut Vec<u8>, why: &str) {
+    put_text(out, cut(why, MAX_PANIC_MESSAGE));
 }
 
 pub(crate) fn put_failure(out: &mut Vec<u8>, failure: &Failure) {
@@ -266,6 +277,7 @@ impl<'a> Report<'a> {
                 _ => return None,
             }),
             report::LAST_WORDS => Report::LastWords(reader.panic()?),
+            report::UNFIT => Report::Unfit(reader.text()?),
             _ => return None,
         };
         reader.end()?;
@@ -297,36 +309,36 @@ fn cut(text: &str, most: usize) -> &str {
 
 /// Reads values off the front, each checked against what is left.
 #[derive(Debug)]
-struct Reader<'a> {
-    bytes: &'a [u8],
+pub(super) struct Reader<'a> {
+    pub(super) bytes: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+    pub(super) fn take(&mut self, length: usize) -> Option<&'a [u8]> {
         let (head, rest) = self.bytes.split_at_checked(length)?;
         self.bytes = rest;
         Some(head)
     }
 
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (head, rest) = self.bytes.split_first_chunk::<N>()?;
         self.bytes = rest;
         Some(*head)
     }
 
-    fn u8(&mut self) -> Option<u8> {
+    pub(super) fn u8(&mut self) -> Option<u8> {
         self.array::<1>().map(|[byte]| byte)
     }
 
-    fn u32(&mut self) -> Option<u32> {
+    pub(super) fn u32(&mut self) -> Option<u32> {
         self.array().map(u32::from_le_bytes)
     }
 
-    fn u64(&mut self) -> Option<u64> {
+    pub(super) fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_le_bytes)
     }
 
-    fn text(&mut self) -> Option<String> {
+    pub(super) fn text(&mut self) -> Option<String> {
         let length = self.u32()? as usize;
         Some(String::from_utf8_lossy(self.take(length)?).into_owned())
     }
@@ -346,7 +358,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn end(&self) -> Option<()> {
+    pub(super) fn end(&self) -> Option<()> {
         self.bytes.is_empty().then_some(())
     }
 }

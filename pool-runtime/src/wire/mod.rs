@@ -2,4 +2,5 @@
 
 pub(crate) mod message;
 pub(crate) mod payload;
+pub(crate) mod settings;
 pub(crate) mod zygote;

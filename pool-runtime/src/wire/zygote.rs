@@ -94,6 +94,7 @@ fn unpair(bytes: [u8; 8]) -> (u32, u32) {
 mod tests {
     use super::*;
     use crate::wire::message::Boot;
+    use crate::wire::settings::Settings;
 
     #[test]
     fn what_is_encoded_is_decoded() {
@@ -124,6 +125,7 @@ mod tests {
             stdin: false,
             spin: false,
             name: "worker-0".into(),
+            settings: Settings::default(),
         };
         assert_ne!(boot.encode()[..HEAD], summons(5));
         assert_eq!(Boot::decode(&summons(5)), None);

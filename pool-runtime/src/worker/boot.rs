@@ -10,7 +10,8 @@
 //!                       lifeline of its own, go on here
 //!                         └─ receive the channel, arm the lifeline
 //!                              └─ run the rest of the array (C++ constructors)
-//!                                   └─ serve until goodbye ──> exit; main never runs
+//!                                   └─ apply the pool's settings, report in
+//!                                        └─ serve until goodbye ──> exit; main never runs
 //! ```
 //!
 //! So what stands before the hook in the array has run once, in the zygote; what
@@ -34,7 +35,7 @@ use crate::wire::zygote::{HEAD, summons};
 pub(crate) const MARK: &str = "POOL_RUNTIME_WORKER";
 
 /// Exit code of a worker that could not boot, as `EX_SOFTWARE` of sysexits.h.
-const CANNOT_BOOT: i32 = 70;
+pub(super) const CANNOT_BOOT: i32 = 70;
 
 /// How deep this process is nested: 0 in a program that is no worker.
 static DEPTH: AtomicU32 = AtomicU32::new(0);
@@ -141,7 +142,7 @@ fn serve_and_exit(worker: Worker) -> ! {
     guard::install();
     // The channel stays open to the end: while exit handlers run, the kernel still
     // watches the lifeline.
-    let code = serve::serve(&mut channel, sender, boot.one_shot);
+    let code = serve::serve(&mut channel, sender, &boot);
     // Exit handlers run and standard output is flushed, as at the end of main.
     std::process::exit(code)
 }

@@ -4,6 +4,7 @@
 mod boot;
 mod guard;
 mod serve;
+mod settings;
 mod zygote;
 
 pub use boot::init;

@@ -7,12 +7,14 @@
 
 use std::cell::RefCell;
 
-use super::guard;
+use super::boot::CANNOT_BOOT;
+use super::{guard, settings};
 use crate::channel::{Gone, Sender, WorkerEnd};
 use crate::limits::MAX_ITEM;
+use crate::sys::dying;
 use crate::sys::fork_mark::ForkMark;
 use crate::task::{Call, CallError, TaskDef, find};
-use crate::wire::message::{self, Chunk, Failure, report};
+use crate::wire::message::{self, Boot, Chunk, Failure, report};
 
 /// Exit code of a worker whose one call panicked, as that of a Rust program.
 const PANICKED: i32 = 101;
@@ -20,7 +22,7 @@ const PANICKED: i32 = 101;
 /// Exit code of a worker that was sent something it does not understand.
 const PROTOCOL_BROKEN: i32 = 76;
 
-/// The buffer is given back when it is empty and larger than this, in bytes.
+/// The most that the buffer for results may keep while it is empty, in bytes.
 const KEEP: usize = 16 << 20;
 
 thread_local! {
@@ -43,15 +45,25 @@ pub(super) fn send(tag: u8, body: &[u8]) -> Result<(), Gone> {
     })
 }
 
-/// Serves until the program says goodbye or is gone; gives the exit code.
-pub(super) fn serve(channel: &mut WorkerEnd, sender: Sender, one_shot: bool) -> i32 {
+/// Makes this worker what its pool's are to be, and serves until the program says
+/// goodbye or is gone; gives the exit code.
+pub(super) fn serve(channel: &mut WorkerEnd, sender: Sender, boot: &Boot) -> i32 {
     SENDER.set(Some(sender));
     let Ok(mark) = ForkMark::of_process() else {
         return PROTOCOL_BROKEN;
     };
-    let mut server = Server { out: Vec::new(), mark };
+    let limit = boot.settings.memory;
+    let keep =
+        limit.map_or(KEEP, |bytes| usize::try_from(bytes / 16).map_or(KEEP, |most| most.min(KEEP)));
+    let mut server = Server { out: Vec::new(), keep, limited: limit.is_some(), mark };
+    if let Err(why) = settings::apply(&boot.settings, channel) {
+        message::put_unfit(&mut server.out, &why);
+        // A program that is gone need not know.
+        let _ = server.flush(report::UNFIT);
+        return CANNOT_BOOT;
+    }
     message::put_ready(&mut server.out);
-    let ended = server.flush(report::READY).and_then(|()| server.run_all(channel, one_shot));
+    let ended = server.flush(report::READY).and_then(|()| server.run_all(channel, boot.one_shot));
     match ended {
         Ok(true) => PANICKED,
         // Goodbye; or the program is gone, or has given this worker up.
@@ -63,6 +75,10 @@ pub(super) fn serve(channel: &mut WorkerEnd, sender: Sender, one_shot: bool) -> 
 struct Server {
     /// The body of what is said next.
     out: Vec<u8>,
+    /// That buffer is given back when it is empty and larger than this, in bytes.
+    keep: usize,
+    /// The memory of this worker is limited.
+    limited: bool,
     /// A task may fork; its copy must not go on serving.
     mark: ForkMark,
 }
@@ -94,6 +110,9 @@ impl Server {
     /// Runs one item and sends its outcome; tells whether it panicked.
     fn call(&mut self, task: Option<&TaskDef>, input: &[u8]) -> Result<bool, Gone> {
         begin();
+        if self.limited {
+            dying::clear_error();
+        }
         let outcome = match task {
             None => Err(Box::new(Failure::UnknownTask)),
             Some(task) => self.try_call(task, input),
@@ -139,7 +158,7 @@ impl Server {
     fn flush(&mut self, tag: u8) -> Result<(), Gone> {
         send(tag, &self.out)?;
         self.out.clear();
-        if self.out.capacity() > KEEP {
+        if self.out.capacity() > self.keep {
             self.out = Vec::new();
         }
         Ok(())

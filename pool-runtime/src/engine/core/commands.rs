@@ -91,6 +91,7 @@ impl Core {
             finished_chunks: 0,
             doom: None,
             last_words: None,
+            unfit: None,
         })
     }
 

@@ -1,5 +1,7 @@
 //! From workers to the scheduler: what arrives on channels, and deaths.
 
+use std::os::unix::process::ExitStatusExt;
+
 use super::super::job::{Arrival, JobState};
 use super::super::obituary::{Doom, Obituary};
 use super::Core;
@@ -7,6 +9,7 @@ use crate::channel::{Frames, Heard, Next};
 use crate::error::{Error, ErrorKind, Panic};
 use crate::ids::{Items, JobId, Slot, index};
 use crate::scheduler::{Event, Life, Verdict};
+use crate::sys::dying::Sign;
 use crate::task::TaskDef;
 use crate::wire::message::{Failure, PanicReport, Phase, Report, report};
 
@@ -89,6 +92,11 @@ impl Core {
             reported_in: member.reported_in,
             doom: member.doom,
             last_words: member.last_words.take(),
+            unfit: member.unfit.take(),
+            sign: status
+                .and_then(|status| status.signal())
+                .and_then(|signal| Sign::read(member.channel.sign(), signal)),
+            memory_limit: self.outside().launch.memory_limit(),
         };
         self.note_end(obituary.of_start(self.start_timeout));
         self.obituaries[slot.0] = Some(obituary);
@@ -169,6 +177,7 @@ impl Core {
                         self.awaited -= 1;
                     }
                 }
+                (Some(Report::Unfit(why)), _) if !member.reported_in => member.unfit = Some(why),
                 (Some(Report::LastWords(report)), _) => member.last_words = Some(to_panic(report)),
                 (Some(Report::Failed(failure)), Some((job, items))) => {
                     let item = items.start;
@@ -178,7 +187,7 @@ impl Core {
                     });
                 }
                 // More than it was asked for. Of one that was killed nothing is wanted.
-                (Some(Report::Returned(_) | Report::Failed(_)), _) => {
+                (Some(Report::Returned(_) | Report::Failed(_) | Report::Unfit(_)), _) => {
                     if !matches!(self.scheduler.life(slot), Life::Dying { .. }) {
                         return false;
                     }

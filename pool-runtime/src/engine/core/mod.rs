@@ -45,6 +45,8 @@ struct Member {
     finished_chunks: u64,
     doom: Option<Doom>,
     last_words: Option<Panic>,
+    /// What it could not do to become a worker of this pool.
+    unfit: Option<String>,
 }
 
 impl Member {

@@ -24,7 +24,10 @@ fn reports() -> Vec<(u8, Vec<u8>)> {
     put_ready(&mut ready);
     let mut last_words = Vec::new();
     put_last_words(&mut last_words, &panic_report());
-    let mut reports = vec![(report::READY, ready), (report::LAST_WORDS, last_words)];
+    let mut unfit = Vec::new();
+    put_unfit(&mut unfit, "could not");
+    let mut reports =
+        vec![(report::READY, ready), (report::LAST_WORDS, last_words), (report::UNFIT, unfit)];
     for failure in failures() {
         let mut out = Vec::new();
         put_failure(&mut out, &failure);
@@ -42,8 +45,9 @@ fn reports_come_back() {
     };
     assert_eq!(decode(0), Report::Ready);
     assert_eq!(decode(1), Report::LastWords(panic_report()));
+    assert_eq!(decode(2), Report::Unfit("could not".into()));
     for (index, failure) in failures().into_iter().enumerate() {
-        assert_eq!(decode(index + 2), Report::Failed(failure));
+        assert_eq!(decode(index + 3), Report::Failed(failure));
     }
     assert_eq!(Report::decode(report::RETURNED, b"result"), Some(Report::Returned(b"result")));
 }
@@ -104,8 +108,15 @@ fn a_chunk_gives_its_items_in_order() {
 
 #[test]
 fn a_boot_message_comes_back_and_another_protocol_is_refused() {
-    let name = "app-0".into();
-    let boot = Boot { mark: 77, depth: 2, one_shot: true, stdin: false, spin: true, name };
+    let boot = Boot {
+        mark: 77,
+        depth: 2,
+        one_shot: true,
+        stdin: false,
+        spin: true,
+        name: "app-0".into(),
+        settings: Settings { nice: Some(5), ..Settings::default() },
+    };
     let mut bytes = boot.encode();
     assert_eq!(Boot::decode(&bytes), Some(boot));
     assert_eq!(Boot::mark(&bytes), Some(77));
