@@ -64,6 +64,11 @@ pub(crate) const FILL_TIME: Duration = Duration::from_micros(200);
 pub(crate) const MAX_PANIC_MESSAGE: usize = 64 << 10;
 pub(crate) const MAX_BACKTRACE: usize = 256 << 10;
 
+/// Bytes of memory that must be left in a worker whose memory is limited for a
+/// backtrace to be put into words: the debug information of a program of moderate
+/// size takes some 50 MiB, and is kept.
+pub(crate) const BACKTRACE_ROOM: usize = 256 << 20;
+
 /// How long a worker may take to report in, unless the builder says otherwise.
 pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(10);
 

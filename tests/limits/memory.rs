@@ -143,6 +143,17 @@ fn a_process_has_a_limit_too() {
     assert!(error.to_string().starts_with("process eater (pid "), "{error}");
 }
 
+#[test]
+fn it_is_told_though_nothing_can_be_printed() {
+    let _clean = clean();
+    for what in [Need::Huge, Need::Growth] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let builder = Process::builder().memory_limit(LIMIT).stderr(full);
+        let error = builder.spawn(need, what).unwrap().join().unwrap_err();
+        assert_ran_out(&error, None, what);
+    }
+}
+
 #[pool_task]
 fn throw_bad_alloc(library: &str) -> bool {
     let library = std::ffi::CString::new(library).unwrap();

@@ -10,13 +10,14 @@
 //!
 //! What the word holds is a hint, as all that a worker says.
 
+use std::alloc::{Layout, handle_alloc_error};
 use std::ffi::{c_int, c_void};
 use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
-use super::memory;
+use super::{memory, stack};
 
 /// What was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,26 +114,35 @@ fn end_by(signal: c_int) {
     }
 }
 
-/// Of the errors of `errno`, the one that every failed allocation leaves there.
+/// Looks for signs that memory is what was lacking, from the surest on:
 ///
-/// The signs are two. The latest error on the thread that failed is ENOMEM: `malloc`
-/// and `mmap` leave it, nothing that succeeds changes it, and the serve loop clears
-/// it before each item. Or hardly any memory is left at the end, for libraries that
-/// have made other errors since; of bad accesses that concerns only those through
-/// a null pointer, which is what an allocation that failed gives.
-extern "C" fn look_for_memory(signal: c_int, info: *mut libc::siginfo_t, _: *mut c_void) {
+/// - The latest error on this thread is ENOMEM. `malloc` and `mmap` leave it when they
+///   fail, nothing that succeeds changes it, and the serve loop clears it before each
+///   item.
+/// - The abort comes from where Rust goes when an allocation has failed. Since what it
+///   prints there may end in another error.
+/// - Hardly any memory is left, for libraries that have met other errors since. Of bad
+///   accesses that concerns only those through a null pointer, which is what an
+///   allocation that failed has given.
+extern "C" fn look_for_memory(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
     let errno = io::Error::last_os_error().raw_os_error();
     // SAFETY: the kernel gives a valid description of the signal. Which of its fields
     // are there depends on the signal and its code: of a fault the address, of what
     // a process has sent its pid.
-    let (own, near_null) = unsafe {
+    let (is_own, address) = unsafe {
         let info = &*info;
-        let fault = info.si_code > 0;
-        let own = fault || info.si_pid() == libc::getpid();
-        (own, signal != libc::SIGSEGV || fault && info.si_addr().addr() < NULL_PAGES)
+        let is_fault = info.si_code > 0;
+        let is_own = is_fault || info.si_pid() == libc::getpid();
+        (is_own, is_fault.then(|| info.si_addr().addr()))
     };
-    let lacks = || errno == Some(libc::ENOMEM) || near_null && !memory::has_room(HARDLY_ANY);
-    if own && lacks() {
+    let abort = signal == libc::SIGABRT;
+    let through_null = || address.is_some_and(|address| address < NULL_PAGES);
+    let lacks_memory = || {
+        errno == Some(libc::ENOMEM)
+            || abort && stack::is_below(context, handle_alloc_error)
+            || (abort || through_null()) && !memory::has_room(HARDLY_ANY)
+    };
+    if is_own && lacks_memory() {
         note(Sign::OutOfMemory, signal);
     }
     end_by(signal);

@@ -16,4 +16,5 @@ pub(crate) mod poller;
 pub(crate) mod shm;
 pub(crate) mod signals;
 pub(crate) mod spawn;
+mod stack;
 pub(crate) mod surroundings;
