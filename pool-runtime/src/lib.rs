@@ -24,6 +24,8 @@ mod worker;
 #[path = "private.rs"]
 pub mod __private;
 
+#[cfg(feature = "sandbox")]
+pub use api::Sandbox;
 pub use api::{
     AsyncResult, Imap, ImapUnordered, Job, Pool, PoolBuilder, Process, ProcessBuilder, Stdio,
     WorkerInfo, WorkerState, Workers, shutdown,

@@ -6,6 +6,7 @@
 pub mod alone;
 pub mod clean;
 pub mod fault;
+pub mod kernel;
 pub mod mapping;
 pub mod pools;
 pub mod rng;

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::pool::Pool;
+#[cfg(feature = "sandbox")]
+use super::sandbox::Sandbox;
 use crate::engine::{Engine, Launch, Wishes};
 use crate::error::Error;
 use crate::limits::{MAX_WORKERS, START_TIMEOUT, STOP_GRACE};
@@ -153,6 +155,17 @@ impl PoolBuilder {
     /// ```
     pub fn rlimit(mut self, resource: Resource, limit: u64) -> Self {
         self.wishes.settings.limit(resource, limit);
+        self
+    }
+
+    /// Puts each worker into a sandbox, which tasks cannot leave: see [`Sandbox`].
+    /// With the feature `sandbox`.
+    ///
+    /// A kernel that has no means for it is an error of `build`, and so is a path that is
+    /// not there.
+    #[cfg(feature = "sandbox")]
+    pub fn sandbox(mut self, sandbox: Sandbox) -> Self {
+        self.wishes.settings.sandbox = Some(sandbox.into_rules());
         self
     }
 

@@ -10,6 +10,8 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::async_result::AsyncResult;
+#[cfg(feature = "sandbox")]
+use super::sandbox::Sandbox;
 use crate::engine::{self, Engine, Launch, Wishes};
 use crate::error::Error;
 use crate::ids::Slot;
@@ -249,6 +251,14 @@ impl ProcessBuilder {
     /// Limits a resource: as [`PoolBuilder::rlimit`](crate::PoolBuilder::rlimit).
     pub fn rlimit(mut self, resource: Resource, limit: u64) -> Self {
         self.wishes.settings.limit(resource, limit);
+        self
+    }
+
+    /// Puts the process into a sandbox, which tasks cannot leave: as
+    /// [`PoolBuilder::sandbox`](crate::PoolBuilder::sandbox).
+    #[cfg(feature = "sandbox")]
+    pub fn sandbox(mut self, sandbox: Sandbox) -> Self {
+        self.wishes.settings.sandbox = Some(sandbox.into_rules());
         self
     }
 

@@ -204,6 +204,12 @@ impl Launch {
             },
         };
         let boot = boot.encode();
+        if boot.len() > fds::LONGEST {
+            let most = fds::LONGEST;
+            let message =
+                format!("a worker's settings take more than {most} bytes: too many paths");
+            return Err(Error::invalid(message));
+        }
         if self.own
             && let Some(forked) = self.fork(slot, &boot)?
         {

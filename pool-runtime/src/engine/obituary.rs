@@ -7,6 +7,8 @@ use std::time::Duration;
 use crate::error::{Error, ErrorKind, Panic, describe_exit, likely_cause};
 use crate::ids::{Item, Worker, index};
 use crate::scheduler::KillReason;
+#[cfg(feature = "sandbox")]
+use crate::sys::calls;
 use crate::sys::dying::Sign;
 
 /// Why a worker of ours was killed by us.
@@ -138,6 +140,11 @@ impl Obituary {
     fn cause(&self) -> String {
         if self.ran_out_of().is_some() {
             return String::new();
+        }
+        #[cfg(feature = "sandbox")]
+        if let (None, Some(Sign::Forbidden(call))) = (self.doom, self.sign) {
+            let name = calls::name(call).map_or_else(|| call.to_string(), str::to_owned);
+            return format!(" (the sandbox forbids the system call {name})");
         }
         let cause = match self.doom {
             Some(Doom::Nonsense) => Some("the task corrupted the worker's memory"),

@@ -1,5 +1,8 @@
 //! What of a user's settings makes no sense on its face, before any worker is asked.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
 use rustix::thread::{CpuSet, sched_getaffinity};
 
 use super::launch::Wishes;
@@ -14,6 +17,11 @@ pub(super) fn check(wishes: &Wishes) -> Result<Option<Vec<u32>>, Error> {
     if let Some(nice) = settings.nice.filter(|nice| !(-20..=19).contains(nice)) {
         let message = format!("a niceness of {nice}: it is between -20 and 19");
         return Err(Error::invalid(message));
+    }
+    let listed = settings.sandbox.iter().flat_map(|rules| rules.read.iter().chain(&rules.write));
+    if let Some(path) = listed.into_iter().find(|path| path.contains(&0)) {
+        let path = OsStr::from_bytes(path);
+        return Err(Error::invalid(format!("a path of the sandbox contains a NUL byte: {path:?}")));
     }
     wishes.cores.as_deref().map(check_cores).transpose()
 }

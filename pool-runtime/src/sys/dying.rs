@@ -10,7 +10,7 @@
 //!
 //! What the word holds is a hint, as all that a worker says.
 
-use std::alloc::{Layout, handle_alloc_error};
+use std::alloc::handle_alloc_error;
 use std::ffi::{c_int, c_void};
 use std::io;
 use std::mem::MaybeUninit;
@@ -24,20 +24,27 @@ use super::{memory, stack};
 pub(crate) enum Sign {
     /// The process had no memory left.
     OutOfMemory,
+    /// It made the system call of this number, which a filter forbids.
+    Forbidden(u32),
 }
 
 const OUT_OF_MEMORY: u64 = 1;
+const FORBIDDEN: u64 = 2;
 
 impl Sign {
-    /// As the word holds it: the signal, the kind.
+    /// As the word holds it: what is more to say, the signal, the kind.
     fn noted(self, signal: c_int) -> u64 {
-        let Sign::OutOfMemory = self;
-        u64::from(signal.cast_unsigned()) << 8 | OUT_OF_MEMORY
+        let signal = u64::from(signal.cast_unsigned() & 0xff) << 8;
+        match self {
+            Sign::OutOfMemory => signal | OUT_OF_MEMORY,
+            Sign::Forbidden(call) => u64::from(call) << 32 | signal | FORBIDDEN,
+        }
     }
 
     /// What the word of a process says that was ended by `signal`.
     pub(crate) fn read(word: u64, signal: c_int) -> Option<Sign> {
-        [Sign::OutOfMemory].into_iter().find(|sign| sign.noted(signal) == word)
+        let signs = [Sign::OutOfMemory, Sign::Forbidden((word >> 32) as u32)];
+        signs.into_iter().find(|sign| sign.noted(signal) == word)
     }
 }
 
@@ -68,6 +75,38 @@ pub(crate) fn watch_memory(place: &'static AtomicU64) -> io::Result<()> {
         handle(signal, look_for_memory)?;
     }
     Ok(())
+}
+
+/// From here on, a death of this process by a forbidden system call is noted.
+#[cfg(feature = "sandbox")]
+pub(crate) fn watch_calls(place: &'static AtomicU64) -> io::Result<()> {
+    note_in(place);
+    handle(libc::SIGSYS, note_call)
+}
+
+#[cfg(feature = "sandbox")]
+extern "C" fn note_call(signal: c_int, info: *mut libc::siginfo_t, _: *mut c_void) {
+    /// `SYS_SECCOMP` of the kernel.
+    const BY_A_FILTER: c_int = 1;
+    /// The kernel's description of a signal, where it is SIGSYS.
+    #[repr(C)]
+    struct Description {
+        signal: c_int,
+        errno: c_int,
+        code: c_int,
+        place: *const c_void,
+        call: c_int,
+    }
+    // SAFETY: the kernel gives a valid description of the signal, longer than this, and
+    // these are its fields if a filter is the cause.
+    let call = unsafe {
+        let code = (*info).si_code;
+        (code == BY_A_FILTER).then(|| (*info.cast::<Description>()).call)
+    };
+    if let Some(call) = call {
+        note(Sign::Forbidden(call.cast_unsigned()), signal);
+    }
+    end_by(signal);
 }
 
 fn note_in(place: &'static AtomicU64) {
@@ -167,6 +206,9 @@ mod tests {
     fn a_sign_is_that_of_the_signal_which_ended_the_process() {
         let word = Sign::OutOfMemory.noted(libc::SIGABRT);
         assert_eq!(Sign::read(word, libc::SIGABRT), Some(Sign::OutOfMemory));
+        assert_eq!(Sign::read(word, libc::SIGSEGV), None);
+        let word = Sign::Forbidden(435).noted(libc::SIGSYS);
+        assert_eq!(Sign::read(word, libc::SIGSYS), Some(Sign::Forbidden(435)));
         assert_eq!(Sign::read(word, libc::SIGSEGV), None);
         assert_eq!(Sign::read(0, libc::SIGABRT), None);
         assert_eq!(Sign::read(u64::MAX, libc::SIGABRT), None);

@@ -1,6 +1,8 @@
 //! The one room for system calls, and for what else is `unsafe`. It does what it
 //! is told and decides nothing.
 
+#[cfg(feature = "sandbox")]
+pub(crate) mod calls;
 pub(crate) mod cast;
 pub(crate) mod child;
 pub(crate) mod dying;

@@ -69,6 +69,15 @@ pub(crate) struct Settings {
     pub(crate) limits: Vec<(Resource, u64)>,
     /// Bytes of private writable memory.
     pub(crate) memory: Option<u64>,
+    pub(crate) sandbox: Option<Rules>,
+}
+
+/// What a sandbox allows: paths, as the kernel takes them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rules {
+    pub(crate) read: Vec<Vec<u8>>,
+    /// And read.
+    pub(crate) write: Vec<Vec<u8>>,
 }
 
 impl Settings {
@@ -87,6 +96,15 @@ impl Settings {
             out.extend_from_slice(&limit.to_le_bytes());
         }
         put_option(out, self.memory, |out, bytes| out.extend_from_slice(&bytes.to_le_bytes()));
+        put_option(out, self.sandbox.as_ref(), |out, rules| {
+            for paths in [&rules.read, &rules.write] {
+                put_count(out, paths.len());
+                for path in paths {
+                    put_count(out, path.len());
+                    out.extend_from_slice(path);
+                }
+            }
+        });
     }
 
     pub(super) fn read(reader: &mut Reader<'_>) -> Option<Settings> {
@@ -98,8 +116,16 @@ impl Settings {
                 Some((resource, reader.u64()?))
             })?,
             memory: option(reader, |reader| reader.u64())?,
+            sandbox: option(reader, |reader| {
+                Some(Rules { read: list(reader, path)?, write: list(reader, path)? })
+            })?,
         })
     }
+}
+
+fn path(reader: &mut Reader<'_>) -> Option<Vec<u8>> {
+    let length = reader.u32()? as usize;
+    Some(reader.take(length)?.to_vec())
 }
 
 fn put_option<T>(out: &mut Vec<u8>, value: Option<T>, put: impl FnOnce(&mut Vec<u8>, T)) {
@@ -121,7 +147,7 @@ fn option<T>(
 }
 
 fn put_count(out: &mut Vec<u8>, count: usize) {
-    let count = u32::try_from(count).expect("lists of settings are short");
+    let count = u32::try_from(count).expect("settings are short");
     out.extend_from_slice(&count.to_le_bytes());
 }
 
@@ -156,6 +182,10 @@ mod tests {
             nice: Some(-5),
             limits: Resource::ALL.map(|resource| (resource, u64::MAX - resource as u64)).into(),
             memory: Some(64 << 20),
+            sandbox: Some(Rules {
+                read: vec![b"/a".into(), b"".into()],
+                write: vec![b"\xff".into()],
+            }),
         }
     }
 

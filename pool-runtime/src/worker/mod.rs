@@ -3,6 +3,8 @@
 
 mod boot;
 mod guard;
+#[cfg(feature = "sandbox")]
+mod sandbox;
 mod serve;
 mod settings;
 mod zygote;

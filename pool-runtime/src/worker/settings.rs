@@ -8,6 +8,8 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::channel::WorkerEnd;
 use crate::sys::{dying, memory};
+#[cfg(not(feature = "sandbox"))]
+use crate::wire::settings::Rules;
 use crate::wire::settings::{Resource, Settings};
 
 /// The least that a worker needs beyond what it has when it reports in, in bytes.
@@ -36,7 +38,16 @@ pub(super) fn apply(settings: &Settings, channel: &mut WorkerEnd) -> Result<(), 
     if let Some(bytes) = settings.memory {
         limit_memory(bytes, channel)?;
     }
-    Ok(())
+    // Last, as it forbids what came before.
+    settings.sandbox.as_ref().map_or(Ok(()), |rules| enter_sandbox(rules, channel))
+}
+
+#[cfg(feature = "sandbox")]
+use super::sandbox::enter as enter_sandbox;
+
+#[cfg(not(feature = "sandbox"))]
+fn enter_sandbox(_: &Rules, _: &WorkerEnd) -> Result<(), String> {
+    Err("enter its sandbox: the worker program was built without the feature `sandbox`".into())
 }
 
 fn refused(step: &str, cause: Errno, likely: &str) -> String {
