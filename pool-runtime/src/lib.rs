@@ -24,6 +24,8 @@ mod worker;
 #[path = "private.rs"]
 pub mod __private;
 
+#[cfg(feature = "sandbox")]
+pub use api::Sandbox;
 pub use api::{
     AsyncResult, CancelToken, Imap, ImapUnordered, Job, Output, Pool, PoolBuilder, Process,
     ProcessBuilder, Replacement, Stdio, WorkerInfo, WorkerState, Workers, shutdown,
@@ -31,4 +33,5 @@ pub use api::{
 pub use error::{Error, ErrorKind};
 pub use pool_macros::pool_task;
 pub use task::{Crosses, CrossesBack, Lend, Returns, Task, TaskInput};
+pub use wire::settings::Resource;
 pub use worker::init;

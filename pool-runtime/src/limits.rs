@@ -77,6 +77,10 @@ pub(crate) const OUTPUT_QUEUED: usize = 256 << 10;
 /// Bytes of lines that wait to be printed at which even those of dead workers are
 /// dropped, who cannot be made to wait.
 pub(crate) const OUTPUT_DROPPED: usize = 64 << 20;
+/// Bytes of memory that must be left in a worker whose memory is limited for a
+/// backtrace to be put into words: the debug information of a program of moderate
+/// size takes some 50 MiB, and is kept.
+pub(crate) const BACKTRACE_ROOM: usize = 256 << 20;
 
 /// How long a worker may take to report in, unless the builder says otherwise.
 pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(10);

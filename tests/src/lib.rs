@@ -6,6 +6,7 @@
 pub mod alone;
 pub mod clean;
 pub mod fault;
+pub mod kernel;
 pub mod left;
 pub mod mapping;
 pub mod pools;

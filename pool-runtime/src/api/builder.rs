@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::pool::Pool;
+#[cfg(feature = "sandbox")]
+use super::sandbox::Sandbox;
 use crate::engine::{Engine, Launch, Output, Wishes};
 use crate::error::Error;
 use crate::limits::{KILL_GRACE, MAX_WORKERS, START_TIMEOUT, STOP_GRACE};
 use crate::scheduler::Config;
+use crate::wire::settings::Resource;
 
 /// The settings of a pool to be; made by [`Pool::builder`].
 ///
@@ -155,6 +158,94 @@ impl PoolBuilder {
     /// paths: a task without a name of its own (`name = "…"`) is known by its place.
     pub fn worker_program(mut self, path: impl Into<PathBuf>) -> Self {
         self.wishes.program = Some(path.into());
+        self
+    }
+
+    /// The memory that each worker may have, in bytes. A task that needs more fails
+    /// with [`ErrorKind::MemoryLimit`](crate::ErrorKind::MemoryLimit); the others go on,
+    /// and a fresh worker takes the place of the one that died of it.
+    ///
+    /// What counts is private writable memory, used or not (`RLIMIT_DATA`): the heap,
+    /// anonymous mappings, the stacks of threads but the first, and what the worker
+    /// itself needs, some hundreds of KiB. What does not is the executable and shared
+    /// libraries, files that are mapped, and messages on their way: an argument that is
+    /// lent to the task (`&[u8]`) does not count, one that it owns does. Not the address
+    /// space as a whole, since that is mostly what is only reserved, and differs with
+    /// every library and every build. Each process that a task starts has the same
+    /// limit for itself.
+    ///
+    /// Allocation fails at the limit as it does on a machine that is full. Where that
+    /// ends the process, as in Rust by `abort`, and in C by an access through a null
+    /// pointer, a handler of SIGABRT and SIGSEGV sees whether memory was the cause:
+    /// these signals have handlers in such workers, and end them all the same. A library
+    /// that makes something else of it, an error, a panic, an `exit`, is believed.
+    ///
+    /// ```
+    /// use pool_runtime::{ErrorKind, Pool, pool_task};
+    ///
+    /// #[pool_task]
+    /// fn zeros(count: usize) -> usize {
+    ///     vec![0_u8; count].len()
+    /// }
+    ///
+    /// let pool = Pool::builder().workers(2).memory_limit(64 << 20).build()?;
+    /// let results: Vec<_> = pool.imap(zeros, [1, 2, 1 << 30, 4]).collect();
+    /// assert_eq!(results[2].as_ref().unwrap_err().kind(), ErrorKind::MemoryLimit);
+    /// assert_eq!(*results[3].as_ref().unwrap(), 4);
+    /// # Ok::<(), pool_runtime::Error>(())
+    /// ```
+    ///
+    /// 0, or less than a worker needs, is an error of `build`.
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.wishes.settings.memory = Some(bytes);
+        self
+    }
+
+    /// The cores that the workers run on: the worker in slot `s` on the core
+    /// `cores[s % n]` of the `n` that are given, and on no other. None at all, or one that
+    /// the calling thread may not run on itself (see `taskset`), is an error of `build`.
+    ///
+    /// ```
+    /// # use pool_runtime::Pool;
+    /// let pool = Pool::builder().workers(2).pin([0]).build()?;
+    /// # Ok::<(), pool_runtime::Error>(())
+    /// ```
+    pub fn pin(mut self, cores: impl IntoIterator<Item = usize>) -> Self {
+        self.wishes.cores = Some(cores.into_iter().collect());
+        self
+    }
+
+    /// The niceness of the workers, from -20 to 19: those who are nicer get less
+    /// processor time when there is not enough. Others, and less than the program's own
+    /// where it has no right to that (`RLIMIT_NICE`), are errors of `build`.
+    pub fn nice(mut self, niceness: i32) -> Self {
+        self.wishes.settings.nice = Some(niceness);
+        self
+    }
+
+    /// Limits a resource of each worker: both the soft and the hard limit are set. Of
+    /// two limits of the same resource the later one counts. More than the program's
+    /// own hard limit (`ulimit -H`), where it has no right to that, is an error of
+    /// `build`.
+    ///
+    /// ```
+    /// # use pool_runtime::{Pool, Resource};
+    /// let pool = Pool::builder().rlimit(Resource::Core, 0).build()?;
+    /// # Ok::<(), pool_runtime::Error>(())
+    /// ```
+    pub fn rlimit(mut self, resource: Resource, limit: u64) -> Self {
+        self.wishes.settings.limit(resource, limit);
+        self
+    }
+
+    /// Puts each worker into a sandbox, which tasks cannot leave: see [`Sandbox`].
+    /// With the feature `sandbox`.
+    ///
+    /// A kernel that has no means for it is an error of `build`, and so is a path that is
+    /// not there.
+    #[cfg(feature = "sandbox")]
+    pub fn sandbox(mut self, sandbox: Sandbox) -> Self {
+        self.wishes.settings.sandbox = Some(sandbox.into_rules());
         self
     }
 

@@ -10,12 +10,15 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::async_result::AsyncResult;
+#[cfg(feature = "sandbox")]
+use super::sandbox::Sandbox;
 use crate::engine::{self, Engine, Launch, Rules, Wishes};
 use crate::error::Error;
 use crate::ids::Slot;
 use crate::limits::{KILL_GRACE, START_TIMEOUT, STOP_GRACE};
 use crate::scheduler::Config;
 use crate::task::{Task, TaskInput};
+use crate::wire::settings::Resource;
 
 /// A process of its own for one call of a task.
 ///
@@ -222,6 +225,40 @@ impl ProcessBuilder {
     /// [`PoolBuilder::stack_size`](crate::PoolBuilder::stack_size).
     pub fn stack_size(mut self, bytes: u64) -> Self {
         self.wishes.stack = Some(bytes);
+        self
+    }
+
+    /// The memory that the process may have, in bytes: as
+    /// [`PoolBuilder::memory_limit`](crate::PoolBuilder::memory_limit).
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.wishes.settings.memory = Some(bytes);
+        self
+    }
+
+    /// The one core that the process runs on: as
+    /// [`PoolBuilder::pin`](crate::PoolBuilder::pin).
+    pub fn pin(mut self, core: usize) -> Self {
+        self.wishes.cores = Some(vec![core]);
+        self
+    }
+
+    /// Its niceness: as [`PoolBuilder::nice`](crate::PoolBuilder::nice).
+    pub fn nice(mut self, niceness: i32) -> Self {
+        self.wishes.settings.nice = Some(niceness);
+        self
+    }
+
+    /// Limits a resource: as [`PoolBuilder::rlimit`](crate::PoolBuilder::rlimit).
+    pub fn rlimit(mut self, resource: Resource, limit: u64) -> Self {
+        self.wishes.settings.limit(resource, limit);
+        self
+    }
+
+    /// Puts the process into a sandbox, which tasks cannot leave: as
+    /// [`PoolBuilder::sandbox`](crate::PoolBuilder::sandbox).
+    #[cfg(feature = "sandbox")]
+    pub fn sandbox(mut self, sandbox: Sandbox) -> Self {
+        self.wishes.settings.sandbox = Some(sandbox.into_rules());
         self
     }
 

@@ -25,6 +25,8 @@ mod word {
     pub(super) const CLAIMS: usize = 11;
     pub(super) const WORKED: usize = 12;
     pub(super) const BEGAN_AT: usize = 13;
+    /// The worker, in a signal handler.
+    pub(super) const SIGN: usize = 14;
 }
 
 /// One side's view of the shared memory.
@@ -95,6 +97,17 @@ impl Memory {
     /// the machine's monotonic clock.
     pub(super) fn began_at(&self) -> &AtomicU64 {
         self.shm.word(word::BEGAN_AT)
+    }
+
+    /// What the worker has noted when a signal was about to end it; see `sys/dying.rs`.
+    pub(super) fn sign(&self) -> &AtomicU64 {
+        self.shm.word(word::SIGN)
+    }
+
+    /// The same word for a signal handler. The memory stays mapped until the process
+    /// ends.
+    pub(super) fn sign_for_ever(&self) -> &'static AtomicU64 {
+        Shm::word_for_ever(&self.shm, word::SIGN)
     }
 
     /// Lends a request's bytes to the worker.

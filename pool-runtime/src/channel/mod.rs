@@ -22,15 +22,18 @@
 //! descriptor that a task has meanwhile given to a file is an error and not
 //! eight bytes in that file.
 
+mod assembled;
 mod begun;
 mod claims;
 mod frames;
+mod line;
 mod memory;
 mod parent;
 mod ring;
 mod worker;
 
 pub(crate) use frames::{Bodies, Frames, Next};
-pub(crate) use parent::{Body, Heard, Line, ParentEnd};
+pub(crate) use line::Line;
+pub(crate) use parent::{Body, Heard, ParentEnd};
 pub(crate) use ring::{Attention, Corrupt};
 pub(crate) use worker::{Accepted, Gone, Received, Sender, WorkerEnd, accept};

@@ -6,12 +6,12 @@ use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SocketType, recv};
 
 use super::frames::{Frames, missing};
+use super::line::Line;
 use super::memory::{Memory, SharedLane};
 use super::ring::{self, Attention, Consumer, Corrupt, Lane, Message, Producer, Sleep};
 use super::{begun, claims};
@@ -55,39 +55,6 @@ pub(crate) struct ParentEnd {
     /// The part of a long frame that has come.
     inbox: Vec<u8>,
     outbox: VecDeque<Outgoing>,
-}
-
-/// Where a caller sleeps until one worker summons it. It holds the memory, also when
-/// the worker and its channel go.
-#[derive(Clone, Debug)]
-pub(crate) struct Line {
-    memory: Memory,
-    /// What the word held when it was armed.
-    armed: u32,
-}
-
-impl Line {
-    /// How many can be waited for at once.
-    pub(crate) fn most() -> usize {
-        futex::most()
-    }
-
-    /// Sleeps until one of the workers summons, or somebody hangs up, or for `limit`; or
-    /// for no reason.
-    pub(crate) fn wait<'a>(lines: impl Iterator<Item = &'a Line>, limit: Option<Duration>) {
-        let words: Vec<_> = lines.map(|line| (line.memory.attention(), line.armed)).collect();
-        let slept = futex::wait_any(&words, limit);
-        slept.expect("the words are mapped while the lines are there");
-    }
-
-    /// Wakes the caller that sleeps here, or is about to: what it waits for has come
-    /// another way.
-    pub(crate) fn hang_up(&self) {
-        let served = Attention::Served as u32;
-        let word = self.memory.attention();
-        let _ = word.compare_exchange(self.armed, served, Ordering::Relaxed, Ordering::Relaxed);
-        futex::wake(word);
-    }
 }
 
 /// How many chunks a worker had claimed, ever, when it was asked for the others.
@@ -242,7 +209,7 @@ impl ParentEnd {
     /// look once more, as with [`ParentEnd::arm`].
     pub(crate) fn arm_line(&self, attention: Attention) -> Line {
         self.memory.doorbell().arm_direct(attention);
-        Line { memory: self.memory.clone(), armed: ring::direct(attention) }
+        Line::new(self.memory.clone(), ring::direct(attention))
     }
 
     /// How long the worker has worked on the chunks that it has ended, ever, in
@@ -267,6 +234,12 @@ impl ParentEnd {
     /// careful chunk, and all that it has not claimed was recalled.
     pub(crate) fn condemn(&self, count: u64) -> bool {
         begun::condemn(self.memory.begun(), count)
+    }
+
+    /// What the worker has noted when a signal was about to end it. A hint, and only
+    /// once it is gone.
+    pub(crate) fn sign(&self) -> u64 {
+        self.memory.sign().load(Ordering::Acquire)
     }
 
     /// Lets the kernel kill the worker's process group, with the rights that the

@@ -2,12 +2,13 @@
 
 use std::io;
 use std::os::fd::{AsFd, IntoRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 
+use super::assembled::Assembled;
 use super::memory::{Memory, SharedLane};
 use super::ring::{Attention, Consumer, Corrupt, HEADER, Lane, Message, Producer, Sleep, Summon};
 use super::{begun, claims};
@@ -48,9 +49,8 @@ pub(crate) struct WorkerEnd {
     _lifeline: OwnedFd,
     /// Bytes of the frame that was given out last and lies in the ring.
     served: u64,
-    /// A frame longer than the ring. Kept while such frames come, as fresh memory is
-    /// slow.
-    assembled: Vec<u8>,
+    /// A frame longer than the ring.
+    assembled: Assembled,
     /// Recalls read in the stream.
     recalls: u64,
     /// When the chunk was claimed that was given out last.
@@ -106,7 +106,7 @@ pub(crate) fn accept(lifeline: OwnedFd) -> io::Result<Option<Accepted>> {
         bell,
         _lifeline: lifeline,
         served: 0,
-        assembled: Vec::new(),
+        assembled: Assembled::Ordinary(Vec::new()),
         recalls: 0,
         claimed: None,
         may_spin: false,
@@ -119,6 +119,18 @@ impl WorkerEnd {
     /// There are cores enough to look for requests for a moment before sleeping.
     pub(crate) fn may_spin(&mut self) {
         self.may_spin = true;
+    }
+
+    /// The memory of this process is about to be limited: what is received must not
+    /// count. Gives the word for signs of its death.
+    pub(crate) fn limit_memory(&mut self) -> &'static AtomicU64 {
+        self.assembled = Assembled::Uncounted(None);
+        self.sign()
+    }
+
+    /// The word for what a process notes that a signal is about to end.
+    pub(crate) fn sign(&self) -> &'static AtomicU64 {
+        self.memory.sign_for_ever()
     }
 
     /// The next chunk, claimed for this worker; waits for it, but not longer than
@@ -146,12 +158,12 @@ impl WorkerEnd {
                     self.served = 0;
                     self.after_call = request::is_call(header.tag);
                     self.claimed = Some(Instant::now());
-                    let body = &self.assembled[HEADER..][..length];
+                    let body = &self.assembled.as_slice()[HEADER..][..length];
                     return Ok(Received::Chunk { body, careful });
                 }
                 continue;
             }
-            self.assembled = Vec::new();
+            self.assembled.free();
             let place = self.requests.body();
             match header.tag {
                 tag if request::is_chunk(tag) => {
@@ -195,10 +207,10 @@ impl WorkerEnd {
 
     /// Collects a frame that is longer than the ring.
     fn assemble(&mut self, frame: u64) -> Result<(), Gone> {
-        self.assembled.clear();
+        self.assembled.begin(frame).map_err(|_| Gone::Sense)?;
         let mut missing = frame;
         while missing > 0 {
-            match self.requests.take(missing, &mut self.assembled)? {
+            match self.assembled.take(&mut self.requests, missing)? {
                 0 => self.sleep(None)?,
                 taken => {
                     missing -= taken;

@@ -5,11 +5,13 @@ use std::ffi::{CString, OsStr, OsString};
 use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::environment::{c_string, environment};
 use super::output::{Ends, Mailbox, Output, Tap};
+use super::settings;
 use super::zygote::{self, Template};
 use crate::channel::ParentEnd;
 use crate::error::{Error, ErrorKind};
@@ -20,6 +22,7 @@ use crate::sys::fds;
 use crate::sys::spawn::{self, Program, SpawnError};
 use crate::wire::message::{Boot, Lifespan};
 use crate::wire::output::Seal;
+use crate::wire::settings::Settings;
 use crate::worker;
 
 /// Bytes of a process's name that the kernel keeps.
@@ -50,6 +53,9 @@ pub(crate) struct Launch {
     name: String,
     one_shot: bool,
     depth: u32,
+    /// See [`Wishes`]; never empty.
+    cores: Option<Vec<u32>>,
+    settings: Settings,
     /// No more workers than cores: one that has nothing to do may look for a moment
     /// before it sleeps, without taking a core from one that has.
     spin: bool,
@@ -74,6 +80,10 @@ pub(crate) struct Wishes {
     pub(crate) name: Option<String>,
     pub(crate) one_shot: bool,
     pub(crate) lifespan: Lifespan,
+    /// The cores of the slots, in turn; `None` is any.
+    pub(crate) cores: Option<Vec<usize>>,
+    /// But for the core.
+    pub(crate) settings: Settings,
 }
 
 impl Default for Wishes {
@@ -90,6 +100,8 @@ impl Default for Wishes {
             name: None,
             one_shot: false,
             lifespan: Lifespan::default(),
+            cores: None,
+            settings: Settings::default(),
         }
     }
 }
@@ -116,6 +128,7 @@ impl Launch {
                  that lets it serve; call `pool_runtime::init()` first in main",
             ));
         }
+        let cores = settings::check(&wishes)?;
         let depth = worker::depth() + 1;
         if depth > MAX_DEPTH {
             return Err(Error::new(
@@ -181,7 +194,9 @@ impl Launch {
             one_shot: wishes.one_shot,
             lifespan: wishes.lifespan,
             depth,
-            spin: workers <= std::thread::available_parallelism().map_or(1, usize::from),
+            spin: workers <= settings::room(cores.as_deref()),
+            cores,
+            settings: wishes.settings,
             mark: draw_mark(),
         })
     }
@@ -192,6 +207,11 @@ impl Launch {
             true => format!("process {}", self.name),
             false => format!("worker {slot}"),
         }
+    }
+
+    /// How many bytes of memory a worker may have.
+    pub(super) fn memory_limit(&self) -> Option<u64> {
+        self.settings.memory
     }
 
     /// Starts a process; its boot message is already on the way to it.
@@ -211,7 +231,17 @@ impl Launch {
             lifespan: self.lifespan,
             seal: self.is_read().then(draw_seal),
             name,
+            settings: Settings {
+                core: self.cores.as_ref().map(|cores| cores[slot.0 % cores.len()]),
+                ..self.settings.clone()
+            },
         };
+        if boot.encode().len() > fds::LONGEST {
+            let most = fds::LONGEST;
+            let message =
+                format!("a worker's settings take more than {most} bytes: too many paths");
+            return Err(Error::invalid(message));
+        }
         if self.own
             && let Some(forked) = self.fork(slot, &boot)?
         {
@@ -344,35 +374,6 @@ fn draw_seal() -> Seal {
     let mut seal = Seal::default();
     seal.chunks_mut(8).for_each(|part| part.copy_from_slice(&draw_mark().to_le_bytes()));
     seal
-}
-
-/// The program's environment with the user's additions, and without a mark.
-fn environment(mut added: Vec<(OsString, OsString)>) -> Result<Vec<CString>, Error> {
-    added.retain(|(name, _)| name != worker::MARK);
-    let overridden =
-        |name: &OsStr| name == worker::MARK || added.iter().any(|(other, _)| other == name);
-    let own = std::env::vars_os().filter(|(name, _)| !overridden(name));
-    let mut envp = Vec::new();
-    // Of an addition made twice the later one counts.
-    let later = |index: usize| added[index + 1..].iter().any(|(other, _)| *other == added[index].0);
-    let added = (0..added.len()).filter(|&index| !later(index)).map(|index| added[index].clone());
-    for (name, value) in own.chain(added) {
-        if name.is_empty() || name.as_bytes()[1..].contains(&b'=') {
-            let message = format!("an environment variable cannot have the name {name:?}");
-            return Err(Error::invalid(message));
-        }
-        let mut entry = name.into_vec();
-        entry.push(b'=');
-        entry.extend_from_slice(value.as_bytes());
-        envp.push(c_string(OsStr::from_bytes(&entry), "an environment variable")?);
-    }
-    Ok(envp)
-}
-
-fn c_string(text: &OsStr, what: &str) -> Result<CString, Error> {
-    CString::new(text.as_bytes()).map_err(|cause| {
-        Error::invalid(format!("{what} contains a NUL byte: {text:?}")).with_source(cause)
-    })
 }
 
 /// A descriptor of our own for the stream `number`, if it is not the default.

@@ -17,6 +17,7 @@
 
 mod cancel;
 mod core;
+mod environment;
 mod hold;
 mod job;
 mod launch;
@@ -25,6 +26,7 @@ mod output;
 mod pace;
 mod pack;
 mod rules;
+mod settings;
 mod shared;
 mod thread;
 mod zygote;
@@ -130,6 +132,7 @@ impl Engine {
         rules: Rules,
     ) -> Result<Job, Error> {
         self.check_owner(task)?;
+        rules.check_token(task)?;
         Job::open(&self.shared, task, shape, rules)
     }
 
@@ -142,6 +145,7 @@ impl Engine {
         pack: Pack,
     ) -> Result<Job, Error> {
         self.check_owner(task)?;
+        rules.check_token(task)?;
         Job::submit(&self.shared, task, shape, rules, pack)
     }
 

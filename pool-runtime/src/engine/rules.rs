@@ -10,6 +10,7 @@ use super::cancel::CancelToken;
 use crate::error::{Error, ErrorKind};
 use crate::ids::{Item, Moment};
 use crate::scheduler::Terms;
+use crate::task::TaskDef;
 
 /// Whether an item that failed with this error is tried again.
 pub(crate) type RetryIf = Arc<dyn Fn(&Error) -> bool + Send + Sync>;
@@ -37,6 +38,14 @@ impl Rules {
             return Err(Error::invalid("a timeout of 0: no item could be done in it"));
         }
         Ok(())
+    }
+
+    /// Refuses what is taken back before it begins.
+    pub(super) fn check_token(&self, task: &TaskDef) -> Result<(), Error> {
+        match self.token.as_ref().is_some_and(CancelToken::is_cancelled) {
+            true => Err(cancelled(task)),
+            false => Ok(()),
+        }
     }
 
     /// As the scheduler has them.
@@ -87,6 +96,12 @@ impl Backoff {
         let share = chance as f64 / f64::from(u32::MAX) / 2.0;
         whole.mul_f64(1.0 - share)
     }
+}
+
+/// What a call that was taken back ends with.
+pub(super) fn cancelled(task: &TaskDef) -> Error {
+    let message = format!("the call of {} was cancelled before it was done", task.name);
+    Error::new(ErrorKind::Cancelled, message).with_task(task.name, None)
 }
 
 /// The finalizer of SplitMix64 (Steele, Lea and Flood, 2014).

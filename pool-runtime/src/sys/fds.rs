@@ -82,10 +82,13 @@ pub(crate) fn send_with(
     Ok(())
 }
 
-/// Receives one message of at most 4 KiB with the descriptors it carries, none at
+/// The longest message, in bytes: a boot message with the paths of a sandbox.
+pub(crate) const LONGEST: usize = 32 << 10;
+
+/// Receives one message of at most [`LONGEST`] with the descriptors it carries, none at
 /// a standard one. Nothing at all means that the other end is gone.
 pub(crate) fn receive_with(socket: BorrowedFd<'_>) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
-    let mut bytes = vec![0; 4096];
+    let mut bytes = vec![0; LONGEST];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let received = loop {

@@ -182,6 +182,8 @@ pub(crate) enum Report<'a> {
     LastWords(PanicReport),
     /// It begins nothing more and leaves.
     Retired(Retirement),
+    /// It cannot be what it is to be, and ends: what it could not do, and why.
+    Unfit(String),
 }
 
 /// Why a worker leaves by itself.
@@ -204,6 +206,7 @@ pub(crate) mod report {
     pub(crate) const FAILED: u8 = 3;
     pub(crate) const LAST_WORDS: u8 = 4;
     pub(crate) const RETIRED: u8 = 5;
+    pub(crate) const UNFIT: u8 = 6;
 }
 
 const PANICKED: u8 = 1;
@@ -226,6 +229,10 @@ pub(crate) fn put_retired(out: &mut Vec<u8>, why: Retirement) {
 
 pub(crate) fn put_last_words(out: &mut Vec<u8>, report: &PanicReport) {
     put_panic(out, report);
+}
+
+pub(crate) fn put_unfit(out: &mut Vec<u8>, why: &str) {
+    put_text(out, cut(why, MAX_PANIC_MESSAGE));
 }
 
 pub(crate) fn put_failure(out: &mut Vec<u8>, failure: &Failure) {
@@ -269,6 +276,7 @@ impl<'a> Report<'a> {
                 3 => Retirement::Memory,
                 _ => return None,
             }),
+            report::UNFIT => Report::Unfit(reader.text()?),
             _ => return None,
         };
         reader.end()?;
@@ -300,36 +308,36 @@ fn cut(text: &str, most: usize) -> &str {
 
 /// Reads values off the front, each checked against what is left.
 #[derive(Debug)]
-struct Reader<'a> {
-    bytes: &'a [u8],
+pub(super) struct Reader<'a> {
+    pub(super) bytes: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+    pub(super) fn take(&mut self, length: usize) -> Option<&'a [u8]> {
         let (head, rest) = self.bytes.split_at_checked(length)?;
         self.bytes = rest;
         Some(head)
     }
 
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (head, rest) = self.bytes.split_first_chunk::<N>()?;
         self.bytes = rest;
         Some(*head)
     }
 
-    fn u8(&mut self) -> Option<u8> {
+    pub(super) fn u8(&mut self) -> Option<u8> {
         self.array::<1>().map(|[byte]| byte)
     }
 
-    fn u32(&mut self) -> Option<u32> {
+    pub(super) fn u32(&mut self) -> Option<u32> {
         self.array().map(u32::from_le_bytes)
     }
 
-    fn u64(&mut self) -> Option<u64> {
+    pub(super) fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_le_bytes)
     }
 
-    fn text(&mut self) -> Option<String> {
+    pub(super) fn text(&mut self) -> Option<String> {
         let length = self.u32()? as usize;
         Some(String::from_utf8_lossy(self.take(length)?).into_owned())
     }
@@ -349,7 +357,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn end(&self) -> Option<()> {
+    pub(super) fn end(&self) -> Option<()> {
         self.bytes.is_empty().then_some(())
     }
 }

@@ -3,4 +3,5 @@
 pub(crate) mod message;
 pub(crate) mod output;
 pub(crate) mod payload;
+pub(crate) mod settings;
 pub(crate) mod zygote;

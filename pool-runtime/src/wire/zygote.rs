@@ -94,6 +94,7 @@ fn unpair(bytes: [u8; 8]) -> (u32, u32) {
 mod tests {
     use super::*;
     use crate::wire::message::{Boot, Lifespan};
+    use crate::wire::settings::Settings;
 
     #[test]
     fn what_is_encoded_is_decoded() {
@@ -126,6 +127,7 @@ mod tests {
             lifespan: Lifespan::default(),
             seal: None,
             name: "worker-0".into(),
+            settings: Settings::default(),
         };
         assert_ne!(boot.encode()[..HEAD], summons(5));
         assert_eq!(Boot::decode(&summons(5)), None);

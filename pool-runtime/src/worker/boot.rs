@@ -10,7 +10,8 @@
 //!                       lifeline of its own, go on here
 //!                         └─ receive the channel, arm the lifeline
 //!                              └─ run the rest of the array (C++ constructors)
-//!                                   └─ serve until goodbye ──> exit; main never runs
+//!                                   └─ apply the pool's settings, report in
+//!                                        └─ serve until goodbye ──> exit; main never runs
 //! ```
 //!
 //! So what stands before the hook in the array has run once, in the zygote; what
@@ -35,7 +36,7 @@ use crate::wire::zygote::{HEAD, summons};
 pub(crate) const MARK: &str = "POOL_RUNTIME_WORKER";
 
 /// Exit code of a worker that could not boot, as `EX_SOFTWARE` of sysexits.h.
-const CANNOT_BOOT: i32 = 70;
+pub(super) const CANNOT_BOOT: i32 = 70;
 
 /// How deep this process is nested: 0 in a program that is no worker.
 static DEPTH: AtomicU32 = AtomicU32::new(0);
@@ -141,7 +142,7 @@ fn serve_and_exit(worker: Worker) -> ! {
     if let Ok(name) = std::ffi::CString::new(name) {
         let _ = rustix::thread::set_name(&name);
     }
-    guard::install();
+    guard::install(boot.settings.memory.is_some());
     // The channel stays open to the end: while exit handlers run, the kernel still
     // watches the lifeline.
     let code = serve::serve(&mut channel, sender, marker, &boot);

@@ -7,11 +7,13 @@
 
 use std::cell::RefCell;
 
-use super::guard;
+use super::boot::CANNOT_BOOT;
 use super::lifespan::Rest;
 use super::output::Marker;
+use super::{guard, settings};
 use crate::channel::{Gone, Received, Sender, WorkerEnd};
 use crate::limits::MAX_ITEM;
+use crate::sys::dying;
 use crate::sys::fork_mark::ForkMark;
 use crate::task::{Call, CallError, TaskDef, find};
 use crate::wire::message::{self, Boot, Chunk, Failure, Retirement, report};
@@ -22,7 +24,7 @@ const PANICKED: i32 = 101;
 /// Exit code of a worker that was sent something it does not understand.
 const PROTOCOL_BROKEN: i32 = 76;
 
-/// The buffer is given back when it is empty and larger than this, in bytes.
+/// The most that the buffer for results may keep while it is empty, in bytes.
 const KEEP: usize = 16 << 20;
 
 thread_local! {
@@ -68,8 +70,8 @@ enum Ran {
     Over(Retirement),
 }
 
-/// Serves until the program says goodbye or is gone, or until this worker retires;
-/// gives the exit code.
+/// Makes this worker what its pool's are to be, and serves until the program says
+/// goodbye or is gone, or until it retires; gives the exit code.
 pub(super) fn serve(
     channel: &mut WorkerEnd,
     sender: Sender,
@@ -80,8 +82,18 @@ pub(super) fn serve(
     let Ok(mark) = ForkMark::of_process() else {
         return PROTOCOL_BROKEN;
     };
+    let limit = boot.settings.memory;
+    let keep =
+        limit.map_or(KEEP, |bytes| usize::try_from(bytes / 16).map_or(KEEP, |most| most.min(KEEP)));
     let rest = Rest::of(boot.lifespan);
-    let mut server = Server { out: Vec::new(), marker, mark, rest };
+    let limited = limit.is_some();
+    let mut server = Server { out: Vec::new(), marker, keep, limited, mark, rest };
+    if let Err(why) = settings::apply(&boot.settings, channel) {
+        message::put_unfit(&mut server.out, &why);
+        // A program that is gone need not know.
+        let _ = server.flush(report::UNFIT);
+        return CANNOT_BOOT;
+    }
     message::put_ready(&mut server.out);
     let ready = server.flush(report::READY);
     match ready.and_then(|()| server.run_all(channel, boot.one_shot)) {
@@ -97,6 +109,10 @@ struct Server {
     out: Vec<u8>,
     /// Where the program asks which item wrote what.
     marker: Option<Marker>,
+    /// That buffer is given back when it is empty and larger than this, in bytes.
+    keep: usize,
+    /// The memory of this worker is limited.
+    limited: bool,
     /// A task may fork; its copy must not go on serving.
     mark: ForkMark,
     rest: Rest,
@@ -152,6 +168,9 @@ impl Server {
 
     /// Runs one item, which has begun, and sends its outcome; tells whether it panicked.
     fn call(&mut self, task: Option<&TaskDef>, input: &[u8]) -> Result<bool, Gone> {
+        if self.limited {
+            dying::clear_error();
+        }
         let outcome = match task {
             None => Err(Box::new(Failure::UnknownTask)),
             Some(task) => self.try_call(task, input),
@@ -200,7 +219,7 @@ impl Server {
     fn flush(&mut self, tag: u8) -> Result<(), Gone> {
         send(tag, &self.out)?;
         self.out.clear();
-        if self.out.capacity() > KEEP {
+        if self.out.capacity() > self.keep {
             self.out = Vec::new();
         }
         Ok(())

@@ -108,6 +108,7 @@ impl Core {
             seen_at: None,
             replaced: None,
             tap,
+            unfit: None,
         })
     }
 

@@ -1,5 +1,7 @@
 //! From workers to the scheduler: what arrives on channels, and deaths.
 
+use std::os::unix::process::ExitStatusExt;
+
 use super::super::job::Arrival;
 use super::super::obituary::{Doom, Obituary};
 use super::outcomes::{describe, to_panic};
@@ -7,6 +9,7 @@ use super::{Core, Replaced};
 use crate::channel::{Frames, Heard, Next};
 use crate::ids::{Items, JobId, Moment, Slot, index};
 use crate::scheduler::{Event, Life, Verdict};
+use crate::sys::dying::Sign;
 use crate::wire::message::{Report, Retirement, report};
 
 /// Times that one worker is read from before others get their turn.
@@ -89,6 +92,11 @@ impl Core {
             doom: member.doom,
             last_words: member.last_words.take(),
             written: self.written_by_dead(&mut member, begun),
+            unfit: member.unfit.take(),
+            sign: status
+                .and_then(|status| status.signal())
+                .and_then(|signal| Sign::read(member.channel.sign(), signal)),
+            memory_limit: self.outside().launch.memory_limit(),
         };
         self.note_end(obituary.of_start(self.start_timeout));
         self.replaced[slot.0] = Some(member.replaced.unwrap_or(match member.doom {
@@ -178,6 +186,7 @@ impl Core {
                         self.awaited -= 1;
                     }
                 }
+                (Some(Report::Unfit(why)), _) if !member.reported_in => member.unfit = Some(why),
                 (Some(Report::LastWords(report)), _) => member.last_words = Some(to_panic(report)),
                 (Some(Report::Failed(failure)), Some((job, items))) => {
                     let (item, pid) = (items.start, member.child.pid());
@@ -200,7 +209,7 @@ impl Core {
                     }
                 }
                 // More than it was asked for. Of one that is to end nothing is wanted.
-                (Some(Report::Returned(_) | Report::Failed(_)), _) => {
+                (Some(Report::Returned(_) | Report::Failed(_) | Report::Unfit(_)), _) => {
                     if !matches!(self.scheduler.life(slot), Life::Dying { .. } | Life::Leaving) {
                         return false;
                     }

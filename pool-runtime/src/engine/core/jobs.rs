@@ -5,6 +5,7 @@ use std::task::Waker;
 use super::super::job::{Due, JobState};
 use super::super::pace::Pace;
 use super::super::pack::Pack;
+use super::super::rules;
 use super::Core;
 use crate::error::{Error, ErrorKind};
 use crate::ids::{JobId, Moment};
@@ -134,10 +135,7 @@ impl Core {
         let Some(state) = self.jobs.get_mut(&id).filter(|state| !state.is_done()) else {
             return;
         };
-        let name = state.task.name;
-        let message = format!("the call of {name} was cancelled before it was done");
-        let error = Error::new(ErrorKind::Cancelled, message).with_task(name, None);
-        let due = state.fail(error);
+        let due = state.fail(rules::cancelled(state.task));
         self.tell_later(due);
         self.tell(Event::JobDropped { job: id });
         self.remove_if_over(id);

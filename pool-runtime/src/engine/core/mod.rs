@@ -55,6 +55,8 @@ struct Member {
     replaced: Option<Replaced>,
     /// Where its output is read.
     tap: Option<Tap>,
+    /// What it could not do to become a worker of this pool.
+    unfit: Option<String>,
 }
 
 /// Why a worker has been replaced.

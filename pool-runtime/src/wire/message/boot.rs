@@ -2,6 +2,7 @@
 
 use super::{PROTOCOL, Reader, put_text};
 use crate::wire::output::Seal;
+use crate::wire::settings::Settings;
 
 /// What a worker is told when it boots. It travels on the lifeline, together
 /// with the descriptor of the channel.
@@ -22,6 +23,7 @@ pub(crate) struct Boot {
     /// It marks in its output where items begin and end, by this.
     pub(crate) seal: Option<Seal>,
     pub(crate) name: String,
+    pub(crate) settings: Settings,
 }
 
 impl Boot {
@@ -46,6 +48,7 @@ impl Boot {
         out.push(u8::from(self.seal.is_some()));
         out.extend(self.seal.iter().flatten());
         put_text(&mut out, &self.name);
+        self.settings.put(&mut out);
         out
     }
 
@@ -63,8 +66,9 @@ impl Boot {
         let lifespan = Lifespan { tasks: limit()?, age: limit()?, memory: limit()? };
         let seal = if reader.u8()? != 0 { Some(reader.array()?) } else { None };
         let name = reader.text()?;
+        let settings = Settings::read(&mut reader)?;
         reader.end()?;
-        Some(Boot { mark, depth, one_shot, stdin, spin, lifespan, seal, name })
+        Some(Boot { mark, depth, one_shot, stdin, spin, lifespan, seal, name, settings })
     }
 }
 
