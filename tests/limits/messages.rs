@@ -6,8 +6,8 @@ use pool_tests::clean::clean;
 const LIMIT: u64 = 32 << 20;
 
 #[pool_task]
-fn sum_of_lent(bytes: &[u8]) -> u64 {
-    bytes.iter().map(|&byte| u64::from(byte)).sum()
+fn ends_of_lent(bytes: &[u8]) -> (usize, u8, u8) {
+    (bytes.len(), bytes[0], bytes[bytes.len() - 1])
 }
 
 #[pool_task]
@@ -19,10 +19,13 @@ fn length_of_owned(bytes: Vec<u8>) -> usize {
 fn what_is_lent_may_be_larger_than_the_limit() {
     let _clean = clean();
     let pool = Pool::builder().workers(2).memory_limit(LIMIT).build().unwrap();
-    let large = vec![1_u8; 3 * LIMIT as usize];
+    let mut large = vec![0_u8; 3 * LIMIT as usize];
+    (large[0], large[999]) = (7, 8);
+    *large.last_mut().unwrap() = 9;
+    let whole = (large.len(), 7, 9);
     for _ in 0..3 {
-        let sums = pool.map(sum_of_lent, [&large[..], &large[..1000], &large[..]]).unwrap();
-        assert_eq!(sums, [large.len() as u64, 1000, large.len() as u64]);
+        let ends = pool.map(ends_of_lent, [&large[..], &large[..1000], &large[..]]).unwrap();
+        assert_eq!(ends, [whole, (1000, 7, 8), whole]);
     }
 }
 
