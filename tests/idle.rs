@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use pool_runtime::{Pool, pool_task};
+use pool_runtime::{Output, Pool, pool_task};
 use pool_tests::alone::alone;
 use pool_tests::fault::kill_this_process;
 use pool_tests::pools::{idle, pids};
@@ -111,6 +111,26 @@ fn an_idle_pool_does_nothing_whatever_it_has_been_through() {
         wait::until("the call to be done", || call.ready());
         assert_rests(&pool, "after a call whose result nobody has taken", SHORT);
         assert_eq!(call.get().unwrap(), 9);
+    });
+}
+
+#[pool_task]
+fn say_something(n: u64) {
+    print!("{n} words");
+    if n % 10 == 9 {
+        kill_this_process();
+    }
+}
+
+#[test]
+fn an_idle_pool_whose_output_is_read_does_nothing() {
+    alone("an_idle_pool_whose_output_is_read_does_nothing", || {
+        for output in [Output::Capture, Output::Prefix] {
+            let pool = Pool::builder().workers(2).output(output).build().unwrap();
+            assert_rests(&pool, "when it is new", SHORT);
+            assert_eq!(pool.imap(say_something, 0..100).filter(Result::is_err).count(), 10);
+            assert_rests(&pool, "after its workers have printed, and some have died", SHORT);
+        }
     });
 }
 
