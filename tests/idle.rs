@@ -153,18 +153,20 @@ fn a_pool_that_waits_for_a_long_item_does_nothing_but_wait() {
 fn a_caller_is_woken_by_its_workers_and_by_no_thread_between() {
     alone("a_caller_is_woken_by_its_workers_and_by_no_thread_between", || {
         let pool = Pool::new(2).unwrap();
-        let engines = |pool: &Pool| -> Vec<_> {
-            let all = activity(pool).into_values();
-            all.filter(|(name, ..)| name.trim() == "pool-engine").collect()
+        let engines_wakes = |pool: &Pool| -> u64 {
+            let mut all = activity(pool).into_values();
+            all.find(|(name, ..)| name.trim() == "pool-engine").expect("there is one").1
         };
         pool.apply(nap, 1).unwrap();
         assert_rests(&pool, "after its first call", SHORT);
-        let before = engines(&pool);
-        assert_eq!(before.len(), 1, "{before:?}");
+        let before = engines_wakes(&pool);
         pool.map(nap, vec![20; 20]).unwrap();
         assert_eq!(pool.imap(nap, vec![20; 20]).count(), 20);
         pool.apply(nap, 20).unwrap();
         pool.apply_async(nap, 20).unwrap().get().unwrap();
-        assert_eq!(engines(&pool), before);
+        // Where the machine is busy, a worker that was sent an item just when its caller
+        // went to sleep may have rung. With the thread between, it would wake each time.
+        let wakes = engines_wakes(&pool) - before;
+        assert!(wakes < 21, "{wakes} times for 42 results");
     });
 }
