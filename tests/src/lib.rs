@@ -5,6 +5,7 @@
 
 pub mod alone;
 pub mod clean;
+pub mod dispositions;
 pub mod fault;
 pub mod fork;
 pub mod futures;
