@@ -5,11 +5,18 @@
 
 pub mod alone;
 pub mod clean;
+pub mod dispositions;
 pub mod fault;
+pub mod fork;
+pub mod futures;
+pub mod halfway;
 pub mod kernel;
 pub mod left;
 pub mod mapping;
+pub mod orders;
+pub mod parent;
 pub mod pools;
+pub mod processes;
 pub mod rng;
 pub mod runs;
 pub mod temp;
