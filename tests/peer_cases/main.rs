@@ -13,6 +13,7 @@ mod deaths;
 mod errors;
 mod extras;
 mod life;
+mod limits;
 mod maps;
 mod order;
 mod process;
