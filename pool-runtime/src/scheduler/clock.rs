@@ -121,7 +121,7 @@ impl Scheduler {
             item,
             why: ItemFailure::TimedOut,
         });
-        self.hold_item(job);
+        self.hold_item(job, item);
         load.items.start += 1;
         if planted!(self, NeighboursAreLost) {
             load.items.start = load.items.end;

@@ -24,7 +24,7 @@ pub(super) struct Job {
     /// Its deadline has passed: whatever is not done fails.
     pub(super) expired: bool,
     /// Items that have failed and are not judged yet.
-    pub(super) unjudged: usize,
+    pub(super) unjudged: BTreeSet<Item>,
     /// Items that are tried again, not before a moment, and what they weigh.
     pub(super) delayed: BTreeSet<(Moment, Item, u32)>,
     /// What stands for the job in `timers`.
@@ -36,7 +36,7 @@ impl Job {
         self.ended
             && self.queue.is_empty()
             && self.loads == 0
-            && self.unjudged == 0
+            && self.unjudged.is_empty()
             && self.delayed.is_empty()
     }
 
@@ -156,20 +156,22 @@ impl Scheduler {
     }
 
     /// An item of a job with retries has failed: it stays with the job for now.
-    pub(super) fn hold_item(&mut self, job: JobId) {
+    pub(super) fn hold_item(&mut self, job: JobId, item: Item) {
         if let Some(state) = self.jobs.get_mut(&job)
             && state.terms.retries
             && !planted!(self, HeldItemForgotten)
         {
-            state.unjudged += 1;
+            state.unjudged.insert(item);
         }
     }
 
     pub(super) fn judge(&mut self, job: JobId, item: Item, verdict: Judgement) -> Verdict {
-        let Some(state) = self.jobs.get_mut(&job).filter(|state| state.unjudged > 0) else {
+        let Some(state) = self.jobs.get_mut(&job) else {
             return Verdict::Ignored;
         };
-        state.unjudged -= 1;
+        if !state.unjudged.remove(&item) && !planted!(self, JudgedTwice) {
+            return Verdict::Ignored;
+        }
         match verdict {
             Judgement::Settled => {}
             Judgement::Again { .. } if planted!(self, RetriesAreLost) => {}

@@ -226,7 +226,7 @@ impl Scheduler {
             return Verdict::Ignored;
         }
         // Before the chunk may be seen to be done, and with it the job.
-        self.hold_item(job);
+        self.hold_item(job, item);
         self.advance(worker, 1);
         Verdict::Accepted
     }

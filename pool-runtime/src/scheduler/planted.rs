@@ -153,6 +153,8 @@ pub(crate) enum Mutation {
     SparedRunsOn,
     /// The chunks of a worker that retires go with it.
     RetiredTakesItsChunksAlong,
+    /// What is said of an item counts although that was judged, or has not failed.
+    JudgedTwice,
     /// Workers are started after the breaker has tripped.
     TrippedPoolRestarts,
     /// Deaths of long ago count for the breaker.

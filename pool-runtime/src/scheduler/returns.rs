@@ -163,7 +163,7 @@ impl Scheduler {
             let (job, item, why) = (load.job, load.items.start, ItemFailure::Died);
             if self.jobs.contains_key(&job) && !planted!(self, BegunItemForgotten) {
                 self.commands.push_back(Command::FailItem { worker, job, item, why });
-                self.hold_item(job);
+                self.hold_item(job, item);
             }
             load.items.start += 1;
         }
