@@ -71,6 +71,10 @@ impl Scheduler {
         if !std::mem::take(&mut self.tripped) {
             return Verdict::Ignored;
         }
+        // What it was reset for is over, and so are the deaths that came of it.
+        if !planted!(self, DeathsOutliveReset) {
+            self.deaths.clear();
+        }
         self.slots.forgive();
         Verdict::Accepted
     }

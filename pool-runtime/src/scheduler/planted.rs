@@ -155,6 +155,8 @@ pub(crate) enum Mutation {
     RetiredTakesItsChunksAlong,
     /// What is said of an item counts although that was judged, or has not failed.
     JudgedTwice,
+    /// Deaths before the breaker was reset count afterwards.
+    DeathsOutliveReset,
     /// Workers are started after the breaker has tripped.
     TrippedPoolRestarts,
     /// Deaths of long ago count for the breaker.
