@@ -176,7 +176,10 @@ impl Scheduler {
             Judgement::Settled => {}
             Judgement::Again { .. } if planted!(self, RetriesAreLost) => {}
             Judgement::Again { not_before, weight } => {
-                if not_before == Moment::ZERO || state.expired || planted!(self, RetriesInHaste) {
+                if not_before == Moment::ZERO
+                    || (state.expired && !planted!(self, ExpiredJobTriesAgain))
+                    || planted!(self, RetriesInHaste)
+                {
                     self.requeue(job, Chunk { items: item..item + 1, weight });
                 } else {
                     state.delayed.insert((not_before, item, weight));
@@ -191,6 +194,9 @@ impl Scheduler {
     /// Items that no worker has any more wait again, before all that comes later in
     /// the input.
     pub(super) fn requeue(&mut self, job: JobId, chunk: Chunk) {
+        if chunk.items.is_empty() {
+            return;
+        }
         let at_the_head = planted!(self, RequeuedAtTheHead);
         let at_the_back = planted!(self, RequeuedAtTheBack);
         let state = self.jobs.get_mut(&job).expect("a job that has items exists");

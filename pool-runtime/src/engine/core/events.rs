@@ -199,7 +199,10 @@ impl Core {
                 }
                 // More than it was asked for. Of one that is to end nothing is wanted.
                 (Some(Report::Returned(_) | Report::Failed(_)), _) => {
-                    if !matches!(self.scheduler.life(slot), Life::Dying { .. } | Life::Leaving) {
+                    if !matches!(
+                        self.scheduler.life(slot),
+                        Life::Dying { .. } | Life::Leaving { .. }
+                    ) {
                         return false;
                     }
                 }
@@ -254,13 +257,18 @@ impl Core {
         true
     }
 
-    /// Tells the scheduler how a worker is getting on whose item may be overdue.
+    /// Tells the scheduler how a worker is getting on whose item may be overdue. If there
+    /// is more to be read first, the worker stays overdue, and the next turn looks again.
     pub(super) fn look_at(&mut self, slot: Slot, now: Moment) {
         let Some(member) = self.members[slot.0].as_ref() else {
             return;
         };
-        let is_at_item = member.channel.begun() != member.finished_items;
-        let began = is_at_item.then(|| self.moment(member.channel.began_at()).min(now));
+        let began = match member.ahead() {
+            0 => None,
+            1 => Some(self.moment(member.channel.began_at()).min(now)),
+            _ if member.has_news() => return,
+            _ => return self.condemn(slot, Doom::Nonsense),
+        };
         let worker = member.worker;
         self.tell(Event::Looked { worker, began, now });
     }
