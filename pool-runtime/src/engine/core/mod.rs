@@ -78,6 +78,13 @@ impl Member {
         self.doom != Some(Doom::Nonsense) && self.channel.has_news()
     }
 
+    /// How many items it has begun after those whose outcomes were read: with more than
+    /// one, their outcomes are there to be read, since each is sent before the next item
+    /// begins.
+    fn ahead(&self) -> u64 {
+        self.channel.begun().wrapping_sub(self.finished_items)
+    }
+
     /// Kills the worker, for this reason if it is the first.
     fn condemn(&mut self, doom: Doom) {
         self.doom.get_or_insert(doom);
