@@ -23,11 +23,13 @@
 //! eight bytes in that file.
 
 mod claims;
+mod frames;
 mod memory;
 mod parent;
 mod ring;
 mod worker;
 
-pub(crate) use parent::{Bodies, Body, Frames, Heard, Line, Next, ParentEnd};
+pub(crate) use frames::{Bodies, Frames, Next};
+pub(crate) use parent::{Body, Heard, Line, ParentEnd};
 pub(crate) use ring::{Attention, Corrupt};
 pub(crate) use worker::{Accepted, Gone, Sender, WorkerEnd, accept};

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SocketType, recv};
 
 use super::claims;
+use super::frames::Frames;
 use super::memory::{Memory, SharedLane};
 use super::ring::{
     self, Attention, Consumer, Corrupt, HEADER, Header, Lane, Message, Producer, Sleep,
@@ -159,7 +160,7 @@ impl ParentEnd {
     }
 
     /// Sends a chunk given as its tag, its head and its items, or keeps what does not
-    /// fit for [`ParentEnd::flush`].
+    /// fit for [`ParentEnd::catch_up`].
     pub(crate) fn send_chunk(&mut self, tag: u8, head: &[u8], body: Body) -> Result<(), Corrupt> {
         if self.outbox.is_empty() {
             let message = Message::new(tag, [head, body.as_slice()]);
@@ -179,8 +180,17 @@ impl ParentEnd {
         self.outbox.push_back(Outgoing { tag, head: head.to_vec(), body, sent });
     }
 
+    /// Sends what the worker has made room for, and wakes it for that.
+    pub(crate) fn catch_up(&mut self) -> Result<(), Corrupt> {
+        if !self.outbox.is_empty() {
+            self.flush()?;
+            self.wake();
+        }
+        Ok(())
+    }
+
     /// Sends what the worker has made room for.
-    pub(crate) fn flush(&mut self) -> Result<(), Corrupt> {
+    fn flush(&mut self) -> Result<(), Corrupt> {
         while !self.outbox.is_empty() {
             self.memory.backlog().prepare();
             if !self.send_kept()? {
@@ -211,8 +221,13 @@ impl ParentEnd {
         // What no byte of is sent need not be sent. A frame that is there in part must
         // be, or what comes after it is not understood.
         self.outbox.retain(|kept| kept.sent > 0);
+        let rest = !self.outbox.is_empty();
         self.keep(request::RECALL, &recalls.to_le_bytes(), None, 0);
         self.flush()?;
+        if rest {
+            // The worker may sleep until that has come.
+            self.wake();
+        }
         Ok(Claimed(claimed))
     }
 
@@ -311,108 +326,26 @@ fn missing(bytes: &[u8]) -> Option<u64> {
     Some(header.frame().saturating_sub(bytes.len() as u64))
 }
 
-/// Bytes that came from a worker.
-#[derive(Debug)]
-pub(crate) struct Frames {
-    bytes: Arc<Vec<u8>>,
-    /// Bytes at the head that were given out.
-    handled: usize,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::shm::AREA;
 
-/// What is at the head of [`Frames`].
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Next<'a> {
-    /// A frame: its tag and its body.
-    Frame(u8, &'a [u8]),
-    /// No whole frame.
-    Nothing,
-    /// No frame of ours; nothing after it makes sense.
-    Corrupt,
-}
-
-impl Frames {
-    /// The frames of a tag at the head, at most so many: how many there are, and
-    /// their bodies.
-    pub(crate) fn run(&mut self, tag: u8, most: u64) -> (u64, Bodies) {
-        let start = self.handled;
-        let mut count = 0;
-        while count < most
-            && let Split::Frame { tag: other, length, .. } = split(&self.bytes[self.handled..])
-            && other == tag
-        {
-            self.handled += length;
-            count += 1;
-        }
-        let range = start..self.handled;
-        // A small part is copied out: else it would keep all the bytes that it came with
-        // for as long as nobody takes it.
-        let bodies = match range.len() * 4 < self.bytes.len() {
-            true => Bodies {
-                bytes: Arc::new(self.bytes[range.clone()].to_vec()),
-                range: 0..range.len(),
-            },
-            false => Bodies { bytes: Arc::clone(&self.bytes), range },
-        };
-        (count, bodies)
-    }
-
-    pub(crate) fn next(&mut self) -> Next<'_> {
-        let rest = &self.bytes[self.handled..];
-        match split(rest) {
-            Split::Frame { tag, body, length } => {
-                self.handled += length;
-                Next::Frame(tag, body)
-            }
-            Split::Part => Next::Nothing,
-            Split::Corrupt => Next::Corrupt,
-        }
-    }
-}
-
-/// What is at the head of some bytes.
-enum Split<'a> {
-    Frame { tag: u8, body: &'a [u8], length: usize },
-    Part,
-    Corrupt,
-}
-
-#[inline]
-fn split(bytes: &[u8]) -> Split<'_> {
-    let Some((word, rest)) = bytes.split_first_chunk::<HEADER>() else {
-        return Split::Part;
-    };
-    let Some(header) = Header::decode(u64::from_ne_bytes(*word)) else {
-        return Split::Corrupt;
-    };
-    // A frame is bounded, and lengths in memory are those of the processor.
-    let (length, body) = (header.frame() as usize, header.length as usize);
-    match length <= bytes.len() {
-        true => Split::Frame { tag: header.tag, body: &rest[..body], length },
-        false => Split::Part,
-    }
-}
-
-/// The bodies of frames that were found whole before.
-#[derive(Clone, Debug)]
-pub(crate) struct Bodies {
-    pub(crate) bytes: Arc<Vec<u8>>,
-    pub(crate) range: Range<usize>,
-}
-
-impl Bodies {
-    /// The next body.
-    ///
-    /// # Panics
-    ///
-    /// When there is none.
-    #[inline]
-    pub(crate) fn next(&mut self) -> &[u8] {
-        match split(&self.bytes[self.range.clone()]) {
-            Split::Frame { body, length, .. } => {
-                self.range.start += length;
-                body
-            }
-            Split::Part | Split::Corrupt => panic!("frames that were counted are there"),
-        }
+    /// A worker that has read all there was of a long frame sleeps until there is more.
+    #[test]
+    fn a_recall_wakes_a_worker_that_it_sends_the_rest_of_a_frame() {
+        let (mut end, lifeline) = ParentEnd::open(b"boot", None).unwrap();
+        let (_, fds) = fds::receive_with(lifeline.as_fd()).unwrap();
+        let memory = Memory::new(Shm::open(fds[1].as_fd()).unwrap());
+        let mut requests = Consumer::new(memory.requests());
+        let bytes = Arc::new(vec![0; AREA + 1000]);
+        let body = Body { range: 0..bytes.len(), bytes };
+        end.send_chunk(request::CHUNK, &[], body).unwrap();
+        while requests.take(AREA as u64, &mut Vec::new()).unwrap() > 0 {}
+        Sleep(memory.idleness()).prepare();
+        end.recall().unwrap();
+        assert!(requests.has_news());
+        let word = memory.idleness().load(Ordering::Relaxed);
+        assert_eq!(word, Sleep::<AtomicU32>::AWAKE, "it sleeps on");
     }
 }

@@ -39,13 +39,22 @@ pub(crate) struct Shape {
     pub(crate) fail_fast: bool,
 }
 
+impl Shape {
+    /// Whether nobody wants any result of it before it has them all.
+    pub(super) fn is_map(self) -> bool {
+        self.fail_fast && !self.single
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct JobState {
     pub(super) task: &'static TaskDef,
     pub(super) shape: Shape,
-    /// Packs with items that are not settled, in order.
+    /// Packs with items that are not settled, in order, and between them some that are
+    /// settled.
     packs: VecDeque<Pack>,
+    settled_packs: usize,
     /// Outcomes that the caller has not taken, in order of arrival.
     arrivals: VecDeque<Arrival>,
     unsettled: u64,
@@ -64,6 +73,8 @@ pub(super) struct JobState {
     /// Made by the first that sleeps on it.
     arrived: Option<Arc<Condvar>>,
     sleepers: usize,
+    /// When they are woken.
+    rouse: Rouse,
     /// Where a caller sleeps that sleeps on its workers themselves: one of them, by
     /// which it is woken.
     line: Option<Line>,
@@ -85,6 +96,16 @@ struct Held {
     settled: u64,
 }
 
+/// When those are woken who sleep until something happens to their job, which a failure
+/// of the job always is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rouse {
+    /// When nothing more will arrive.
+    AtEnd,
+    /// At an outcome when no more chunks than these wait for a worker.
+    WhenQueued(usize),
+}
+
 /// What is to be told of a change, once the lock is released.
 #[derive(Debug, Default)]
 pub(super) struct Due {
@@ -99,6 +120,7 @@ impl JobState {
             task,
             shape,
             packs: VecDeque::new(),
+            settled_packs: 0,
             arrivals: VecDeque::new(),
             unsettled: 0,
             held: None,
@@ -110,6 +132,7 @@ impl JobState {
             consumer: Some(std::thread::current().id()),
             arrived: None,
             sleepers: 0,
+            rouse: Rouse::AtEnd,
             line: None,
             waker: None,
         }
@@ -197,13 +220,13 @@ impl JobState {
         after.checked_sub(1).expect("unsettled items are kept")
     }
 
-    /// Items of one chunk have their outcomes.
-    pub(super) fn settle(&mut self, arrival: Arrival) -> Due {
+    /// Items of one chunk have their outcomes, and so many chunks wait for a worker.
+    pub(super) fn settle(&mut self, arrival: Arrival, queued: usize) -> Due {
         let items = arrival.items();
         let count = items.end - items.start;
         let pack = self.pack_of(items.start);
         if self.packs[pack].settle(count) {
-            self.packs.remove(pack);
+            self.remove_pack(pack);
         }
         self.unsettled -= count;
         if let Some(held) = &mut self.held {
@@ -215,12 +238,36 @@ impl JobState {
         if !self.detached {
             self.arrivals.push_back(arrival);
         }
-        self.wake()
+        let mut due = self.wake();
+        if !self.is_done() && Rouse::WhenQueued(queued) > self.rouse {
+            due.sleepers = None;
+        }
+        due
+    }
+
+    /// A pack is settled. There may be as many as thousands of workers have room for, and
+    /// they are settled in any order: to take one out from among them would move many.
+    fn remove_pack(&mut self, pack: usize) {
+        if pack > 0 {
+            self.packs[pack].let_go();
+            self.settled_packs += 1;
+            if self.settled_packs > self.packs.len() / 2 {
+                self.packs.retain(|pack| !pack.is_settled());
+                self.settled_packs = 0;
+            }
+            return;
+        }
+        self.packs.pop_front();
+        while self.packs.front().is_some_and(Pack::is_settled) {
+            self.packs.pop_front();
+            self.settled_packs -= 1;
+        }
     }
 
     /// The job ends here.
     pub(super) fn fail(&mut self, error: Error) -> Due {
         self.packs.clear();
+        self.settled_packs = 0;
         self.held = None;
         self.failed = true;
         self.failure = Some(error);
@@ -260,7 +307,8 @@ impl JobState {
     }
 
     /// What to sleep on; [`JobState::end_sleep`] follows.
-    pub(super) fn begin_sleep(&mut self) -> Arc<Condvar> {
+    pub(super) fn begin_sleep(&mut self, rouse: Rouse) -> Arc<Condvar> {
+        self.rouse = if self.sleepers == 0 { rouse } else { self.rouse.max(rouse) };
         self.sleepers += 1;
         Arc::clone(self.arrived.get_or_insert_default())
     }

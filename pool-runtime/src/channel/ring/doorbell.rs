@@ -94,10 +94,11 @@ impl<W: Word> Sleep<'_, W> {
 pub(crate) enum Attention {
     /// The program has been summoned, and will look.
     Served = 0,
-    /// Nobody waits for a result. The worker summons when it has nothing to do.
+    /// Nobody waits for a result, or only for the last of many. The worker summons when
+    /// it has nothing to do, and when an item fails.
     Lazy = 1,
     /// Somebody waits for all results of a map. The worker summons when it begins the
-    /// last chunk that it has, to be sent more, and when an item fails.
+    /// last chunk that it has, to be sent more.
     Patient = 2,
     /// Somebody waits for the next result. The worker summons at each.
     Eager = 3,

@@ -86,6 +86,7 @@ impl Core {
             reported_in: false,
             listening: true,
             attention: Attention::Eager,
+            map: None,
             worked: 0,
             finished_items: 0,
             finished_chunks: 0,
@@ -101,15 +102,9 @@ impl Core {
         head.clear();
         message::put_chunk_head(&mut head, job.task.key, items.end - items.start);
         let tag = if job.shape.single { request::CALL } else { request::CHUNK };
-        let attention = self.attention();
-        let sent = self.member(worker).map(|member| {
-            // Somebody may wait for what a worker has not had before.
-            if member.attention < attention {
-                member.attention = attention;
-                member.channel.arm(attention);
-            }
-            member.channel.send_chunk(tag, &head, body)
-        });
+        let map = job.shape.is_map().then_some(id);
+        self.attend_to(worker, map, (id, items));
+        let sent = self.member(worker).map(|member| member.channel.send_chunk(tag, &head, body));
         self.head = head;
         self.check(worker, sent.unwrap_or(Ok(())));
     }

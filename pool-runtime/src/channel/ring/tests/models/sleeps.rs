@@ -113,7 +113,7 @@ enum Plan {
     Eager,
     /// So does a caller that sleeps on the word.
     Direct,
-    /// It wants to hear of failures.
+    /// It wants to hear of some things only.
     Patient,
     /// It wants to hear before the worker sleeps.
     Lazy,
