@@ -57,6 +57,8 @@ pub(crate) struct ParentEnd {
     /// The part of a long frame that has come.
     inbox: Vec<u8>,
     outbox: VecDeque<Outgoing>,
+    /// Of the line that was armed last.
+    turn: u32,
 }
 
 /// Where a caller sleeps until one worker summons it. It holds the memory, also when
@@ -88,7 +90,8 @@ impl Line {
         let served = Attention::Served as u32;
         let word = self.memory.attention();
         let _ = word.compare_exchange(self.armed, served, Ordering::Relaxed, Ordering::Relaxed);
-        futex::wake(word);
+        // Callers of other jobs may sleep there too, and came first.
+        futex::wake_all(word);
     }
 }
 
@@ -136,6 +139,7 @@ impl ParentEnd {
             lifeline: Some(lifeline),
             inbox: Vec::new(),
             outbox: VecDeque::new(),
+            turn: 0,
         };
         Ok((end, their_lifeline))
     }
@@ -256,9 +260,10 @@ impl ParentEnd {
 
     /// Tells the worker when to wake the caller that will sleep on the line; it must
     /// look once more, as with [`ParentEnd::arm`].
-    pub(crate) fn arm_line(&self, attention: Attention) -> Line {
-        self.memory.doorbell().arm_direct(attention);
-        Line { memory: self.memory.clone(), armed: ring::direct(attention) }
+    pub(crate) fn arm_line(&mut self, attention: Attention) -> Line {
+        self.turn = self.turn.wrapping_add(1);
+        self.memory.doorbell().arm_direct(attention, self.turn);
+        Line { memory: self.memory.clone(), armed: ring::direct(attention, self.turn) }
     }
 
     /// How long the worker has worked on the chunks that it has ended, ever, in
@@ -330,6 +335,46 @@ fn missing(bytes: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::sys::shm::AREA;
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    /// Waits on the line as a caller of a job does; gives whether it was woken.
+    fn wait(line: Line) -> std::thread::JoinHandle<bool> {
+        let (begins, begun) = std::sync::mpsc::channel();
+        let waiter = std::thread::spawn(move || {
+            begins.send(rustix::thread::gettid()).unwrap();
+            let start = std::time::Instant::now();
+            Line::wait([&line].into_iter(), Some(LONG));
+            start.elapsed() < LONG
+        });
+        let stat = format!("/proc/self/task/{}/stat", begun.recv().unwrap());
+        let sleeps = || std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") S "));
+        while !waiter.is_finished() && !sleeps() {
+            std::thread::yield_now();
+        }
+        waiter
+    }
+
+    #[test]
+    fn a_caller_that_is_woken_before_it_sleeps_does_not_sleep_for_another_has_come() {
+        let (mut end, _lifeline) = ParentEnd::open(b"boot", None).unwrap();
+        let early = end.arm_line(Attention::Eager);
+        early.hang_up();
+        let _other = end.arm_line(Attention::Eager);
+        assert!(wait(early).join().unwrap());
+    }
+
+    #[test]
+    fn whoever_came_first_a_caller_is_woken() {
+        let (mut end, _lifeline) = ParentEnd::open(b"boot", None).unwrap();
+        let first = wait(end.arm_line(Attention::Eager));
+        let line = end.arm_line(Attention::Eager);
+        let second = wait(line.clone());
+        line.hang_up();
+        assert!(second.join().unwrap());
+        // For no reason, and it looks again.
+        assert!(first.join().unwrap());
+    }
 
     /// A worker that has read all there was of a long frame sleeps until there is more.
     #[test]
