@@ -157,6 +157,11 @@ impl Scheduler {
         (self.rotation.is_empty() || planted!(self, HungryBesideQueue)) && self.slots.has_idle()
     }
 
+    /// How many chunks of a job no worker has.
+    pub(crate) fn queued(&self, job: JobId) -> usize {
+        self.jobs.get(&job).map_or(0, |job| job.queue.len())
+    }
+
     /// What the worker of a slot is doing, for `Pool::workers`.
     pub(crate) fn life(&self, slot: Slot) -> &Life {
         self.slots.life(slot)

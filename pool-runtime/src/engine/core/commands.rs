@@ -100,6 +100,7 @@ impl Core {
             reported_in: false,
             listening: true,
             attention: Attention::Eager,
+            map: None,
             worked: 0,
             finished_items: 0,
             finished_chunks: 0,
@@ -121,15 +122,9 @@ impl Core {
         let tag = if job.shape.single { request::CALL } else { request::CHUNK } | careful;
         let first = job.named(items.start).unwrap_or(SINGLE);
         message::put_chunk_head(&mut head, job.task.key, first, items.end - items.start);
-        let attention = self.attention();
-        let sent = self.member(worker).map(|member| {
-            // Somebody may wait for what a worker has not had before.
-            if member.attention < attention {
-                member.attention = attention;
-                member.channel.arm(attention);
-            }
-            member.channel.send_chunk(tag, &head, body)
-        });
+        let map = job.shape.is_map().then_some(id);
+        self.attend_to(worker, map, (id, items));
+        let sent = self.member(worker).map(|member| member.channel.send_chunk(tag, &head, body));
         self.head = head;
         self.check(worker, sent.unwrap_or(Ok(())));
     }

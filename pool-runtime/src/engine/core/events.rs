@@ -24,6 +24,7 @@ impl Core {
             return;
         };
         let heard = member.channel.hush();
+        self.look_around |= member.map.is_some();
         self.serve_channel(slot);
         if heard == Heard::Ring {
             return;
@@ -39,24 +40,18 @@ impl Core {
     /// Reads what a worker has sent, sends what it has made room for, and tells it
     /// when to ring again.
     pub(super) fn serve_channel(&mut self, slot: Slot) {
-        let attention = self.attention();
         for _ in 0..TURNS {
             let Some(member) = &mut self.members[slot.0] else {
                 return;
             };
-            if member.channel.flush().is_err() {
+            if member.channel.catch_up().is_err() {
                 self.condemn(slot, Doom::Nonsense);
                 return;
             }
-            member.channel.wake();
             self.drain(slot);
             self.decide();
-            let member = self.members[slot.0].as_mut().expect("only an exit removes it");
-            if member.doom == Some(Doom::Nonsense) {
-                return;
-            }
-            member.channel.arm(attention);
-            member.attention = attention;
+            self.arm(slot);
+            let member = self.members[slot.0].as_ref().expect("only an exit removes it");
             if !member.has_news() {
                 return;
             }
