@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use pool_runtime::{AsyncResult, Error, ErrorKind, Pool, WorkerState, pool_task};
 use pool_tests::clean::clean;
+use pool_tests::executor::block_on;
 use pool_tests::wait;
 
 #[pool_task]
@@ -42,25 +43,6 @@ fn touch_and_stay(path: &str) {
 #[pool_task]
 fn checked_div(a: i32, b: i32) -> Result<i32, String> {
     a.checked_div(b).ok_or_else(|| "division by zero".to_owned())
-}
-
-/// An executor that does nothing but wait.
-fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(std::thread::Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-    let mut context = Context::from_waker(&waker);
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut context) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => std::thread::park(),
-        }
-    }
 }
 
 #[test]

@@ -4,7 +4,9 @@
 #![allow(unsafe_code)]
 
 pub mod alone;
+pub mod bytes;
 pub mod clean;
+pub mod executor;
 pub mod fault;
 pub mod mapping;
 pub mod pools;

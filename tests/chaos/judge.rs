@@ -1,0 +1,104 @@
+//! Whether a failure is explained by a fault that was injected.
+
+use std::error::Error as _;
+use std::time::Instant;
+
+use pool_runtime::{Error, ErrorKind};
+use pool_tests::fault::{Fault, PANIC_MESSAGE};
+
+use crate::account::Account;
+use crate::deeds::Deed;
+
+/// What a failure is explained by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// The item did it, to itself alone.
+    Item,
+    /// A worker was killed while it ran the item.
+    Signal,
+    /// Workers were killed before they began anything, again and again.
+    Starts,
+    /// There were no descriptors.
+    Descriptors,
+    /// The pool was closed or terminated.
+    PoolEnded,
+    /// The caller took the call back.
+    TakenBack,
+}
+
+/// What the caller knows of the call that failed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known<'a> {
+    pub(crate) account: &'a Account,
+    pub(crate) since: Instant,
+    /// What the item was to do, if the error is one of an item.
+    pub(crate) deed: Option<Deed>,
+    /// The item's index, where the error must name it.
+    pub(crate) item: Option<usize>,
+    /// The pool was closed or terminated by the test.
+    pub(crate) pool_ended: bool,
+    /// The caller has cancelled the call.
+    pub(crate) taken_back: bool,
+}
+
+impl Known<'_> {
+    /// What explains the failure; an `Err` says why nothing does.
+    pub(crate) fn explain(&self, error: &Error) -> Result<Cause, String> {
+        match self.cause(error) {
+            Some(cause) => Ok(cause),
+            None => {
+                let pid = error.pid();
+                let sent = pid.map_or_else(String::new, |pid| self.account.of(pid));
+                Err(format!("unexplained: {error:?}\n{self:?}\nits process was sent {sent}"))
+            }
+        }
+    }
+
+    fn cause(&self, error: &Error) -> Option<Cause> {
+        match error.kind() {
+            ErrorKind::Panicked => self.panicked(error),
+            ErrorKind::Died if error.to_string().contains("while running") => self.died(error),
+            ErrorKind::Died | ErrorKind::Spawn => self.did_not_start(error),
+            ErrorKind::Closed | ErrorKind::Terminated => {
+                self.pool_ended.then_some(Cause::PoolEnded)
+            }
+            ErrorKind::Cancelled => self.taken_back.then_some(Cause::TakenBack),
+            _ => None,
+        }
+    }
+
+    fn panicked(&self, error: &Error) -> Option<Cause> {
+        let meant = self.deed == Some(Deed::Errs(Fault::Panic));
+        let says = error.panic_message() == Some(PANIC_MESSAGE);
+        (meant && says && error.item() == self.item).then_some(Cause::Item)
+    }
+
+    /// A worker died while it ran an item.
+    fn died(&self, error: &Error) -> Option<Cause> {
+        let deed = self.deed.filter(|_| error.item() == self.item)?;
+        if let Deed::Errs(fault) = deed
+            && fault.is_fatal()
+            && (error.signal(), error.exit_code()) == (fault.signal(), fault.exit_code())
+            && error.to_string().contains(fault.described())
+        {
+            return Some(Cause::Item);
+        }
+        let says = error.to_string().contains(" was killed by SIG");
+        let cost = says && self.account.costs_an_item(error.pid()?, error.signal()?);
+        cost.then_some(Cause::Signal)
+    }
+
+    /// A worker that could not be had: of a job, never of an item.
+    fn did_not_start(&self, error: &Error) -> Option<Cause> {
+        if error.item().is_some() {
+            return None;
+        }
+        if let (Some(pid), Some(signal)) = (error.pid(), error.signal()) {
+            return self.account.was_ended(pid, signal).then_some(Cause::Starts);
+        }
+        let cause = error.source()?.downcast_ref::<std::io::Error>()?;
+        let scarce = cause.raw_os_error() == Some(libc::EMFILE);
+        let explained = scarce && self.account.was_scarce_since(self.since);
+        explained.then_some(Cause::Descriptors)
+    }
+}
