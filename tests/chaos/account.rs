@@ -101,13 +101,6 @@ impl Tally {
         locked(&self.0).get(&(column, what.to_owned())).copied().unwrap_or(0)
     }
 
-    /// All of a column that is named so, or begins so.
-    pub(crate) fn sum(&self, column: Column, head: &str) -> u64 {
-        let all = locked(&self.0);
-        let named = all.iter().filter(|((of, what), _)| *of == column && what.starts_with(head));
-        named.map(|(_, count)| count).sum()
-    }
-
     /// A column as text, largest first.
     pub(crate) fn show(&self, column: Column) -> String {
         let all = locked(&self.0);

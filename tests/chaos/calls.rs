@@ -292,7 +292,12 @@ impl Call<'_> {
             End::Dropped => return nap(rng, 5000),
             _ => process.join(),
         };
-        let status = process.exit_status().expect("a process that was joined has ended");
+        let Some(status) = process.exit_status() else {
+            panic!(
+                "process {pid}, alive {}, was joined as {outcome:?}, and has no exit status",
+                process.is_alive()
+            );
+        };
         let code = match &outcome {
             Ok(_) => Some(0),
             Err(error) if error.kind() == ErrorKind::Panicked => Some(101),

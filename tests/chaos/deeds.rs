@@ -183,9 +183,11 @@ fn copy() -> i32 {
     // SAFETY: a worker has one thread, and the copy does nothing but wait.
     let forked = unsafe { libc::fork() };
     assert_ne!(forked, -1, "fork");
-    while forked == 0 {
-        // SAFETY: it takes nothing and waits for a signal.
-        unsafe { libc::pause() };
+    if forked == 0 {
+        loop {
+            // SAFETY: it takes nothing and waits for a signal.
+            unsafe { libc::pause() };
+        }
     }
     forked
 }

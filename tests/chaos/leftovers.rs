@@ -19,7 +19,16 @@ pub(crate) fn channels() -> usize {
     maps.lines().filter(|line| line.contains("memfd:pool-channel")).count()
 }
 
-/// Bytes that this process has in memory, without what is free in its heap.
+/// Has every large piece of memory given back to the kernel when it is freed, and not
+/// kept for another of that size, as it is once there was one: else what this process
+/// has in memory says nothing of what it holds.
+pub(crate) fn keep_no_memory() {
+    // SAFETY: it takes integers and may be called at any time.
+    let done = unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, 128 << 10) };
+    assert_eq!(done, 1, "mallopt");
+}
+
+/// Bytes that this process has in memory.
 pub(crate) fn memory() -> usize {
     // SAFETY: it takes an integer and may be called at any time.
     unsafe { libc::malloc_trim(0) };

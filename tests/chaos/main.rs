@@ -68,9 +68,12 @@ const DESCRIPTORS: u64 = 400;
 /// Rounds until all memory that is kept for later is there.
 const WARM_UP: u64 = 3;
 
-/// Bytes by which the program may grow after that. It leaks none; the allocator
-/// keeps some, here and there.
-const GROWTH: usize = 32 << 20;
+/// Bytes by which the program may grow after that, of some 10 MiB. It leaks none; the
+/// allocator keeps some, here and there.
+const GROWTH: usize = 8 << 20;
+
+/// Rounds in which everything comes up that is drawn.
+const ENOUGH: u64 = 5;
 
 /// What everybody in a round shares.
 #[derive(Debug)]
@@ -114,6 +117,7 @@ fn say(text: &str) {
 
 #[test]
 fn whatever_happens_nothing_is_lost_doubled_unexplained_or_left() {
+    leftovers::keep_no_memory();
     limit(Resource::Nofile, DESCRIPTORS);
     let seed = number("POOL_CHAOS_SEED", 0x5eed);
     let rounds = number("POOL_CHAOS_SECONDS", 60).div_ceil(ROUND.as_secs()).max(1);
@@ -131,17 +135,39 @@ fn whatever_happens_nothing_is_lost_doubled_unexplained_or_left() {
         leftovers::await_threads(threads);
         assert_eq!(leftovers::channels(), 0, "channels are mapped that nobody has");
         let memory = leftovers::memory();
-        say(&format!("  round {number}: {} MiB", memory >> 20));
         if number < WARM_UP {
             warm = warm.max(memory);
         }
         assert!(memory < warm + GROWTH, "{} MiB after {} MiB", memory >> 20, warm >> 20);
+        say(&format!("chaos: round {number} of {rounds}, {} MiB", memory >> 20));
         drop(told);
     }
-    say(&format!("chaos: {rounds} rounds from seed {seed}"));
+    say(&format!("chaos: survived {rounds} rounds from seed {seed}"));
     for column in [Column::Faults, Column::Failures, Column::Items, Column::Calls] {
         say(&format!("  {column:?}: {}", tally.show(column)));
     }
+    if rounds >= ENOUGH {
+        assert_all_was_tried(&tally);
+    }
+}
+
+/// Every fault was injected, and every kind of call gave results all the same.
+fn assert_all_was_tried(tally: &Tally) {
+    let faults = tormentor::FAULTS.iter().map(|(_, fault)| format!("{fault:?}"));
+    let chores = pools::CHORES.iter().map(|(_, chore)| format!("{chore:?}"));
+    for fault in faults.chain(chores) {
+        assert!(tally.of(Column::Faults, &fault) > 0, "{fault} was not tried");
+    }
+    for (_, kind) in calls::KINDS {
+        let right = tally.of(Column::Items, &format!("{} right", kind.name()));
+        assert!(right > 0, "no {} was right", kind.name());
+    }
+    for cause in ["Signal", "Panic", "Exit0", "Exit7", "Abort", "Kill", "Segv"] {
+        let failed = tally.of(Column::Failures, &format!("items by {cause}"));
+        assert!(failed > 0, "no item has failed by {cause}");
+    }
+    let printed = tally.of(Column::Items, "bytes printed");
+    assert!(printed > 0, "nothing was printed");
 }
 
 /// Says how to replay a round that fails.

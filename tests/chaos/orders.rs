@@ -119,11 +119,6 @@ impl<'a> Orders<'a> {
         deeds::order(id, deed, self.scene.dir, bytes, reply)
     }
 
-    /// How many have been pulled.
-    pub(crate) fn pulled(&self) -> usize {
-        self.sent.borrow().len()
-    }
-
     /// The caller is about to cancel the call.
     pub(crate) fn take_back(&self) {
         self.taken_back.set(true);

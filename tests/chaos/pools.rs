@@ -116,7 +116,7 @@ fn build(scene: &Scene<'_>, rng: &mut Rng) -> Arc<Shared> {
 
 /// What happens to pools while callers use them.
 #[derive(Clone, Copy, Debug)]
-enum Chore {
+pub(crate) enum Chore {
     /// The workers are killed, and the work fails.
     Terminate,
     /// Nothing new is taken; what was taken is done before the workers go.
@@ -129,7 +129,7 @@ enum Chore {
     Look,
 }
 
-const CHORES: &[(usize, Chore)] = &[
+pub(crate) const CHORES: &[(usize, Chore)] = &[
     (2, Chore::Terminate),
     (2, Chore::CloseAndJoin),
     (1, Chore::LetGo),
