@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use pool_runtime::{Pool, pool_task};
+use pool_runtime::{Output, Pool, pool_task};
 use pool_tests::alone::alone;
 use pool_tests::fault::kill_this_process;
 use pool_tests::pools::{idle, pids};
@@ -114,6 +114,26 @@ fn an_idle_pool_does_nothing_whatever_it_has_been_through() {
     });
 }
 
+#[pool_task]
+fn say_something(n: u64) {
+    print!("{n} words");
+    if n % 10 == 9 {
+        kill_this_process();
+    }
+}
+
+#[test]
+fn an_idle_pool_whose_output_is_read_does_nothing() {
+    alone("an_idle_pool_whose_output_is_read_does_nothing", || {
+        for output in [Output::Capture, Output::Prefix] {
+            let pool = Pool::builder().workers(2).output(output).build().unwrap();
+            assert_rests(&pool, "when it is new", SHORT);
+            assert_eq!(pool.imap(say_something, 0..100).filter(Result::is_err).count(), 10);
+            assert_rests(&pool, "after its workers have printed, and some have died", SHORT);
+        }
+    });
+}
+
 #[test]
 fn a_pool_that_waits_for_a_long_item_does_nothing_but_wait() {
     alone("a_pool_that_waits_for_a_long_item_does_nothing_but_wait", || {
@@ -133,18 +153,20 @@ fn a_pool_that_waits_for_a_long_item_does_nothing_but_wait() {
 fn a_caller_is_woken_by_its_workers_and_by_no_thread_between() {
     alone("a_caller_is_woken_by_its_workers_and_by_no_thread_between", || {
         let pool = Pool::new(2).unwrap();
-        let engines = |pool: &Pool| -> Vec<_> {
-            let all = activity(pool).into_values();
-            all.filter(|(name, ..)| name.trim() == "pool-engine").collect()
+        let engines_wakes = |pool: &Pool| -> u64 {
+            let mut all = activity(pool).into_values();
+            all.find(|(name, ..)| name.trim() == "pool-engine").expect("there is one").1
         };
         pool.apply(nap, 1).unwrap();
         assert_rests(&pool, "after its first call", SHORT);
-        let before = engines(&pool);
-        assert_eq!(before.len(), 1, "{before:?}");
+        let before = engines_wakes(&pool);
         pool.map(nap, vec![20; 20]).unwrap();
         assert_eq!(pool.imap(nap, vec![20; 20]).count(), 20);
         pool.apply(nap, 20).unwrap();
         pool.apply_async(nap, 20).unwrap().get().unwrap();
-        assert_eq!(engines(&pool), before);
+        // Where the machine is busy, a worker that was sent an item just when its caller
+        // went to sleep may have rung. With the thread between, it would wake each time.
+        let wakes = engines_wakes(&pool) - before;
+        assert!(wakes < 21, "{wakes} times for 42 results");
     });
 }

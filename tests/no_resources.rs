@@ -5,7 +5,7 @@
 
 use std::fs::File;
 
-use pool_runtime::{Error, ErrorKind, Pool, pool_task};
+use pool_runtime::{Error, ErrorKind, Output, Pool, pool_task};
 use pool_tests::alone::alone;
 use pool_tests::clean::descriptors;
 use pool_tests::fault::limit;
@@ -59,6 +59,21 @@ fn the_fourth_of_five_workers_that_finds_no_descriptor_takes_the_others_with_it(
 }
 
 #[test]
+fn a_pool_whose_output_is_read_needs_more_descriptors_and_says_so() {
+    alone("a_pool_whose_output_is_read_needs_more_descriptors_and_says_so", || {
+        for output in [Output::Capture, Output::Prefix] {
+            let build = || Pool::builder().workers(2).output(output).build();
+            let two = |room| with_descriptors(room, || build().map(|pool| pool.workers().len()));
+            let enough = (1..100).find(|&room| two(room).is_ok()).expect("a hundred are enough");
+            for room in (0..enough).rev() {
+                assert_names_descriptors(&two(room).unwrap_err());
+            }
+            assert_eq!(build().unwrap().map(double, 0..3).unwrap(), [0, 2, 4]);
+        }
+    });
+}
+
+#[test]
 fn a_process_without_descriptors_is_an_error() {
     alone("a_process_without_descriptors_is_an_error", || {
         for room in 0..6 {
@@ -94,6 +109,7 @@ fn a_worker_that_cannot_be_replaced_for_want_of_descriptors_fails_the_calls() {
             }
             drop(rest);
         });
+        pool.reset();
         assert_eq!(pool.map(die_on_zero, 1..3).unwrap(), [1, 2]);
         assert!(descriptors().len() <= before.len());
     });
@@ -138,6 +154,11 @@ fn no_processes_left_is_an_error_that_names_the_limit() {
         // Beside the pool's own thread: none, some, and enough for three workers.
         for room in 0..=4 {
             limit(Resource::Nproc, tasks_of(user) + room);
+            // The thread that prints counts too.
+            let pool = Pool::builder().workers(200).output(Output::Prefix).build();
+            let error = pool.map(|_| ()).expect_err("there is no room for them");
+            assert_eq!(error.kind(), ErrorKind::Spawn, "{error}");
+            assert!(error.to_string().contains("RLIMIT_NPROC"), "{error}");
             // More than other programs of the user can make room for meanwhile.
             let error = Pool::new(200).map(|_| ()).expect_err("there is no room for them");
             let text = error.to_string();

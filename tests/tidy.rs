@@ -9,7 +9,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("ids", &[]),
     ("limits", &[]),
     ("error", &[]),
-    ("scheduler", &["ids"]),
+    ("scheduler", &["ids", "limits"]),
     ("wire", &["ids", "limits", "sys"]),
     ("sys", &[]),
     ("channel", &["limits", "sys", "wire"]),

@@ -64,6 +64,8 @@ struct Inner {
     pid: Option<u32>,
     status: Option<ExitStatus>,
     panic: Option<Panic>,
+    tries: Option<u32>,
+    written: Written,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -73,6 +75,13 @@ pub(crate) struct Panic {
     pub(crate) message: String,
     pub(crate) location: Option<String>,
     pub(crate) backtrace: Option<String>,
+}
+
+/// The ends of what a worker wrote, where that is captured and it wrote anything.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Written {
+    pub(crate) stdout: Option<String>,
+    pub(crate) stderr: Option<String>,
 }
 
 impl Error {
@@ -85,6 +94,8 @@ impl Error {
             pid: None,
             status: None,
             panic: None,
+            tries: None,
+            written: Written::default(),
             source: None,
         }))
     }
@@ -110,6 +121,22 @@ impl Error {
         self
     }
 
+    /// Says how often an item was tried that may be tried more than once.
+    pub(crate) fn with_tries(mut self, tries: Option<u32>) -> Error {
+        self.0.tries = tries;
+        match tries {
+            Some(1) => self.0.message.push_str(" (tried once)"),
+            Some(tries) => self.0.message.push_str(&format!(" (tried {tries} times)")),
+            None => {}
+        }
+        self
+    }
+
+    pub(crate) fn with_written(mut self, written: Written) -> Error {
+        self.0.written = written;
+        self
+    }
+
     pub(crate) fn with_source(
         mut self,
         source: impl std::error::Error + Send + Sync + 'static,
@@ -126,6 +153,12 @@ impl Error {
     /// The kind, to match on.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
+    }
+
+    /// How often the item was tried, in a call with
+    /// [`retries`](crate::Job::retries); this is the error of the last try.
+    pub fn tries(&self) -> Option<u32> {
+        self.0.tries
     }
 
     /// The registered name of the task that the error concerns.
@@ -168,21 +201,63 @@ impl Error {
     pub fn backtrace(&self) -> Option<&str> {
         self.0.panic.as_ref()?.backtrace.as_deref()
     }
+
+    /// The end of what the worker wrote to standard error while it ran the item, the
+    /// last 8 KiB, where the pool captures that
+    /// ([`Output::Capture`](crate::Output::Capture)) and there is any. Where a worker
+    /// could not start, what it wrote until then.
+    pub fn stderr(&self) -> Option<&str> {
+        self.0.written.stderr.as_deref()
+    }
+
+    /// As [`Error::stderr`], of standard output.
+    pub fn stdout(&self) -> Option<&str> {
+        self.0.written.stdout.as_deref()
+    }
+
+    /// The last line that a worker wrote to standard error before its end, which often
+    /// says why.
+    fn dying_words(&self) -> Option<&str> {
+        let is_end = !matches!(
+            self.0.kind,
+            ErrorKind::Panicked
+                | ErrorKind::Encode
+                | ErrorKind::Decode
+                | ErrorKind::InvalidArgument
+        );
+        let lines = self.stderr().filter(|_| is_end)?.lines();
+        let line = lines.map(str::trim).rfind(|line| !line.is_empty())?;
+        Some(&line[..line.floor_char_boundary(MAX_DYING_WORDS)])
+    }
 }
+
+/// Bytes of them that a message shows.
+const MAX_DYING_WORDS: usize = 200;
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.message)
+        f.write_str(&self.0.message)?;
+        match self.dying_words() {
+            Some(words) => write!(f, "; the last line on its stderr: {words:?}"),
+            None => Ok(()),
+        }
     }
 }
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({:?})", self.0.message, self.0.kind)?;
-        match self.backtrace() {
-            Some(backtrace) => write!(f, "\n\nstack of the worker:\n{backtrace}"),
-            None => Ok(()),
+        write!(f, "{self} ({:?})", self.0.kind)?;
+        let parts = [
+            ("stack of the worker", self.backtrace()),
+            ("end of its stdout", self.stdout()),
+            ("end of its stderr", self.stderr()),
+        ];
+        for (title, part) in parts {
+            if let Some(part) = part {
+                write!(f, "\n\n{title}:\n{part}")?;
+            }
         }
+        Ok(())
     }
 }
 
@@ -278,5 +353,25 @@ mod tests {
         let error = Error::new(ErrorKind::Panicked, "task a panicked: m").with_panic(panic);
         assert_eq!(error.to_string(), "task a panicked: m");
         assert!(format!("{error:?}").ends_with("stack of the worker:\nframes"));
+    }
+
+    #[test]
+    fn dying_words_are_in_the_message_and_all_that_was_written_in_debug() {
+        let written =
+            |stderr: &str| Written { stdout: Some("out".into()), stderr: Some(stderr.into()) };
+        let died = |stderr| Error::new(ErrorKind::Died, "it died").with_written(written(stderr));
+        let error = died("first\nfree(): \x1b[31minvalid pointer\n\n");
+        let words = r#"it died; the last line on its stderr: "free(): \u{1b}[31minvalid pointer""#;
+        assert_eq!(error.to_string(), words);
+        let debug = format!("{error:?}");
+        assert!(
+            debug.starts_with(&format!("{words} (Died)\n\nend of its stdout:\nout")),
+            "{debug}"
+        );
+        assert!(debug.contains("end of its stderr:\nfirst\n"), "{debug}");
+        assert_eq!(died(" \n").to_string(), "it died");
+        assert!(died(&"é".repeat(500)).to_string().len() < 300);
+        let panicked = Error::new(ErrorKind::Panicked, "it panicked").with_written(written("x"));
+        assert_eq!((panicked.to_string(), panicked.stderr()), ("it panicked".into(), Some("x")));
     }
 }

@@ -24,11 +24,14 @@ mod worker;
 #[path = "private.rs"]
 pub mod __private;
 
+#[cfg(feature = "sandbox")]
+pub use api::Sandbox;
 pub use api::{
-    AsyncResult, Imap, ImapUnordered, Job, Pool, PoolBuilder, Process, ProcessBuilder, Stdio,
-    WorkerInfo, WorkerState, Workers, shutdown,
+    AsyncResult, CancelToken, Imap, ImapUnordered, Job, Output, Pool, PoolBuilder, Process,
+    ProcessBuilder, Replacement, Stdio, WorkerInfo, WorkerState, Workers, shutdown,
 };
 pub use error::{Error, ErrorKind};
 pub use pool_macros::pool_task;
 pub use task::{Crosses, CrossesBack, Lend, Returns, Task, TaskInput};
+pub use wire::settings::Resource;
 pub use worker::init;

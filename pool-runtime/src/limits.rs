@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 /// The most workers that one pool may have. Each costs the program three
-/// descriptors (its bell, its lifeline, its pidfd), so `ulimit -n` is met first on most machines.
+/// descriptors (its bell, its lifeline, its pidfd), and two pipes more where its output
+/// is captured or relayed, so `ulimit -n` is met first on most machines.
 pub(crate) const MAX_WORKERS: usize = 4096;
 
 /// How deep pools may nest: a worker's own pool is depth 2, and so on. A
@@ -64,11 +65,37 @@ pub(crate) const FILL_TIME: Duration = Duration::from_micros(200);
 pub(crate) const MAX_PANIC_MESSAGE: usize = 64 << 10;
 pub(crate) const MAX_BACKTRACE: usize = 256 << 10;
 
+/// Bytes of what an item has written to a stream that its error has.
+pub(crate) const OUTPUT_TAIL: usize = 8 << 10;
+
+/// Bytes of a worker's line that are printed in one piece.
+pub(crate) const OUTPUT_LINE: usize = 64 << 10;
+
+/// Bytes of workers' lines that wait to be printed before workers are made to wait.
+pub(crate) const OUTPUT_QUEUED: usize = 256 << 10;
+
+/// Bytes of lines that wait to be printed at which even those of dead workers are
+/// dropped, who cannot be made to wait.
+pub(crate) const OUTPUT_DROPPED: usize = 64 << 20;
+/// Bytes of memory that must be left in a worker whose memory is limited for a
+/// backtrace to be put into words: the debug information of a program of moderate
+/// size takes some 50 MiB, and is kept.
+pub(crate) const BACKTRACE_ROOM: usize = 256 << 20;
+
 /// How long a worker may take to report in, unless the builder says otherwise.
 pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a worker that was told goodbye may run its exit handlers.
 pub(crate) const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// How long a worker that was asked to end may take before it is killed, unless the
+/// builder says otherwise.
+pub(crate) const KILL_GRACE: Duration = Duration::from_secs(1);
+
+/// How long a worker may begin nothing of what it was sent, where items have a time
+/// limit, or that limit if it is longer. On a busy machine a worker may not be run for
+/// a while, but not for so long: it was stopped.
+pub(crate) const UNRESPONSIVE: Duration = Duration::from_secs(5);
 
 /// How long a zygote may take until it is ready: its exec, and the static
 /// constructors that stand before the hook. One that takes longer is given up,

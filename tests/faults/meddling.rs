@@ -160,6 +160,7 @@ fn a_task_that_closes_all_descriptors_costs_its_item_when_the_program_has_none_l
             assert_eq!(error.kind(), ErrorKind::Spawn, "{error}");
             assert!(error.to_string().contains("ulimit -n"), "{error}");
             drop(taken);
+            pool.reset();
             pool.apply(close_everything, (0, "nothing")).unwrap();
         },
     );

@@ -8,6 +8,8 @@ pub mod bytes;
 pub mod clean;
 pub mod executor;
 pub mod fault;
+pub mod kernel;
+pub mod left;
 pub mod mapping;
 pub mod pools;
 pub mod rng;

@@ -9,7 +9,7 @@ pub const WORDS: usize = 64 << 10;
 pub const STRIDE: usize = 128;
 
 /// Control words that are in use.
-pub const WORD_COUNT: usize = 12;
+pub const WORD_COUNT: usize = 15;
 
 /// Bytes of a data area. There are two, and each is mapped twice in a row: first
 /// that of the requests, then that of the responses.

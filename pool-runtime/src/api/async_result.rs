@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::feed::{decode, unencodable};
-use crate::engine::{self, Arrival, Engine, Packer, Shape};
+use crate::engine::{self, Arrival, Engine, Packer, Rules, Shape};
 use crate::error::{Error, ErrorKind};
 use crate::task::{ItemWriter, Task, TaskInput};
 
@@ -115,13 +115,14 @@ impl<O: 'static> AsyncResult<O> {
         engine: &Engine,
         _task: T,
         args: impl TaskInput<T>,
+        rules: Rules,
     ) -> Result<Self, Error> {
         let mut packer = Packer::default();
         packer
             .push(|out| args.write_item(&mut ItemWriter::new(out)))
             .map_err(|error| unencodable(T::def(), None, error))?;
         let shape = Shape { single: true, fail_fast: true };
-        let job = engine.submit(T::def(), shape, packer.take())?;
+        let job = engine.submit(T::def(), shape, rules, packer.take())?;
         Ok(AsyncResult::new(job, |mut arrivals| match arrivals.pop_front() {
             Some(Arrival::Run { mut results, .. }) => decode::<T>(None, results.next()),
             Some(Arrival::Failed(_, error)) => Err(error),

@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::pool::Pool;
-use crate::engine::{Engine, Launch, Wishes};
+#[cfg(feature = "sandbox")]
+use super::sandbox::Sandbox;
+use crate::engine::{Engine, Launch, Output, Wishes};
 use crate::error::Error;
-use crate::limits::{MAX_WORKERS, START_TIMEOUT, STOP_GRACE};
+use crate::limits::{KILL_GRACE, MAX_WORKERS, START_TIMEOUT, STOP_GRACE};
 use crate::scheduler::Config;
+use crate::wire::settings::Resource;
 
 /// The settings of a pool to be; made by [`Pool::builder`].
 ///
@@ -18,12 +21,20 @@ use crate::scheduler::Config;
 pub struct PoolBuilder {
     workers: Option<usize>,
     start_timeout: Duration,
+    kill_grace: Duration,
+    restart_limit: Option<(u32, Duration)>,
     wishes: Wishes,
 }
 
 impl PoolBuilder {
     pub(super) fn new() -> Self {
-        PoolBuilder { workers: None, start_timeout: START_TIMEOUT, wishes: Wishes::default() }
+        PoolBuilder {
+            workers: None,
+            start_timeout: START_TIMEOUT,
+            kill_grace: KILL_GRACE,
+            restart_limit: None,
+            wishes: Wishes::default(),
+        }
     }
 
     /// The number of worker processes; unless set,
@@ -62,10 +73,82 @@ impl PoolBuilder {
         self
     }
 
+    /// Where the standard output and error of the workers go; unless set, where the
+    /// program's own go.
+    ///
+    /// ```
+    /// use pool_runtime::{Output, Pool, pool_task};
+    ///
+    /// #[pool_task]
+    /// fn parse(text: &str) -> i64 {
+    ///     eprintln!("parser: reading {text:?}"); // a library in C that warns, say
+    ///     text.parse().unwrap_or_else(|_| std::process::abort())
+    /// }
+    ///
+    /// let pool = Pool::builder().workers(2).output(Output::Capture).build()?;
+    /// let error = pool.map(parse, ["1", "x"]).unwrap_err();
+    /// assert_eq!(error.signal(), Some(6));
+    /// assert_eq!(error.stderr(), Some("parser: reading \"x\"\n"));
+    /// # Ok::<(), pool_runtime::Error>(())
+    /// ```
+    pub fn output(mut self, output: Output) -> Self {
+        self.wishes.output = output;
+        self
+    }
+
     /// How long a worker may take to start before it is killed and counts as
     /// one that cannot; unless set, 10 s.
     pub fn start_timeout(mut self, timeout: Duration) -> Self {
         self.start_timeout = timeout;
+        self
+    }
+
+    /// How long a worker may take to end that was asked to (by SIGTERM to its process
+    /// group), before it is killed; unless set, 1 s. Of zero, it is killed at once.
+    ///
+    /// Workers are asked whose item has passed its time limit, or whose call was taken
+    /// back. [`Pool::terminate`] and dropping the pool kill at once.
+    pub fn kill_grace(mut self, grace: Duration) -> Self {
+        self.kill_grace = grace;
+        self
+    }
+
+    /// Replaces each worker by a fresh one after so many items, as multiprocessing's
+    /// `maxtasksperchild`; unless set, never. 0 is an error of `build`.
+    ///
+    /// Items are counted exactly, also within a chunk: what is left of that goes to
+    /// another worker, and no item fails by it.
+    pub fn max_tasks_per_child(mut self, items: u64) -> Self {
+        self.wishes.lifespan.tasks = Some(items);
+        self
+    }
+
+    /// Replaces a worker by a fresh one when it has lived for so long, between two items
+    /// or while it waits for one; unless set, never.
+    pub fn max_age(mut self, age: Duration) -> Self {
+        self.wishes.lifespan.age = Some(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX));
+        self
+    }
+
+    /// Replaces a worker by a fresh one between two items when its resident memory has
+    /// grown past so many bytes (the file pages and the shared memory among it); unless
+    /// set, never. For tasks that leak.
+    ///
+    /// The worker looks after an item, but not more often than each millisecond.
+    pub fn max_rss(mut self, bytes: u64) -> Self {
+        self.wishes.lifespan.memory = Some(bytes);
+        self
+    }
+
+    /// How many workers may die within a time before the pool's breaker trips; unless
+    /// set, any number.
+    ///
+    /// Deaths of all causes count but those that the pool brings about itself. When
+    /// there are more of them, every job fails with the latest cause, and so does each
+    /// call until [`Pool::reset`]. Without a limit a map over a thousand items that all
+    /// crash is a thousand errors, as most users of a pool of processes want it.
+    pub fn restart_limit(mut self, deaths: u32, within: Duration) -> Self {
+        self.restart_limit = Some((deaths, within));
         self
     }
 
@@ -75,6 +158,96 @@ impl PoolBuilder {
     /// paths: a task without a name of its own (`name = "…"`) is known by its place.
     pub fn worker_program(mut self, path: impl Into<PathBuf>) -> Self {
         self.wishes.program = Some(path.into());
+        self
+    }
+
+    /// The memory that each worker may have, in bytes. A task that needs more fails
+    /// with [`ErrorKind::MemoryLimit`](crate::ErrorKind::MemoryLimit); the others go on,
+    /// and a fresh worker takes the place of the one that died of it.
+    ///
+    /// What counts is private writable memory, used or not (`RLIMIT_DATA`): the heap,
+    /// anonymous mappings, the stacks of threads but the first, and what the worker
+    /// itself needs, some hundreds of KiB. What does not is the executable and shared
+    /// libraries, files that are mapped, and messages on their way: an argument that is
+    /// lent to the task (`&[u8]`) does not count, one that it owns does. Not the address
+    /// space as a whole, since that is mostly what is only reserved, and differs with
+    /// every library and every build. Each process that a task starts has the same
+    /// limit for itself.
+    ///
+    /// Allocation fails at the limit as it does on a machine that is full. Where that
+    /// ends the process, as in Rust by `abort`, and in C by an access through a null
+    /// pointer, a handler of SIGABRT and SIGSEGV sees whether memory was the cause:
+    /// these signals have handlers in such workers, and end them all the same. A library
+    /// that makes something else of it, an error, a panic, an `exit`, is believed. The
+    /// error of a panic has no backtrace where less than 256 MiB is left, since to read
+    /// the names of functions takes memory, and keeps it.
+    ///
+    /// ```
+    /// use pool_runtime::{ErrorKind, Pool, pool_task};
+    ///
+    /// #[pool_task]
+    /// fn zeros(count: usize) -> usize {
+    ///     vec![0_u8; count].len()
+    /// }
+    ///
+    /// let pool = Pool::builder().workers(2).memory_limit(64 << 20).build()?;
+    /// let results: Vec<_> = pool.imap(zeros, [1, 2, 1 << 30, 4]).collect();
+    /// assert_eq!(results[2].as_ref().unwrap_err().kind(), ErrorKind::MemoryLimit);
+    /// assert_eq!(*results[3].as_ref().unwrap(), 4);
+    /// # Ok::<(), pool_runtime::Error>(())
+    /// ```
+    ///
+    /// 0, or less than a worker needs, is an error of `build`.
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.wishes.settings.memory = Some(bytes);
+        self
+    }
+
+    /// The cores that the workers run on: the worker in slot `s` on the core
+    /// `cores[s % n]` of the `n` that are given, and on no other. None at all, or one that
+    /// the calling thread may not run on itself (see `taskset`), is an error of `build`.
+    ///
+    /// ```
+    /// # use pool_runtime::Pool;
+    /// let pool = Pool::builder().workers(2).pin([0]).build()?;
+    /// # Ok::<(), pool_runtime::Error>(())
+    /// ```
+    pub fn pin(mut self, cores: impl IntoIterator<Item = usize>) -> Self {
+        self.wishes.cores = Some(cores.into_iter().collect());
+        self
+    }
+
+    /// The niceness of the workers, from -20 to 19: those who are nicer get less
+    /// processor time when there is not enough. Others, and less than the program's own
+    /// where it has no right to that (`RLIMIT_NICE`), are errors of `build`.
+    pub fn nice(mut self, niceness: i32) -> Self {
+        self.wishes.settings.nice = Some(niceness);
+        self
+    }
+
+    /// Limits a resource of each worker: both the soft and the hard limit are set. Of
+    /// two limits of the same resource the later one counts. More than the program's
+    /// own hard limit (`ulimit -H`), where it has no right to that, is an error of
+    /// `build`.
+    ///
+    /// ```
+    /// # use pool_runtime::{Pool, Resource};
+    /// let pool = Pool::builder().rlimit(Resource::Core, 0).build()?;
+    /// # Ok::<(), pool_runtime::Error>(())
+    /// ```
+    pub fn rlimit(mut self, resource: Resource, limit: u64) -> Self {
+        self.wishes.settings.limit(resource, limit);
+        self
+    }
+
+    /// Puts each worker into a sandbox, which tasks cannot leave: see [`Sandbox`].
+    /// With the feature `sandbox`.
+    ///
+    /// A kernel that has no means for it is an error of `build`, and so is a path that is
+    /// not there.
+    #[cfg(feature = "sandbox")]
+    pub fn sandbox(mut self, sandbox: Sandbox) -> Self {
+        self.wishes.settings.sandbox = Some(sandbox.into_rules());
         self
     }
 
@@ -95,10 +268,15 @@ impl PoolBuilder {
             Some(workers) => workers,
             None => std::thread::available_parallelism().map_or(1, usize::from),
         };
+        if self.wishes.lifespan.tasks == Some(0) {
+            return Err(Error::invalid("max_tasks_per_child of 0: a worker needs at least one"));
+        }
         let config = Config {
             workers,
             start_timeout: self.start_timeout,
             stop_grace: STOP_GRACE,
+            kill_grace: self.kill_grace,
+            restart_limit: self.restart_limit,
             replace: true,
         };
         Ok(Pool::over(Engine::start(config, Launch::new(self.wishes, workers)?)?))

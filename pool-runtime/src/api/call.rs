@@ -5,7 +5,10 @@ use super::feed::{Feed, unencodable};
 use super::imap::{Imap, ImapUnordered};
 use super::in_order::InOrder;
 use super::pool::Pool;
-use crate::engine::{Pace, Packer, Shape};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::{CancelToken, Pace, Packer, Rules, Shape};
 use crate::error::Error;
 use crate::task::{ItemWriter, Task, TaskInput};
 
@@ -24,17 +27,18 @@ use crate::task::{ItemWriter, Task, TaskInput};
 /// assert_eq!(squares[999], 998_001);
 /// # Ok::<(), pool_runtime::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[must_use = "a job does nothing until it is given items"]
 pub struct Job<'pool, T> {
     pool: &'pool Pool,
     task: T,
     pace: Pace,
+    rules: Rules,
 }
 
 impl<'pool, T: Task> Job<'pool, T> {
     pub(super) fn new(pool: &'pool Pool, task: T) -> Self {
-        Job { pool, task, pace: Pace::default() }
+        Job { pool, task, pace: Pace::default(), rules: Rules::default() }
     }
 
     /// How many consecutive items travel as one message. Large chunks are for
@@ -59,13 +63,141 @@ impl<'pool, T: Task> Job<'pool, T> {
         self
     }
 
-    /// As [`Pool::map`].
-    pub fn map<I>(self, items: I) -> Result<Vec<T::Output>, Error>
+    /// How long an item may run; unless set, for as long as it takes.
+    ///
+    /// The clock starts when the item begins in its worker, not when it is queued. An
+    /// item that runs for longer fails with `TimedOut`, and its worker is ended: it is
+    /// asked (SIGTERM to its process group), and killed after
+    /// [`kill_grace`](crate::PoolBuilder::kill_grace). A fresh worker takes its place;
+    /// what was finished before in the same chunk is kept, what had not begun goes
+    /// elsewhere. A timeout of 0 is an error of the call.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use pool_runtime::{ErrorKind, Pool, pool_task};
+    ///
+    /// #[pool_task]
+    /// fn nap(millis: u64) -> u64 {
+    ///     std::thread::sleep(Duration::from_millis(millis));
+    ///     millis
+    /// }
+    ///
+    /// let pool = Pool::new(2)?;
+    /// let mut naps = pool.job(nap).timeout(Duration::from_millis(500)).imap([1, 60_000, 2]);
+    /// assert_eq!(naps.next().unwrap()?, 1);
+    /// assert_eq!(naps.next().unwrap().unwrap_err().kind(), ErrorKind::TimedOut);
+    /// assert_eq!(naps.next().unwrap()?, 2);
+    /// # Ok::<(), pool_runtime::Error>(())
+    /// ```
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.rules.timeout = Some(limit);
+        self
+    }
+
+    /// How long the whole call may take from its beginning; unless set, for as long as
+    /// it takes.
+    ///
+    /// When the time has passed, what is finished is delivered. What was pulled from the
+    /// input and is not finished fails with `TimedOut`, item by item, and workers that
+    /// run some of it are ended as for [`Job::timeout`]. Nothing more is pulled: a lazy
+    /// map whose input was not at its end yields one more `TimedOut`, without an item,
+    /// and ends. A `map` is one error.
+    pub fn deadline(mut self, limit: Duration) -> Self {
+        self.rules.deadline = Some(limit);
+        self
+    }
+
+    /// How often an item that failed is tried again; unless set, never.
+    ///
+    /// What failed with its worker is tried again: `Died` and `TimedOut`. Panics and
+    /// other errors are not, nor are `Err` values, which are results like any other;
+    /// [`Job::retry_if`] decides otherwise. The error of the last try says how many
+    /// there were ([`Error::tries`]).
+    ///
+    /// An item may then run more than once, also after it has had effects.
+    pub fn retries(mut self, times: u32) -> Self {
+        self.rules.retries = times;
+        self
+    }
+
+    /// How long an item waits before it is tried again: `initial` after the first
+    /// failure, then twice as long each time, but not longer than `most`; less up to a
+    /// half of that by chance, so that items that failed together are not tried
+    /// together. Unless set, it does not wait.
+    pub fn backoff(mut self, initial: Duration, most: Duration) -> Self {
+        (self.rules.backoff.initial, self.rules.backoff.most) = (initial, most);
+        self
+    }
+
+    /// What chance is drawn from in [`Job::backoff`]: the same seed, item and try give
+    /// the same wait. Unless set, 0.
+    pub fn backoff_seed(mut self, seed: u64) -> Self {
+        self.rules.backoff.seed = seed;
+        self
+    }
+
+    /// Which failures are tried again, in place of the rule of [`Job::retries`], without
+    /// which this does nothing.
+    ///
+    /// It is asked on whatever thread learns of the failure, also one of the pool's, so
+    /// it should not take long. If it panics the item is not tried again.
+    ///
+    /// ```
+    /// use pool_runtime::{ErrorKind, Pool, pool_task};
+    ///
+    /// #[pool_task]
+    /// fn flaky(path: &str) -> bool {
+    ///     let first = !std::path::Path::new(path).exists();
+    ///     std::fs::write(path, "").unwrap();
+    ///     if first {
+    ///         panic!("try again");
+    ///     }
+    ///     true
+    /// }
+    ///
+    /// let pool = Pool::new(1)?;
+    /// let path = std::env::temp_dir().join(format!("flaky-{}", std::process::id()));
+    /// let path = path.to_str().unwrap();
+    /// let job = pool.job(flaky).retries(2);
+    /// assert!(job.retry_if(|error| error.kind() == ErrorKind::Panicked).apply(path)?);
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), pool_runtime::Error>(())
+    /// ```
+    pub fn retry_if(mut self, rule: impl Fn(&Error) -> bool + Send + Sync + 'static) -> Self {
+        self.rules.retry_if = Some(Arc::new(rule));
+        self
+    }
+
+    /// Whether what runs is ended when the call is taken back (cancelled, or its
+    /// iterator dropped, or ended by a failed item); unless set, it is, as for
+    /// [`Job::timeout`]. With `false` the items that workers are at finish, and nothing
+    /// after them begins.
+    pub fn cancel_running(mut self, ended: bool) -> Self {
+        self.rules.spares_running = !ended;
+        self
+    }
+
+    /// Takes the call back when the token is cancelled.
+    pub fn cancel_token(mut self, token: &CancelToken) -> Self {
+        self.rules.token = Some(token.clone());
+        self
+    }
+
+    fn feed<I>(&self, items: I, fail_fast: bool) -> Result<Feed<T, I::IntoIter>, Error>
     where
         I: IntoIterator,
         I::Item: TaskInput<T>,
     {
-        let mut feed = Feed::<T, _>::open(self.pool, items.into_iter(), self.pace, true)?;
+        Feed::open(self.pool, items.into_iter(), self.pace, self.rules.clone(), fail_fast)
+    }
+
+    /// As [`Pool::map`].
+    pub fn map<I>(&self, items: I) -> Result<Vec<T::Output>, Error>
+    where
+        I: IntoIterator,
+        I::Item: TaskInput<T>,
+    {
+        let mut feed = self.feed(items, true)?;
         let mut results = InOrder::<T>::new();
         while let Some(arrival) = feed.next_arrival()? {
             results.add(arrival)?;
@@ -74,37 +206,37 @@ impl<'pool, T: Task> Job<'pool, T> {
     }
 
     /// As [`Pool::imap`].
-    pub fn imap<I>(self, items: I) -> Imap<'pool, T, I::IntoIter>
+    pub fn imap<I>(&self, items: I) -> Imap<'pool, T, I::IntoIter>
     where
         I: IntoIterator,
         I::Item: TaskInput<T>,
     {
-        Imap::new(Feed::open(self.pool, items.into_iter(), self.pace, false))
+        Imap::new(self.feed(items, false))
     }
 
     /// As [`Pool::imap_unordered`].
-    pub fn imap_unordered<I>(self, items: I) -> ImapUnordered<'pool, T, I::IntoIter>
+    pub fn imap_unordered<I>(&self, items: I) -> ImapUnordered<'pool, T, I::IntoIter>
     where
         I: IntoIterator,
         I::Item: TaskInput<T>,
     {
-        ImapUnordered::new(Feed::open(self.pool, items.into_iter(), self.pace, false))
+        ImapUnordered::new(self.feed(items, false))
     }
 
     /// As [`Pool::apply`].
-    pub fn apply(self, args: impl TaskInput<T>) -> Result<T::Output, Error> {
+    pub fn apply(&self, args: impl TaskInput<T>) -> Result<T::Output, Error> {
         self.apply_async(args)?.get()
     }
 
     /// As [`Pool::apply_async`].
-    pub fn apply_async(self, args: impl TaskInput<T>) -> Result<AsyncResult<T::Output>, Error> {
-        let Job { pool, task, pace } = self;
-        pace.check()?;
-        AsyncResult::single(pool.engine(), task, args)
+    pub fn apply_async(&self, args: impl TaskInput<T>) -> Result<AsyncResult<T::Output>, Error> {
+        self.pace.check()?;
+        self.rules.check()?;
+        AsyncResult::single(self.pool.engine(), self.task, args, self.rules.clone())
     }
 
     /// As [`Pool::map_async`].
-    pub fn map_async<I>(self, items: I) -> Result<AsyncResult<Vec<T::Output>>, Error>
+    pub fn map_async<I>(&self, items: I) -> Result<AsyncResult<Vec<T::Output>>, Error>
     where
         I: IntoIterator,
         I::Item: TaskInput<T>,
@@ -112,7 +244,9 @@ impl<'pool, T: Task> Job<'pool, T> {
         let items = items.into_iter();
         let engine = self.pool.engine();
         let pace = self.pace.check()?;
-        let job = engine.open(T::def(), Shape { single: false, fail_fast: true })?;
+        self.rules.check()?;
+        let shape = Shape { single: false, fail_fast: true };
+        let job = engine.open(T::def(), shape, self.rules.clone())?;
         let mut packer = Packer::default();
         for item in items {
             let at = packer.next();

@@ -8,10 +8,12 @@
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::pool::Pool;
-use crate::engine::{self, Arrival, Bodies, NotPacked, Pace, Pacer, Packer, Progress, Shape};
+use crate::engine::{
+    self, Arrival, Bodies, NotPacked, Pace, Pacer, Packer, Progress, Rules, Shape,
+};
 use crate::error::{Error, ErrorKind};
 use crate::ids::{Item, Items, index};
 use crate::limits::{FILL_TIME, MAX_ITEM};
@@ -46,6 +48,12 @@ pub(super) struct Feed<T, I> {
     /// Items with the engine, whose outcomes have not arrived here.
     outstanding: u64,
     exhausted: bool,
+    /// How long the job may take, if it may not take for ever.
+    deadline: Duration,
+    /// The deadline passed before the end of the input was seen.
+    cut: bool,
+    /// Why the whole job has failed.
+    failure: Option<Error>,
     /// The caller takes nothing before it has everything.
     patient: bool,
     /// Outcomes that have arrived here, in order of arrival.
@@ -59,11 +67,19 @@ impl<T: Task, I: Iterator> Feed<T, I>
 where
     I::Item: TaskInput<T>,
 {
-    pub(super) fn open(pool: &Pool, items: I, pace: Pace, fail_fast: bool) -> Result<Self, Error> {
+    pub(super) fn open(
+        pool: &Pool,
+        items: I,
+        pace: Pace,
+        rules: Rules,
+        fail_fast: bool,
+    ) -> Result<Self, Error> {
+        rules.check()?;
+        let deadline = rules.deadline.unwrap_or_default();
         let pacer = Pacer::new(pace.check()?, pool.engine().workers());
         let shape = Shape { single: false, fail_fast };
         Ok(Feed {
-            job: pool.engine().open(T::def(), shape)?,
+            job: pool.engine().open(T::def(), shape, rules)?,
             items,
             packer: Packer::default(),
             pacer,
@@ -72,6 +88,9 @@ where
             taken: 0,
             outstanding: 0,
             exhausted: false,
+            deadline,
+            cut: false,
+            failure: None,
             patient: fail_fast,
             arrived: VecDeque::new(),
             run: None,
@@ -91,12 +110,12 @@ where
             // One at least, so that a caller who takes what is there keeps the workers
             // fed; no more than that once something is there, since a source may be
             // slow.
-            let more = self.pull()?;
+            let more = self.pull();
             if let Some(settled) = self.hand_out() {
                 return Ok(Some(settled));
             }
-            if !more && self.wait()? {
-                return Ok(None);
+            if !more && self.wait() {
+                return self.end().map(|()| None);
             }
         }
     }
@@ -110,22 +129,25 @@ where
                 self.taken += items.end - items.start;
                 return Ok(Some(arrival));
             }
-            if !self.pull()? && self.wait()? {
-                return Ok(None);
+            if !self.pull() && self.wait() {
+                return self.end().map(|()| None);
             }
         }
     }
 
     /// Waits for outcomes, as no more can be pulled; tells whether the job is at its
     /// end.
-    fn wait(&mut self) -> Result<bool, Error> {
+    fn wait(&mut self) -> bool {
         // A chunk that is not full must not wait for a worker that waits for it, nor for
         // an outcome when none is to come.
         if !self.packer.is_empty() && (self.outstanding == 0 || self.job.is_hungry()) {
-            self.flush()?;
+            self.flush();
         }
         if !self.arrived.is_empty() {
-            return Ok(false);
+            return false;
+        }
+        if self.failure.is_some() {
+            return true;
         }
         let progress = self.job.wait(self.patient);
         self.take_in(progress)
@@ -148,48 +170,79 @@ where
     }
 
     /// Tells whether the job is at its end.
-    fn take_in(&mut self, progress: Progress) -> Result<bool, Error> {
+    fn take_in(&mut self, progress: Progress) -> bool {
         match progress {
+            Progress::Expired => {
+                self.expire();
+                false
+            }
             Progress::Arrived(arrivals) => {
                 for arrival in arrivals {
                     let items = arrival.items();
                     self.outstanding -= items.end - items.start;
                     self.arrived.push_back(arrival);
                 }
-                Ok(false)
+                false
             }
-            Progress::Failed(error) => Err(error),
-            Progress::Done => Ok(true),
-            Progress::Nothing => Ok(false),
+            Progress::Failed(error) => {
+                // What has arrived before is handed out first.
+                self.failure = Some(error);
+                self.exhausted = true;
+                true
+            }
+            Progress::Done => true,
+            Progress::Nothing => false,
+        }
+    }
+
+    /// The deadline has passed: nothing more is pulled, and what was pulled and is not
+    /// queued fails like the rest.
+    fn expire(&mut self) {
+        if !self.exhausted {
+            self.exhausted = true;
+            self.cut = exact_length(&self.items) != Some(0);
+            self.flush();
+            self.job.end();
+        }
+    }
+
+    /// What the caller gets at the end of the job.
+    fn end(&mut self) -> Result<(), Error> {
+        match self.failure.take() {
+            Some(error) => Err(error),
+            None if std::mem::take(&mut self.cut) => {
+                Err(engine::late(T::def(), self.deadline, None))
+            }
+            None => Ok(()),
         }
     }
 
     /// Pulls one item, if the window allows; tells whether there may be more.
-    fn pull(&mut self) -> Result<bool, Error> {
+    fn pull(&mut self) -> bool {
         if self.exhausted || self.pulled - self.taken >= self.pacer.window {
-            return Ok(false);
+            return false;
         }
         let Some(input) = self.items.next() else {
             self.exhausted = true;
-            self.flush()?;
+            self.flush();
             self.job.end();
-            return Ok(false);
+            return false;
         };
         let packed = self.packer.push(|out| input.write_item(&mut ItemWriter::new(out)));
         // Not before: an item whose encoding panics is never taken.
         self.pulled += 1;
         match packed {
-            Ok(()) if self.is_full() => self.flush()?,
+            Ok(()) if self.is_full() => self.flush(),
             Ok(()) => {}
             Err(error) => {
-                self.flush()?;
+                self.flush();
                 let item = self.packer.next();
                 self.packer.skip();
                 let error = unencodable(T::def(), Some(item), error);
                 self.arrived.push_back(Arrival::Failed(item, error));
             }
         }
-        Ok(true)
+        true
     }
 
     /// Whether what was packed should go on its way.
@@ -205,15 +258,15 @@ where
         length.is_multiple_of(BETWEEN_LOOKS) && self.filling_since.elapsed() >= FILL_TIME
     }
 
-    fn flush(&mut self) -> Result<(), Error> {
+    fn flush(&mut self) {
         if self.packer.is_empty() {
-            return Ok(());
+            return;
         }
         self.outstanding += self.packer.len() as u64;
         let (progress, work) = self.job.exchange(self.packer.take(), self.pacer.chunk);
         self.pacer.measure(work, self.taken, exact_length(&self.items));
         // Not the end: more is to come, if only the word that nothing is.
-        self.take_in(progress).map(drop)
+        self.take_in(progress);
     }
 }
 

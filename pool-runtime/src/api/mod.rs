@@ -8,11 +8,15 @@ mod imap;
 mod in_order;
 mod pool;
 mod process;
+#[cfg(feature = "sandbox")]
+mod sandbox;
 
-pub use crate::engine::shutdown;
+pub use crate::engine::{CancelToken, Output, shutdown};
 pub use async_result::AsyncResult;
 pub use builder::PoolBuilder;
 pub use call::Job;
 pub use imap::{Imap, ImapUnordered};
-pub use pool::{Pool, WorkerInfo, WorkerState, Workers, pmap};
+pub use pool::{Pool, Replacement, WorkerInfo, WorkerState, Workers, pmap};
 pub use process::{Process, ProcessBuilder, Stdio, spawn};
+#[cfg(feature = "sandbox")]
+pub use sandbox::Sandbox;

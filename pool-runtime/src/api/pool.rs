@@ -5,7 +5,7 @@ use super::builder::PoolBuilder;
 use super::call::Job;
 use super::feed::exact_length;
 use super::imap::{Imap, ImapUnordered};
-use crate::engine::{Engine, Seen};
+use crate::engine::{Engine, Replaced, Seen};
 use crate::error::Error;
 use crate::scheduler::Life;
 use crate::task::{Task, TaskInput};
@@ -205,6 +205,17 @@ impl Pool {
         self.engine.terminate();
     }
 
+    /// Lets the pool start workers again, after its breaker has tripped.
+    ///
+    /// The breaker trips when no place of the pool has a worker that lives until it
+    /// begins an item (three tries each), or when workers have died more often than
+    /// [`restart_limit`](crate::PoolBuilder::restart_limit) allows. Then every job fails
+    /// with the latest cause, and so does each call until this. On any other pool it
+    /// does nothing.
+    pub fn reset(&self) {
+        self.engine.reset();
+    }
+
     /// The workers as they are at this moment.
     pub fn workers(&self) -> Vec<WorkerInfo> {
         self.engine.seen().into_iter().filter_map(WorkerInfo::new).collect()
@@ -221,6 +232,25 @@ pub struct WorkerInfo {
     pub slot: usize,
     /// What it is doing.
     pub state: WorkerState,
+    /// Why the worker before it in its place is gone; `None` for the first.
+    pub replaced: Option<Replacement>,
+}
+
+/// Why a worker was followed by another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Replacement {
+    /// It died: by a signal, an exit, a lack of memory.
+    Died,
+    /// It was ended with what it ran: a time limit had passed, or the call was taken
+    /// back.
+    Ended,
+    /// It had run [`max_tasks_per_child`](crate::PoolBuilder::max_tasks_per_child) items.
+    MaxTasks,
+    /// It had lived for [`max_age`](crate::PoolBuilder::max_age).
+    MaxAge,
+    /// It had grown past [`max_rss`](crate::PoolBuilder::max_rss).
+    MaxRss,
 }
 
 /// What a worker is doing.
@@ -238,15 +268,23 @@ pub enum WorkerState {
 }
 
 impl WorkerInfo {
-    fn new(Seen { slot, pid, life, busy }: Seen) -> Option<WorkerInfo> {
+    fn new(Seen { slot, pid, life, busy, replaced }: Seen) -> Option<WorkerInfo> {
         let state = match life {
             Life::Vacant => return None,
             Life::Starting { .. } => WorkerState::Starting,
             Life::Serving if busy => WorkerState::Busy,
+            Life::Leaving => WorkerState::Busy,
             Life::Serving => WorkerState::Idle,
             Life::Stopping { .. } | Life::Dying { .. } => WorkerState::Stopping,
         };
-        Some(WorkerInfo { pid, slot: slot.0, state })
+        let replaced = replaced.map(|why| match why {
+            Replaced::Died => Replacement::Died,
+            Replaced::Ended => Replacement::Ended,
+            Replaced::Tasks => Replacement::MaxTasks,
+            Replaced::Age => Replacement::MaxAge,
+            Replaced::Memory => Replacement::MaxRss,
+        });
+        Some(WorkerInfo { pid, slot: slot.0, state, replaced })
     }
 }
 

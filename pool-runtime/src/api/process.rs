@@ -10,12 +10,15 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::async_result::AsyncResult;
-use crate::engine::{self, Engine, Launch, Wishes};
+#[cfg(feature = "sandbox")]
+use super::sandbox::Sandbox;
+use crate::engine::{self, Engine, Launch, Rules, Wishes};
 use crate::error::Error;
 use crate::ids::Slot;
-use crate::limits::{START_TIMEOUT, STOP_GRACE};
+use crate::limits::{KILL_GRACE, START_TIMEOUT, STOP_GRACE};
 use crate::scheduler::Config;
 use crate::task::{Task, TaskInput};
+use crate::wire::settings::Resource;
 
 /// A process of its own for one call of a task.
 ///
@@ -225,6 +228,40 @@ impl ProcessBuilder {
         self
     }
 
+    /// The memory that the process may have, in bytes: as
+    /// [`PoolBuilder::memory_limit`](crate::PoolBuilder::memory_limit).
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.wishes.settings.memory = Some(bytes);
+        self
+    }
+
+    /// The one core that the process runs on: as
+    /// [`PoolBuilder::pin`](crate::PoolBuilder::pin).
+    pub fn pin(mut self, core: usize) -> Self {
+        self.wishes.cores = Some(vec![core]);
+        self
+    }
+
+    /// Its niceness: as [`PoolBuilder::nice`](crate::PoolBuilder::nice).
+    pub fn nice(mut self, niceness: i32) -> Self {
+        self.wishes.settings.nice = Some(niceness);
+        self
+    }
+
+    /// Limits a resource: as [`PoolBuilder::rlimit`](crate::PoolBuilder::rlimit).
+    pub fn rlimit(mut self, resource: Resource, limit: u64) -> Self {
+        self.wishes.settings.limit(resource, limit);
+        self
+    }
+
+    /// Puts the process into a sandbox, which tasks cannot leave: as
+    /// [`PoolBuilder::sandbox`](crate::PoolBuilder::sandbox).
+    #[cfg(feature = "sandbox")]
+    pub fn sandbox(mut self, sandbox: Sandbox) -> Self {
+        self.wishes.settings.sandbox = Some(sandbox.into_rules());
+        self
+    }
+
     /// Starts the process and hands it the call.
     ///
     /// # Errors
@@ -243,11 +280,13 @@ impl ProcessBuilder {
             workers: 1,
             start_timeout: START_TIMEOUT,
             stop_grace: STOP_GRACE,
+            kill_grace: KILL_GRACE,
+            restart_limit: None,
             replace: false,
         };
         let engine = Engine::start(config, Launch::new(wishes, 1)?)?;
         let pid = engine.pid(ONLY).expect("a process that has reported in has a pid");
-        let result = AsyncResult::single(&engine, task, args)?;
+        let result = AsyncResult::single(&engine, task, args, Rules::default())?;
         // Nothing else will be asked of it, so it leaves when it has answered.
         engine.close();
         Ok(Process { engine, result, pid, name })

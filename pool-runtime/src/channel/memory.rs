@@ -24,6 +24,9 @@ mod word {
     pub(super) const WORKER_LACKS_ROOM: usize = 10;
     pub(super) const CLAIMS: usize = 11;
     pub(super) const WORKED: usize = 12;
+    pub(super) const BEGAN_AT: usize = 13;
+    /// The worker, in a signal handler.
+    pub(super) const SIGN: usize = 14;
 }
 
 /// One side's view of the shared memory.
@@ -85,9 +88,26 @@ impl Memory {
         self.shm.word(word::WORKED)
     }
 
-    /// How many items the worker has begun, ever.
+    /// How many items the worker has begun, ever; see `begun`.
     pub(super) fn begun(&self) -> &AtomicU64 {
         self.shm.word(word::BEGUN)
+    }
+
+    /// When the worker began its latest item that has a time limit, in nanoseconds of
+    /// the machine's monotonic clock.
+    pub(super) fn began_at(&self) -> &AtomicU64 {
+        self.shm.word(word::BEGAN_AT)
+    }
+
+    /// What the worker has noted when a signal was about to end it; see `sys/dying.rs`.
+    pub(super) fn sign(&self) -> &AtomicU64 {
+        self.shm.word(word::SIGN)
+    }
+
+    /// The same word for a signal handler. The memory stays mapped until the process
+    /// ends.
+    pub(super) fn sign_for_ever(&self) -> &'static AtomicU64 {
+        Shm::word_for_ever(&self.shm, word::SIGN)
     }
 
     /// Lends a request's bytes to the worker.

@@ -22,12 +22,18 @@
 //! descriptor that a task has meanwhile given to a file is an error and not
 //! eight bytes in that file.
 
+mod assembled;
+mod begun;
 mod claims;
+mod frames;
+mod line;
 mod memory;
 mod parent;
 mod ring;
 mod worker;
 
-pub(crate) use parent::{Bodies, Body, Frames, Heard, Line, Next, ParentEnd};
+pub(crate) use frames::{Bodies, Frames, Next};
+pub(crate) use line::Line;
+pub(crate) use parent::{Body, Heard, ParentEnd};
 pub(crate) use ring::{Attention, Corrupt};
-pub(crate) use worker::{Accepted, Gone, Sender, WorkerEnd, accept};
+pub(crate) use worker::{Accepted, Gone, Received, Sender, WorkerEnd, accept};

@@ -6,16 +6,15 @@ use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SocketType, recv};
 
-use super::claims;
+use super::frames::{Frames, missing};
+use super::line::Line;
 use super::memory::{Memory, SharedLane};
-use super::ring::{
-    self, Attention, Consumer, Corrupt, HEADER, Header, Lane, Message, Producer, Sleep,
-};
+use super::ring::{self, Attention, Consumer, Corrupt, Lane, Message, Producer, Sleep};
+use super::{begun, claims};
 use crate::sys::shm::Shm;
 use crate::sys::{fds, futex};
 use crate::wire::message::request;
@@ -56,39 +55,6 @@ pub(crate) struct ParentEnd {
     /// The part of a long frame that has come.
     inbox: Vec<u8>,
     outbox: VecDeque<Outgoing>,
-}
-
-/// Where a caller sleeps until one worker summons it. It holds the memory, also when
-/// the worker and its channel go.
-#[derive(Clone, Debug)]
-pub(crate) struct Line {
-    memory: Memory,
-    /// What the word held when it was armed.
-    armed: u32,
-}
-
-impl Line {
-    /// How many can be waited for at once.
-    pub(crate) fn most() -> usize {
-        futex::most()
-    }
-
-    /// Sleeps until one of the workers summons, or somebody hangs up, or for `limit`; or
-    /// for no reason.
-    pub(crate) fn wait<'a>(lines: impl Iterator<Item = &'a Line>, limit: Option<Duration>) {
-        let words: Vec<_> = lines.map(|line| (line.memory.attention(), line.armed)).collect();
-        let slept = futex::wait_any(&words, limit);
-        slept.expect("the words are mapped while the lines are there");
-    }
-
-    /// Wakes the caller that sleeps here, or is about to: what it waits for has come
-    /// another way.
-    pub(crate) fn hang_up(&self) {
-        let served = Attention::Served as u32;
-        let word = self.memory.attention();
-        let _ = word.compare_exchange(self.armed, served, Ordering::Relaxed, Ordering::Relaxed);
-        futex::wake(word);
-    }
 }
 
 /// How many chunks a worker had claimed, ever, when it was asked for the others.
@@ -243,7 +209,7 @@ impl ParentEnd {
     /// look once more, as with [`ParentEnd::arm`].
     pub(crate) fn arm_line(&self, attention: Attention) -> Line {
         self.memory.doorbell().arm_direct(attention);
-        Line { memory: self.memory.clone(), armed: ring::direct(attention) }
+        Line::new(self.memory.clone(), ring::direct(attention))
     }
 
     /// How long the worker has worked on the chunks that it has ended, ever, in
@@ -255,7 +221,25 @@ impl ParentEnd {
     /// How many items the worker has begun, ever. Only to be believed once it is
     /// gone.
     pub(crate) fn begun(&self) -> u64 {
-        self.memory.begun().load(Ordering::Acquire)
+        begun::count(self.memory.begun())
+    }
+
+    /// When the item began that the worker is at, in nanoseconds of the machine's
+    /// monotonic clock: of an item of a careful chunk, and after [`ParentEnd::begun`].
+    pub(crate) fn began_at(&self) -> u64 {
+        self.memory.began_at().load(Ordering::Relaxed)
+    }
+
+    /// Lets the worker begin no other item, if its latest is number `count`, of a
+    /// careful chunk, and all that it has not claimed was recalled.
+    pub(crate) fn condemn(&self, count: u64) -> bool {
+        begun::condemn(self.memory.begun(), count)
+    }
+
+    /// What the worker has noted when a signal was about to end it. A hint, and only
+    /// once it is gone.
+    pub(crate) fn sign(&self) -> u64 {
+        self.memory.sign().load(Ordering::Acquire)
     }
 
     /// Lets the kernel kill the worker's process group, with the rights that the
@@ -301,118 +285,5 @@ impl ParentEnd {
 fn wake_on(word: &AtomicU32) {
     if Sleep(word).must_wake() {
         futex::wake(word);
-    }
-}
-
-/// How many bytes the frame at the head of `bytes` lacks, if there is one.
-fn missing(bytes: &[u8]) -> Option<u64> {
-    let word = bytes.first_chunk::<HEADER>()?;
-    let header = Header::decode(u64::from_ne_bytes(*word))?;
-    Some(header.frame().saturating_sub(bytes.len() as u64))
-}
-
-/// Bytes that came from a worker.
-#[derive(Debug)]
-pub(crate) struct Frames {
-    bytes: Arc<Vec<u8>>,
-    /// Bytes at the head that were given out.
-    handled: usize,
-}
-
-/// What is at the head of [`Frames`].
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Next<'a> {
-    /// A frame: its tag and its body.
-    Frame(u8, &'a [u8]),
-    /// No whole frame.
-    Nothing,
-    /// No frame of ours; nothing after it makes sense.
-    Corrupt,
-}
-
-impl Frames {
-    /// The frames of a tag at the head, at most so many: how many there are, and
-    /// their bodies.
-    pub(crate) fn run(&mut self, tag: u8, most: u64) -> (u64, Bodies) {
-        let start = self.handled;
-        let mut count = 0;
-        while count < most
-            && let Split::Frame { tag: other, length, .. } = split(&self.bytes[self.handled..])
-            && other == tag
-        {
-            self.handled += length;
-            count += 1;
-        }
-        let range = start..self.handled;
-        // A small part is copied out: else it would keep all the bytes that it came with
-        // for as long as nobody takes it.
-        let bodies = match range.len() * 4 < self.bytes.len() {
-            true => Bodies {
-                bytes: Arc::new(self.bytes[range.clone()].to_vec()),
-                range: 0..range.len(),
-            },
-            false => Bodies { bytes: Arc::clone(&self.bytes), range },
-        };
-        (count, bodies)
-    }
-
-    pub(crate) fn next(&mut self) -> Next<'_> {
-        let rest = &self.bytes[self.handled..];
-        match split(rest) {
-            Split::Frame { tag, body, length } => {
-                self.handled += length;
-                Next::Frame(tag, body)
-            }
-            Split::Part => Next::Nothing,
-            Split::Corrupt => Next::Corrupt,
-        }
-    }
-}
-
-/// What is at the head of some bytes.
-enum Split<'a> {
-    Frame { tag: u8, body: &'a [u8], length: usize },
-    Part,
-    Corrupt,
-}
-
-#[inline]
-fn split(bytes: &[u8]) -> Split<'_> {
-    let Some((word, rest)) = bytes.split_first_chunk::<HEADER>() else {
-        return Split::Part;
-    };
-    let Some(header) = Header::decode(u64::from_ne_bytes(*word)) else {
-        return Split::Corrupt;
-    };
-    // A frame is bounded, and lengths in memory are those of the processor.
-    let (length, body) = (header.frame() as usize, header.length as usize);
-    match length <= bytes.len() {
-        true => Split::Frame { tag: header.tag, body: &rest[..body], length },
-        false => Split::Part,
-    }
-}
-
-/// The bodies of frames that were found whole before.
-#[derive(Clone, Debug)]
-pub(crate) struct Bodies {
-    pub(crate) bytes: Arc<Vec<u8>>,
-    pub(crate) range: Range<usize>,
-}
-
-impl Bodies {
-    /// The next body.
-    ///
-    /// # Panics
-    ///
-    /// When there is none.
-    #[inline]
-    pub(crate) fn next(&mut self) -> &[u8] {
-        match split(&self.bytes[self.range.clone()]) {
-            Split::Frame { body, length, .. } => {
-                self.range.start += length;
-                body
-            }
-            Split::Part | Split::Corrupt => panic!("frames that were counted are there"),
-        }
     }
 }

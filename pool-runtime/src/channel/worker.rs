@@ -2,17 +2,18 @@
 
 use std::io;
 use std::os::fd::{AsFd, IntoRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 
-use super::claims;
+use super::assembled::Assembled;
 use super::memory::{Memory, SharedLane};
 use super::ring::{Attention, Consumer, Corrupt, HEADER, Lane, Message, Producer, Sleep, Summon};
+use super::{begun, claims};
 use crate::sys::shm::Shm;
-use crate::sys::{fds, futex, lifeline};
+use crate::sys::{clock, fds, futex, lifeline};
 use crate::wire::message::{report, request};
 
 /// Looks for a request before the worker sleeps, where cores are to spare: some
@@ -48,9 +49,8 @@ pub(crate) struct WorkerEnd {
     _lifeline: OwnedFd,
     /// Bytes of the frame that was given out last and lies in the ring.
     served: u64,
-    /// A frame longer than the ring. Kept while such frames come, as fresh memory is
-    /// slow.
-    assembled: Vec<u8>,
+    /// A frame longer than the ring.
+    assembled: Assembled,
     /// Recalls read in the stream.
     recalls: u64,
     /// When the chunk was claimed that was given out last.
@@ -59,6 +59,17 @@ pub(crate) struct WorkerEnd {
     may_spin: bool,
     /// What was given out last is a single call.
     after_call: bool,
+}
+
+/// What a worker gets to do.
+#[derive(Debug)]
+pub(crate) enum Received<'a> {
+    /// A chunk's body. Each item of a careful one is begun with care, see `begun`.
+    Chunk { body: &'a [u8], careful: bool },
+    /// Nothing more will come.
+    Goodbye,
+    /// Nothing has come for as long as it would wait.
+    Nothing,
 }
 
 /// What comes on the lifeline when a worker boots.
@@ -95,7 +106,7 @@ pub(crate) fn accept(lifeline: OwnedFd) -> io::Result<Option<Accepted>> {
         bell,
         _lifeline: lifeline,
         served: 0,
-        assembled: Vec::new(),
+        assembled: Assembled::Ordinary(Vec::new()),
         recalls: 0,
         claimed: None,
         may_spin: false,
@@ -110,9 +121,21 @@ impl WorkerEnd {
         self.may_spin = true;
     }
 
-    /// The next chunk's body, claimed for this worker; waits for it. `None` after
-    /// goodbye.
-    pub(crate) fn receive(&mut self) -> Result<Option<&[u8]>, Gone> {
+    /// The memory of this process is about to be limited: what is received must not
+    /// count. Gives the word for signs of its death.
+    pub(crate) fn limit_memory(&mut self) -> &'static AtomicU64 {
+        self.assembled = Assembled::Uncounted(None);
+        self.sign()
+    }
+
+    /// The word for what a process notes that a signal is about to end.
+    pub(crate) fn sign(&self) -> &'static AtomicU64 {
+        self.memory.sign_for_ever()
+    }
+
+    /// The next chunk, claimed for this worker; waits for it, but not longer than
+    /// `until`.
+    pub(crate) fn receive(&mut self, until: Option<Instant>) -> Result<Received<'_>, Gone> {
         if let Some(claimed) = self.claimed.take() {
             let nanos = u64::try_from(claimed.elapsed().as_nanos()).unwrap_or(u64::MAX);
             self.memory.worked().fetch_add(nanos, Ordering::Relaxed);
@@ -120,43 +143,50 @@ impl WorkerEnd {
         self.release(self.served)?;
         loop {
             let Some(header) = self.requests.peek()? else {
-                self.sleep()?;
+                if until.is_some_and(|until| until <= Instant::now()) {
+                    return Ok(Received::Nothing);
+                }
+                self.sleep(until)?;
                 continue;
             };
+            let careful = request::is_careful(header.tag);
             let frame = header.frame();
             let length = usize::try_from(header.length).map_err(|_| Gone::Sense)?;
             if frame > self.requests.lane().capacity() {
                 self.assemble(frame)?;
                 if claims::claim(self.memory.claims(), self.recalls) {
                     self.served = 0;
-                    self.after_call = header.tag == request::CALL;
+                    self.after_call = request::is_call(header.tag);
                     self.claimed = Some(Instant::now());
-                    return Ok(Some(&self.assembled[HEADER..][..length]));
+                    let body = &self.assembled.as_slice()[HEADER..][..length];
+                    return Ok(Received::Chunk { body, careful });
                 }
                 continue;
             }
-            self.assembled = Vec::new();
+            self.assembled.free();
             let place = self.requests.body();
             match header.tag {
-                tag @ (request::CHUNK | request::CALL)
-                    if claims::claim(self.memory.claims(), self.recalls) =>
-                {
+                tag if request::is_chunk(tag) => {
+                    if !claims::claim(self.memory.claims(), self.recalls) {
+                        self.release(frame)?;
+                        continue;
+                    }
                     self.served = frame;
-                    self.after_call = tag == request::CALL;
+                    self.after_call = request::is_call(tag);
                     if self.requests.is_last(frame) && !self.memory.responses_are_read() {
                         let whom = self.memory.doorbell().summons(Attention::Patient);
                         self.bell.summon(&self.memory, whom)?;
                     }
                     // Nobody asks how long a single call takes.
-                    self.claimed = (tag == request::CHUNK).then(Instant::now);
-                    return Ok(Some(self.memory.borrow(place, length)));
+                    self.claimed = (!self.after_call).then(Instant::now);
+                    let body = self.memory.borrow(place, length);
+                    return Ok(Received::Chunk { body, careful });
                 }
-                request::CHUNK | request::CALL => {}
                 request::RECALL => {
                     let body = self.memory.borrow(place, length).try_into();
                     self.recalls = u64::from_le_bytes(body.map_err(|_| Gone::Sense)?);
                 }
-                request::GOODBYE => return Ok(None),
+                request::GOODBYE => return Ok(Received::Goodbye),
                 _ => return Err(Gone::Sense),
             }
             self.release(frame)?;
@@ -177,11 +207,11 @@ impl WorkerEnd {
 
     /// Collects a frame that is longer than the ring.
     fn assemble(&mut self, frame: u64) -> Result<(), Gone> {
-        self.assembled.clear();
+        self.assembled.begin(frame).map_err(|_| Gone::Sense)?;
         let mut missing = frame;
         while missing > 0 {
-            match self.requests.take(missing, &mut self.assembled)? {
-                0 => self.sleep()?,
+            match self.assembled.take(&mut self.requests, missing)? {
+                0 => self.sleep(None)?,
                 taken => {
                     missing -= taken;
                     if self.memory.backlog().must_wake() {
@@ -193,8 +223,8 @@ impl WorkerEnd {
         Ok(())
     }
 
-    /// Waits until there may be something to read.
-    fn sleep(&mut self) -> Result<(), Gone> {
+    /// Waits until there may be something to read, but not much longer than `until`.
+    fn sleep(&mut self, until: Option<Instant>) -> Result<(), Gone> {
         let looks = match (self.may_spin, self.after_call) {
             (false, _) => 0,
             (true, false) => LOOKS_IN_MAP,
@@ -210,16 +240,17 @@ impl WorkerEnd {
         let requests = &self.requests;
         // A program that has read everything knows that this worker is idle.
         let bell = (!self.memory.responses_are_read()).then_some(self.bell);
-        doze(self.memory.idleness(), &self.memory, bell, || requests.has_news())
+        doze(self.memory.idleness(), &self.memory, bell, until, || requests.has_news())
     }
 }
 
-/// Sleeps on a word that is prepared, until the program takes it down, or `ready`.
-/// Rings before that, if there is a bell to be rung.
+/// Sleeps on a word that is prepared, until the program takes it down, or `ready`, or
+/// `until`. Rings before that, if there is a bell to be rung.
 fn doze(
     word: &AtomicU32,
     memory: &Memory,
     bell: Option<Bell>,
+    until: Option<Instant>,
     ready: impl Fn() -> bool,
 ) -> Result<(), Gone> {
     const ASLEEP: u32 = Sleep::<AtomicU32>::ASLEEP;
@@ -228,7 +259,11 @@ fn doze(
             bell.summon(memory, memory.doorbell().summons(Attention::Lazy))?;
         }
         while word.load(Ordering::Relaxed) == ASLEEP && !ready() {
-            futex::wait(word, ASLEEP, None).map_err(|_| Gone::Sense)?;
+            let limit = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if limit.is_some_and(|limit| limit.is_zero()) {
+                break;
+            }
+            futex::wait(word, ASLEEP, limit).map_err(|_| Gone::Sense)?;
         }
     }
     Sleep(word).end();
@@ -254,7 +289,15 @@ impl Sender {
     /// the exit by which the program learns of the death is behind it.
     pub(crate) fn begin(&mut self) {
         self.begun += 1;
-        self.memory.begun().store(self.begun, Ordering::Release);
+        begun::store(self.memory.begun(), self.begun);
+    }
+
+    /// The same for an item of a careful chunk; `false` if it must not run, nor any
+    /// other, since the program has condemned this worker.
+    pub(crate) fn begin_carefully(&mut self) -> bool {
+        self.begun += 1;
+        self.memory.began_at().store(clock::monotonic(), Ordering::Relaxed);
+        begun::begin(self.memory.begun(), self.begun)
     }
 
     /// Sends one frame, and rings if somebody waits for such; sleeps while there is no
@@ -282,7 +325,7 @@ impl Sender {
             // Once more, now that whoever makes room will see that it is wanted.
             let before = sent;
             let whole = self.responses.send(message, &mut sent)?;
-            doze(word, &self.memory, Some(self.bell), || sent > before)?;
+            doze(word, &self.memory, Some(self.bell), None, || sent > before)?;
             if whole || self.responses.send(message, &mut sent)? {
                 return Ok(());
             }

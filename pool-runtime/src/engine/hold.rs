@@ -12,15 +12,16 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
+use super::cancel::CancelToken;
 use super::core::Core;
 use super::job::{Arrival, JobState, Progress, Shape};
 use super::pace::{Pace, Work};
 use super::pack::Pack;
+use super::rules::Rules;
 use super::shared::{Locked, Shared};
 use crate::channel::Line;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::ids::{JobId, Slot};
-use crate::scheduler::Event;
 use crate::task::TaskDef;
 
 /// Looks at the rings before a caller sleeps, where a core is free: some 50 µs, which
@@ -47,9 +48,13 @@ impl Job {
         shared: &Arc<Shared>,
         task: &'static TaskDef,
         shape: Shape,
+        rules: Rules,
     ) -> Result<Job, Error> {
-        let id = shared.lock().open_job(JobState::new(task, shape))?;
-        Ok(Job { shared: Arc::clone(shared), id, task, left: false })
+        let token = rules.token.clone();
+        let id = shared.lock().open_job(JobState::new(task, shape, rules))?;
+        let job = Job { shared: Arc::clone(shared), id, task, left: false };
+        job.obey(token);
+        Ok(job)
     }
 
     /// A job with all of its items. In one step, because a worker that leaves after
@@ -58,16 +63,31 @@ impl Job {
         shared: &Arc<Shared>,
         task: &'static TaskDef,
         shape: Shape,
+        rules: Rules,
         pack: Pack,
     ) -> Result<Job, Error> {
+        let token = rules.token.clone();
         let mut core = shared.lock();
-        let id = core.open_job(JobState::new(task, shape))?;
+        let id = core.open_job(JobState::new(task, shape, rules))?;
         let count = usize::MAX;
         core.queue(id, pack, count);
         core.end_job(id);
         core.act();
         drop(core);
-        Ok(Job { shared: Arc::clone(shared), id, task, left: false })
+        let job = Job { shared: Arc::clone(shared), id, task, left: false };
+        job.obey(token);
+        Ok(job)
+    }
+
+    /// Ends with the token, which may have been cancelled already.
+    fn obey(&self, token: Option<CancelToken>) {
+        let Some(token) = token else {
+            return;
+        };
+        match token.hand_out(&self.shared, self.id) {
+            Some(ticket) => self.shared.lock().job_mut(self.id).set_ticket(ticket),
+            None => self.cancel(),
+        }
     }
 
     /// Why nothing can be had of the job, in a forked copy of the program.
@@ -260,24 +280,7 @@ impl Job {
     /// Takes the work back: what is queued never runs, what runs is killed.
     /// Nothing happens to a job that is done.
     pub(crate) fn cancel(&self) {
-        if self.shared.is_foreign() {
-            return;
-        }
-        let mut core = self.shared.lock();
-        if core.look() {
-            core.act();
-        }
-        let state = core.job_mut(self.id);
-        if state.is_done() {
-            return;
-        }
-        let name = state.task.name;
-        let message = format!("the call of {name} was cancelled before it was done");
-        let error = Error::new(ErrorKind::Cancelled, message).with_task(name, None);
-        let due = state.fail(error);
-        core.tell_later(due);
-        core.tell(Event::JobDropped { job: self.id });
-        core.act();
+        self.shared.cancel(self.id);
     }
 
     /// Lets the job go on with nobody holding it.

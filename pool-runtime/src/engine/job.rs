@@ -4,12 +4,16 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar};
 use std::task::Waker;
 use std::thread::ThreadId;
+use std::time::Duration;
 
+use super::cancel::Ticket;
+use super::core::Question;
 use super::pace::{Pace, Pacer, Work};
 use super::pack::Pack;
+use super::rules::{Rules, Tries};
 use crate::channel::{Bodies, Line};
-use crate::error::Error;
-use crate::ids::{Item, Items};
+use crate::error::{Error, ErrorKind};
+use crate::ids::{Item, Items, index};
 use crate::task::TaskDef;
 
 /// Outcomes that came together.
@@ -44,6 +48,10 @@ pub(crate) struct Shape {
 pub(super) struct JobState {
     pub(super) task: &'static TaskDef,
     pub(super) shape: Shape,
+    pub(super) rules: Rules,
+    pub(super) tries: Tries,
+    /// Held so that a token knows whether the job is there.
+    ticket: Option<Arc<Ticket>>,
     /// Packs with items that are not settled, in order.
     packs: VecDeque<Pack>,
     /// Outcomes that the caller has not taken, in order of arrival.
@@ -57,6 +65,8 @@ pub(super) struct JobState {
     /// Why the job failed as a whole; taken by the caller once.
     failure: Option<Error>,
     failed: bool,
+    /// The deadline has passed, and the caller has not been told; it is told once.
+    expired: bool,
     /// Nobody holds the job any more; it goes when it is done.
     detached: bool,
     /// The thread that queued last: where results will be taken.
@@ -91,13 +101,18 @@ pub(super) struct Due {
     pub(super) waker: Option<Waker>,
     pub(super) sleepers: Option<Arc<Condvar>>,
     pub(super) line: Option<Line>,
+    /// To be asked of the caller's own rule.
+    pub(super) question: Option<Question>,
 }
 
 impl JobState {
-    pub(super) fn new(task: &'static TaskDef, shape: Shape) -> JobState {
+    pub(super) fn new(task: &'static TaskDef, shape: Shape, rules: Rules) -> JobState {
         JobState {
             task,
             shape,
+            rules,
+            tries: Tries::default(),
+            ticket: None,
             packs: VecDeque::new(),
             arrivals: VecDeque::new(),
             unsettled: 0,
@@ -106,6 +121,7 @@ impl JobState {
             ended: false,
             failure: None,
             failed: false,
+            expired: false,
             detached: false,
             consumer: Some(std::thread::current().id()),
             arrived: None,
@@ -177,13 +193,18 @@ impl JobState {
         let count = items.end - items.start;
         held.rest -= count;
         held.given += count;
-        let weight = self.pack(&items).weights().of(count, self.work.of_item());
+        let weight = self.weight(&items);
         Some((items, weight))
     }
 
     /// Whether the caller has queued its last item and the scheduler has it.
     pub(super) fn is_given(&self) -> bool {
         self.ended && self.held.as_ref().is_none_or(|held| held.rest == 0)
+    }
+
+    /// What a chunk of these items weighs.
+    pub(super) fn weight(&self, items: &Items) -> u32 {
+        self.pack(items).weights().of(items.end - items.start, self.work.of_item())
     }
 
     /// Where the encoded items lie.
@@ -231,16 +252,26 @@ impl JobState {
     pub(super) fn wake(&mut self) -> Due {
         let waker = if self.is_done() { self.waker.take() } else { None };
         let sleepers = self.arrived.clone().filter(|_| self.sleepers > 0);
-        Due { waker, sleepers, line: self.line.clone() }
+        Due { waker, sleepers, line: self.line.clone(), question: None }
+    }
+
+    /// Its deadline has passed.
+    pub(super) fn expire(&mut self) -> Due {
+        self.expired = true;
+        self.wake()
     }
 
     /// No outcome will come; whoever waits is to see why.
     pub(super) fn abandon(&mut self) -> Due {
         let (waker, sleepers) = (self.waker.take(), self.arrived.clone());
-        Due { waker, sleepers, line: self.line.clone() }
+        Due { waker, sleepers, line: self.line.clone(), question: None }
     }
 
     pub(super) fn progress(&mut self) -> Progress {
+        // First: whoever queues more gets failures for it at once, without end.
+        if std::mem::take(&mut self.expired) {
+            return Progress::Expired;
+        }
         if !self.arrivals.is_empty() {
             return Progress::Arrived(std::mem::take(&mut self.arrivals));
         }
@@ -284,14 +315,49 @@ impl JobState {
         self.line = line;
     }
 
+    pub(super) fn set_ticket(&mut self, ticket: Arc<Ticket>) {
+        self.ticket = Some(ticket);
+    }
+
     pub(super) fn replace_waker(&mut self, waker: Option<Waker>) -> Option<Waker> {
         std::mem::replace(&mut self.waker, waker)
+    }
+
+    /// An item that was ended because it had run for as long as it may.
+    pub(super) fn overdue(&self, who: &str, pid: Option<u32>, item: Option<Item>) -> Error {
+        let (task, item) = (self.task.name, item.map(index));
+        let on = item.map_or_else(String::new, |item| format!(" on item {item}"));
+        let limit = self.rules.timeout.unwrap_or_default();
+        let with_pid = pid.map_or_else(String::new, |pid| format!(" (pid {pid})"));
+        let message = format!(
+            "{who}{with_pid} was still running {task}{on} after its time limit of {limit:?} and was \
+             ended"
+        );
+        let error = Error::new(ErrorKind::TimedOut, message).with_task(task, item);
+        match pid {
+            Some(pid) => error.with_process(pid, None),
+            None => error,
+        }
+    }
+
+    /// An item, or the rest of the input, that was not done when the deadline passed.
+    pub(super) fn late(&self, item: Option<Item>) -> Error {
+        late(self.task, self.rules.deadline.unwrap_or_default(), item)
     }
 
     /// What an error of this job says of an item.
     pub(super) fn named(&self, item: Item) -> Option<Item> {
         (!self.shape.single).then_some(item)
     }
+}
+
+/// What was not done when a job's deadline had passed.
+pub(crate) fn late(task: &'static TaskDef, deadline: Duration, item: Option<Item>) -> Error {
+    let item = item.map(index);
+    let on = item.map_or_else(String::new, |item| format!(" on item {item}"));
+    let message =
+        format!("{}{on} was not done within the deadline of its job, {deadline:?}", task.name);
+    Error::new(ErrorKind::TimedOut, message).with_task(task.name, item)
 }
 
 /// What a caller finds when it looks at its job.
@@ -301,6 +367,9 @@ pub(crate) enum Progress {
     Arrived(VecDeque<Arrival>),
     /// The job has failed as a whole; told once.
     Failed(Error),
+    /// The deadline has passed: what is not done fails, and nothing more should be
+    /// queued; told once.
+    Expired,
     /// Nothing more will come.
     Done,
     /// Nothing yet.

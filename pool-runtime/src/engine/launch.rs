@@ -5,10 +5,13 @@ use std::ffi::{CString, OsStr, OsString};
 use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::environment::{c_string, environment};
+use super::output::{Ends, Mailbox, Output, Tap};
+use super::settings;
 use super::zygote::{self, Template};
 use crate::channel::ParentEnd;
 use crate::error::{Error, ErrorKind};
@@ -17,7 +20,9 @@ use crate::limits::MAX_DEPTH;
 use crate::sys::child::Child;
 use crate::sys::fds;
 use crate::sys::spawn::{self, Program, SpawnError};
-use crate::wire::message::Boot;
+use crate::wire::message::{Boot, Lifespan};
+use crate::wire::output::Seal;
+use crate::wire::settings::Settings;
 use crate::worker;
 
 /// Bytes of a process's name that the kernel keeps.
@@ -42,12 +47,19 @@ pub(crate) struct Launch {
     stdin: Option<OwnedFd>,
     stdout: Option<OwnedFd>,
     stderr: Option<OwnedFd>,
+    output: Output,
+    /// Where lines go that are relayed.
+    mailbox: Option<Arc<Mailbox>>,
     name: String,
     one_shot: bool,
     depth: u32,
+    /// See [`Wishes`]; never empty.
+    cores: Option<Vec<u32>>,
+    settings: Settings,
     /// No more workers than cores: one that has nothing to do may look for a moment
     /// before it sleeps, without taking a core from one that has.
     spin: bool,
+    lifespan: Lifespan,
     /// Tells a worker of this pool from any other process.
     mark: u64,
 }
@@ -62,9 +74,16 @@ pub(crate) struct Wishes {
     pub(crate) stdin: Stdio,
     pub(crate) stdout: Stdio,
     pub(crate) stderr: Stdio,
+    /// What goes before these two.
+    pub(crate) output: Output,
     pub(crate) stack: Option<u64>,
     pub(crate) name: Option<String>,
     pub(crate) one_shot: bool,
+    pub(crate) lifespan: Lifespan,
+    /// The cores of the slots, in turn; `None` is any.
+    pub(crate) cores: Option<Vec<usize>>,
+    /// But for the core.
+    pub(crate) settings: Settings,
 }
 
 impl Default for Wishes {
@@ -76,11 +95,27 @@ impl Default for Wishes {
             stdin: Stdio::Null,
             stdout: Stdio::Inherit,
             stderr: Stdio::Inherit,
+            output: Output::Inherit,
             stack: None,
             name: None,
             one_shot: false,
+            lifespan: Lifespan::default(),
+            cores: None,
+            settings: Settings::default(),
         }
     }
+}
+
+/// A worker's process, and the program's ends of its channel and of its output, if that
+/// is read.
+pub(super) type Started = (Child, ParentEnd, Option<Tap>);
+
+/// What a worker is to have, at both ends.
+struct Opened {
+    channel: ParentEnd,
+    tap: Option<Tap>,
+    lifeline: OwnedFd,
+    ends: Option<Ends>,
 }
 
 impl Launch {
@@ -93,6 +128,7 @@ impl Launch {
                  that lets it serve; call `pool_runtime::init()` first in main",
             ));
         }
+        let cores = settings::check(&wishes)?;
         let depth = worker::depth() + 1;
         if depth > MAX_DEPTH {
             return Err(Error::new(
@@ -123,6 +159,10 @@ impl Launch {
                 Error::new(ErrorKind::Spawn, message).with_source(cause)
             })
         };
+        let (stdout, stderr) = match wishes.output {
+            Output::Null => (Stdio::Null, Stdio::Null),
+            _ => (wishes.stdout, wishes.stderr),
+        };
         let own = wishes.program.is_none();
         let (path, argv) = match &wishes.program {
             Some(path) => {
@@ -147,11 +187,16 @@ impl Launch {
             own,
             dir,
             stdin: stream(wishes.stdin, 0)?,
-            stdout: stream(wishes.stdout, 1)?,
-            stderr: stream(wishes.stderr, 2)?,
+            stdout: stream(stdout, 1)?,
+            stderr: stream(stderr, 2)?,
+            mailbox: (wishes.output == Output::Prefix).then(Arc::default),
+            output: wishes.output,
             one_shot: wishes.one_shot,
+            lifespan: wishes.lifespan,
             depth,
-            spin: workers <= std::thread::available_parallelism().map_or(1, usize::from),
+            spin: workers <= settings::room(cores.as_deref()),
+            cores,
+            settings: wishes.settings,
             mark: draw_mark(),
         })
     }
@@ -164,8 +209,13 @@ impl Launch {
         }
     }
 
+    /// How many bytes of memory a worker may have.
+    pub(super) fn memory_limit(&self) -> Option<u64> {
+        self.settings.memory
+    }
+
     /// Starts a process; its boot message is already on the way to it.
-    pub(super) fn start(&self, slot: Slot) -> Result<(Child, ParentEnd), Error> {
+    pub(super) fn start(&self, slot: Slot) -> Result<Started, Error> {
         // No more of it than the kernel shows, and than a message holds.
         let mut name = match self.one_shot {
             true => self.name.clone(),
@@ -178,9 +228,20 @@ impl Launch {
             one_shot: self.one_shot,
             stdin: self.stdin.is_some(),
             spin: self.spin,
+            lifespan: self.lifespan,
+            seal: self.is_read().then(draw_seal),
             name,
+            settings: Settings {
+                core: self.cores.as_ref().map(|cores| cores[slot.0 % cores.len()]),
+                ..self.settings.clone()
+            },
         };
-        let boot = boot.encode();
+        if boot.encode().len() > fds::LONGEST {
+            let most = fds::LONGEST;
+            let message =
+                format!("a worker's settings take more than {most} bytes: too many paths");
+            return Err(Error::invalid(message));
+        }
         if self.own
             && let Some(forked) = self.fork(slot, &boot)?
         {
@@ -189,44 +250,76 @@ impl Launch {
         self.execute(slot, &boot)
     }
 
+    /// Whether somebody reads what workers print.
+    fn is_read(&self) -> bool {
+        matches!(self.output, Output::Capture | Output::Prefix)
+    }
+
+    pub(super) fn mailbox(&self) -> Option<&Arc<Mailbox>> {
+        self.mailbox.as_ref()
+    }
+
+    /// No worker will leave any more lines.
+    pub(super) fn close_mailbox(&self) {
+        if let Some(mailbox) = &self.mailbox {
+            mailbox.close();
+        }
+    }
+
     /// Has the zygote fork a worker. `None` if it cannot: to execute one may still
     /// work, and if not, says why.
-    fn fork(&self, slot: Slot, boot: &[u8]) -> Result<Option<(Child, ParentEnd)>, Error> {
-        let (channel, lifeline) = self.channel(slot, boot)?;
-        let [stdout, stderr] = fds::inherited_output();
+    fn fork(&self, slot: Slot, boot: &Boot) -> Result<Option<Started>, Error> {
+        let Opened { channel, tap, lifeline, ends } = self.open(slot, boot)?;
+        let [inherited_stdout, inherited_stderr] = fds::inherited_output();
+        let [stdout, stderr] = self.output(ends.as_ref());
         let child = zygote::fork(
             &self.template,
             &zygote::Worker {
                 lifeline: lifeline.as_fd(),
                 dir: self.dir.as_fd(),
-                stdout: self.stdout.as_ref().map(AsFd::as_fd).or(stdout),
-                stderr: self.stderr.as_ref().map(AsFd::as_fd).or(stderr),
+                stdout: stdout.or(inherited_stdout),
+                stderr: stderr.or(inherited_stderr),
             },
         );
         // Without a child the channel goes too: it may have been used.
-        Ok(child.map(|child| (child, channel)))
+        Ok(child.map(|child| (child, channel, tap)))
     }
 
-    fn execute(&self, slot: Slot, boot: &[u8]) -> Result<(Child, ParentEnd), Error> {
-        let (channel, lifeline) = self.channel(slot, boot)?;
+    fn execute(&self, slot: Slot, boot: &Boot) -> Result<Started, Error> {
+        let Opened { channel, tap, lifeline, ends } = self.open(slot, boot)?;
+        let [stdout, stderr] = self.output(ends.as_ref());
         let child = spawn::spawn(&Program {
             path: &self.template.path,
             argv: &self.template.argv,
             envp: &self.template.marked(self.mark),
             dir: self.dir.as_fd(),
             stdin: lifeline.as_fd(),
-            stdout: self.stdout.as_ref().map(AsFd::as_fd),
-            stderr: self.stderr.as_ref().map(AsFd::as_fd),
+            stdout,
+            stderr,
             stack: self.template.stack,
         })
         .map_err(|SpawnError { step, cause }| self.failed(slot, step, cause))?;
-        Ok((child, channel))
+        Ok((child, channel, tap))
     }
 
-    /// The program's end of a new channel, and the worker's end of its lifeline.
-    fn channel(&self, slot: Slot, boot: &[u8]) -> Result<(ParentEnd, OwnedFd), Error> {
-        let extra = self.stdin.as_ref().map(AsFd::as_fd);
-        let open = || ParentEnd::open(boot, extra);
+    /// Standard output and error of a worker, if not the program's.
+    fn output<'a>(&'a self, ends: Option<&'a Ends>) -> [Option<BorrowedFd<'a>>; 2] {
+        match ends {
+            Some(ends) => [Some(ends.stdout.as_fd()), Some(ends.stderr.as_fd())],
+            None => [&self.stdout, &self.stderr].map(|fd| fd.as_ref().map(AsFd::as_fd)),
+        }
+    }
+
+    fn open(&self, slot: Slot, boot: &Boot) -> Result<Opened, Error> {
+        let who = self.who(slot);
+        let open = || -> io::Result<Opened> {
+            let extra = self.stdin.as_ref().map(AsFd::as_fd);
+            let (channel, lifeline) = ParentEnd::open(&boot.encode(), extra)?;
+            let relay = self.mailbox.as_ref().map(|mailbox| (mailbox, &*who));
+            let output = boot.seal.map(|seal| Tap::new(seal, relay)).transpose()?;
+            let (tap, ends) = output.unzip();
+            Ok(Opened { channel, tap, lifeline, ends })
+        };
         let opened = open().or_else(|cause| match scarcity(&cause) {
             "" => Err(cause),
             // An idle zygote must not be what keeps a worker from starting.
@@ -253,7 +346,7 @@ pub(super) fn scarcity(cause: &io::Error) -> &'static str {
     match cause.raw_os_error() {
         Some(libc::EMFILE) => {
             " (the program has no descriptors left: raise `ulimit -n`, or use fewer workers; each \
-             takes three)"
+             takes three, and two more where its output is read)"
         }
         Some(libc::ENFILE) => " (the machine has no descriptors left)",
         Some(libc::EAGAIN) => {
@@ -276,33 +369,11 @@ pub(super) fn draw_mark() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-/// The program's environment with the user's additions, and without a mark.
-fn environment(mut added: Vec<(OsString, OsString)>) -> Result<Vec<CString>, Error> {
-    added.retain(|(name, _)| name != worker::MARK);
-    let overridden =
-        |name: &OsStr| name == worker::MARK || added.iter().any(|(other, _)| other == name);
-    let own = std::env::vars_os().filter(|(name, _)| !overridden(name));
-    let mut envp = Vec::new();
-    // Of an addition made twice the later one counts.
-    let later = |index: usize| added[index + 1..].iter().any(|(other, _)| *other == added[index].0);
-    let added = (0..added.len()).filter(|&index| !later(index)).map(|index| added[index].clone());
-    for (name, value) in own.chain(added) {
-        if name.is_empty() || name.as_bytes()[1..].contains(&b'=') {
-            let message = format!("an environment variable cannot have the name {name:?}");
-            return Err(Error::invalid(message));
-        }
-        let mut entry = name.into_vec();
-        entry.push(b'=');
-        entry.extend_from_slice(value.as_bytes());
-        envp.push(c_string(OsStr::from_bytes(&entry), "an environment variable")?);
-    }
-    Ok(envp)
-}
-
-fn c_string(text: &OsStr, what: &str) -> Result<CString, Error> {
-    CString::new(text.as_bytes()).map_err(|cause| {
-        Error::invalid(format!("{what} contains a NUL byte: {text:?}")).with_source(cause)
-    })
+/// Bytes that nobody guesses.
+fn draw_seal() -> Seal {
+    let mut seal = Seal::default();
+    seal.chunks_mut(8).for_each(|part| part.copy_from_slice(&draw_mark().to_le_bytes()));
+    seal
 }
 
 /// A descriptor of our own for the stream `number`, if it is not the default.

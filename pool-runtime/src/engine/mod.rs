@@ -15,13 +15,18 @@
 //! engine's thread does what no caller is there for: results that nobody looks
 //! for, deaths, deadlines. It wakes for nothing else.
 
+mod cancel;
 mod core;
+mod environment;
 mod hold;
 mod job;
 mod launch;
 mod obituary;
+mod output;
 mod pace;
 mod pack;
+mod rules;
+mod settings;
 mod shared;
 mod thread;
 mod zygote;
@@ -39,13 +44,18 @@ use crate::sys::poller::Poller;
 use crate::task::TaskDef;
 
 use self::core::Core;
+pub(crate) use self::core::Replaced;
+use self::output::Relay;
 use self::shared::Shared;
 pub(crate) use crate::channel::Bodies;
+pub use cancel::CancelToken;
 pub(crate) use hold::Job;
-pub(crate) use job::{Arrival, Progress, Shape};
+pub(crate) use job::{Arrival, Progress, Shape, late};
 pub(crate) use launch::{Launch, Stdio, Wishes};
+pub use output::Output;
 pub(crate) use pace::{Pace, Pacer};
 pub(crate) use pack::{NotPacked, Pack, Packer};
+pub(crate) use rules::Rules;
 pub use zygote::shutdown;
 
 /// The workers of one pool or process, and the thread that looks after them.
@@ -53,6 +63,8 @@ pub use zygote::shutdown;
 pub(crate) struct Engine {
     shared: Arc<Shared>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+    /// Prints what workers write, where that is to be done.
+    relay: Option<Relay>,
     workers: usize,
 }
 
@@ -64,6 +76,8 @@ pub(crate) struct Seen {
     pub(crate) life: Life,
     /// It has items.
     pub(crate) busy: bool,
+    /// Why the one before it is gone.
+    pub(crate) replaced: Option<Replaced>,
 }
 
 impl Engine {
@@ -78,11 +92,18 @@ impl Engine {
         let poller = Poller::new().map_err(|cause| failed("make the pool's event queue", cause))?;
         let poller = Arc::new(poller);
         let mark = ForkMark::of_process().map_err(|cause| failed("mark this process", cause))?;
+        let mailbox = launch.mailbox().cloned();
         let core = Core::new(config, launch, Arc::clone(&poller));
         let shared = Arc::new(Shared::new(core, mark));
-        let thread = thread::spawn(Arc::clone(&shared), poller)
+        let thread = thread::spawn(Arc::clone(&shared), Arc::clone(&poller))
             .map_err(|cause| failed("start the pool's thread", cause))?;
-        let engine = Engine { shared, thread: Mutex::new(Some(thread)), workers };
+        let mut engine = Engine { shared, thread: Mutex::new(Some(thread)), relay: None, workers };
+        // Dropping the engine ends what has been started.
+        if let Some(mailbox) = mailbox {
+            let relay = Relay::start(mailbox, poller);
+            engine.relay =
+                Some(relay.map_err(|cause| failed("start the thread that prints", cause))?);
+        }
 
         let mut core = engine.shared.lock();
         core.act();
@@ -104,9 +125,15 @@ impl Engine {
     }
 
     /// Begins a job; its items follow.
-    pub(crate) fn open(&self, task: &'static TaskDef, shape: Shape) -> Result<Job, Error> {
+    pub(crate) fn open(
+        &self,
+        task: &'static TaskDef,
+        shape: Shape,
+        rules: Rules,
+    ) -> Result<Job, Error> {
         self.check_owner(task)?;
-        Job::open(&self.shared, task, shape)
+        rules.check_token(task)?;
+        Job::open(&self.shared, task, shape, rules)
     }
 
     /// Begins a job with all of its items.
@@ -114,10 +141,12 @@ impl Engine {
         &self,
         task: &'static TaskDef,
         shape: Shape,
+        rules: Rules,
         pack: Pack,
     ) -> Result<Job, Error> {
         self.check_owner(task)?;
-        Job::submit(&self.shared, task, shape, pack)
+        rules.check_token(task)?;
+        Job::submit(&self.shared, task, shape, rules, pack)
     }
 
     fn check_owner(&self, task: &'static TaskDef) -> Result<(), Error> {
@@ -138,6 +167,10 @@ impl Engine {
 
     pub(crate) fn close(&self) {
         self.tell(Event::Close);
+    }
+
+    pub(crate) fn reset(&self) {
+        self.tell(Event::Reset);
     }
 
     pub(crate) fn terminate(&self) {
@@ -162,6 +195,9 @@ impl Engine {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             thread.join().expect("a thread that had finished has not panicked");
+        }
+        if let Some(relay) = &self.relay {
+            relay.join();
         }
     }
 

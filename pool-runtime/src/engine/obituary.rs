@@ -4,9 +4,12 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use crate::error::{Error, ErrorKind, Panic, describe_exit, likely_cause};
+use crate::error::{Error, ErrorKind, Panic, Written, describe_exit, likely_cause};
 use crate::ids::{Item, Worker, index};
 use crate::scheduler::KillReason;
+#[cfg(feature = "sandbox")]
+use crate::sys::calls;
+use crate::sys::dying::Sign;
 
 /// Why a worker of ours was killed by us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +34,14 @@ pub(super) struct Obituary {
     pub(super) doom: Option<Doom>,
     /// A panic that was announced and not followed by a result.
     pub(super) last_words: Option<Panic>,
+    /// The end of what it wrote: of its item, if it died of one.
+    pub(super) written: Written,
+    /// What it said that it could not do, before it ended instead of reporting in.
+    pub(super) unfit: Option<String>,
+    /// What it noted when a signal was about to end it.
+    pub(super) sign: Option<Sign>,
+    /// How many bytes of memory it was allowed.
+    pub(super) memory_limit: Option<u64>,
 }
 
 impl Obituary {
@@ -58,16 +69,20 @@ impl Obituary {
                 let end = self.end();
                 let cause = self.cause();
                 let message = format!("{who} (pid {pid}) {end} while running {task}{on}{cause}");
-                Error::new(ErrorKind::Died, message)
+                Error::new(self.kind(), message)
             }
         };
-        error.with_task(task, item).with_process(*pid, self.status)
+        let error = error.with_task(task, item).with_process(*pid, self.status);
+        error.with_written(self.written.clone())
     }
 
     /// The worker ended before it could be of use.
     pub(super) fn of_start(&self, start_timeout: Duration) -> Error {
         let Obituary { who, pid, .. } = self;
         let message = match self.doom {
+            _ if self.unfit.is_some() => {
+                format!("{who} (pid {pid}) could not {}", self.unfit.as_deref().unwrap_or_default())
+            }
             Some(Doom::Commanded(KillReason::StartTimeout)) => format!(
                 "{who} (pid {pid}) did not report in within {start_timeout:?} and was killed (likely \
                  cause: a static constructor that hangs, or a worker program that does not use this \
@@ -93,13 +108,32 @@ impl Obituary {
             }
         };
         let kind = match self.reported_in {
-            true => ErrorKind::Died,
+            true => self.kind(),
             false => ErrorKind::Spawn,
         };
-        Error::new(kind, message).with_process(*pid, self.status)
+        let error = Error::new(kind, message).with_process(*pid, self.status);
+        error.with_written(self.written.clone())
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self.ran_out_of() {
+            Some(_) => ErrorKind::MemoryLimit,
+            None => ErrorKind::Died,
+        }
+    }
+
+    /// The limit of memory that this worker has met, as far as it could tell.
+    fn ran_out_of(&self) -> Option<u64> {
+        match (self.doom, self.sign) {
+            (None, Some(Sign::OutOfMemory)) => self.memory_limit,
+            _ => None,
+        }
     }
 
     fn end(&self) -> String {
+        if let Some(limit) = self.ran_out_of() {
+            return format!("ran out of its {} of memory", describe_bytes(limit));
+        }
         match self.doom {
             Some(Doom::Nonsense) => "sent what is no message and was killed".into(),
             Some(Doom::ChannelClosed) => "closed its channel and was killed".into(),
@@ -108,6 +142,14 @@ impl Obituary {
     }
 
     fn cause(&self) -> String {
+        if self.ran_out_of().is_some() {
+            return String::new();
+        }
+        #[cfg(feature = "sandbox")]
+        if let (None, Some(Sign::Forbidden(call))) = (self.doom, self.sign) {
+            let name = calls::name(call).map_or_else(|| call.to_string(), str::to_owned);
+            return format!(" (the sandbox forbids the system call {name})");
+        }
         let cause = match self.doom {
             Some(Doom::Nonsense) => Some("the task corrupted the worker's memory"),
             Some(Doom::ChannelClosed) => Some(
@@ -116,5 +158,26 @@ impl Obituary {
             Some(Doom::Commanded(_)) | None => likely_cause(self.status),
         };
         cause.map_or_else(String::new, |cause| format!(" (likely cause: {cause})"))
+    }
+}
+
+/// Bytes in the largest unit that divides them.
+fn describe_bytes(bytes: u64) -> String {
+    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let whole = units.iter().find(|(bits, _)| bytes.trailing_zeros() >= *bits && bytes > 0);
+    match whole {
+        Some((bits, unit)) => format!("{} {unit}", bytes >> bits),
+        None => format!("{bytes} bytes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::describe_bytes;
+
+    #[test]
+    fn bytes_are_told_exactly() {
+        let texts = [64 << 20, 3 << 30, 1 << 10, 1000, (1 << 20) + 1].map(describe_bytes);
+        assert_eq!(texts, ["64 MiB", "3 GiB", "1 KiB", "1000 bytes", "1048577 bytes"]);
     }
 }

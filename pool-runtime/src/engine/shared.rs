@@ -6,11 +6,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::core::Core;
+use super::core::{Core, Question};
 use super::job::Due;
 use crate::channel::Line;
 use crate::error::Error;
-use crate::ids::Slot;
+use crate::ids::{JobId, Slot};
 use crate::sys::fork_mark::ForkMark;
 
 /// What the engine's thread, its callers and its jobs hold in common.
@@ -71,6 +71,38 @@ impl Shared {
         discard(panic);
     }
 
+    /// Asks callers' rules whether items are to be tried again. A rule that panics has
+    /// not said so; the panic hook tells of it.
+    #[cold]
+    fn ask(&self, questions: Vec<Question>) {
+        for question in questions {
+            let rule = AssertUnwindSafe(|| (question.rule)(&question.error));
+            let again = catch_unwind(rule).unwrap_or_else(|panic| {
+                discard(panic);
+                false
+            });
+            if self.is_poisoned() {
+                return;
+            }
+            let mut core = self.lock();
+            core.answer(question, again);
+            core.act();
+        }
+    }
+
+    /// Takes a job back, if it is there and not done.
+    pub(super) fn cancel(&self, job: JobId) {
+        if self.is_foreign() || self.is_poisoned() {
+            return;
+        }
+        let mut core = self.lock();
+        if core.look() {
+            core.act();
+        }
+        core.cancel_job(job);
+        core.act();
+    }
+
     pub(super) fn is_poisoned(&self) -> bool {
         self.core.is_poisoned()
     }
@@ -124,13 +156,18 @@ impl Locked<'_> {
         // A panic of a caller's thread under the lock is as bad as one of the
         // engine's: nobody can go on with this core.
         let broken = std::thread::panicking() && !self.unwinding;
-        let due = if broken { guard.abandon() } else { guard.take_due() };
+        let mut due = if broken { guard.abandon() } else { guard.take_due() };
         let life = broken || guard.life_changed();
         drop(guard);
         if life {
             self.shared.life.notify_all();
         }
+        let questions: Vec<Question> =
+            due.iter_mut().filter_map(|due| due.question.take()).collect();
         wake(due);
+        if !questions.is_empty() {
+            self.shared.ask(questions);
+        }
     }
 }
 
@@ -159,7 +196,7 @@ impl Drop for Locked<'_> {
 /// A waker that panics must not end the engine's thread; the panic hook tells of
 /// it.
 fn wake(due: Vec<Due>) {
-    for Due { waker, sleepers, line } in due {
+    for Due { waker, sleepers, line, .. } in due {
         if let Some(line) = line {
             line.hang_up();
         }
@@ -199,6 +236,8 @@ mod tests {
             workers: 1,
             start_timeout: Duration::MAX,
             stop_grace: Duration::MAX,
+            kill_grace: Duration::MAX,
+            restart_limit: None,
             replace: true,
         };
         let launch = Launch::new(Wishes::default(), 1).unwrap();
@@ -279,7 +318,7 @@ mod tests {
                 std::panic::panic_any(Bomb);
             }
         }
-        let due = |waker| Due { waker: Some(waker), sleepers: None, line: None };
+        let due = |waker| Due { waker: Some(waker), ..Due::default() };
         wake(vec![due(Waker::from(Arc::new(Throws))), due(Waker::noop().clone())]);
     }
 }

@@ -1,13 +1,9 @@
 //! What follows from the present state, whatever brought it about.
 
-#[cfg(test)]
-use std::collections::BTreeMap;
-
+use super::jobs::Chunk;
 use super::slots::Load;
-use super::{Chunk, Command, JobFailure, Mode, Scheduler};
+use super::{Command, JobFailure, Mode, Scheduler, Verdict};
 use crate::ids::Moment;
-#[cfg(test)]
-use crate::ids::{JobId, Slot};
 
 impl Scheduler {
     /// Commands whatever the present state calls for. Deciding twice is deciding
@@ -26,11 +22,12 @@ impl Scheduler {
 
     /// Deciding without checking.
     pub(super) fn follow_up(&mut self, now: impl Fn() -> Moment) {
+        self.count_deaths(&now);
         self.start_workers(&now);
         if !self.jobs.is_empty() && self.slots.all_given_up() && !planted!(self, StrandedJob) {
-            self.fail_jobs(JobFailure::NoWorkers);
+            self.trip();
         }
-        self.send_chunks();
+        self.send_chunks(&now);
         self.recall_chunks();
         let nothing_left = self.jobs.is_empty()
             || (planted!(self, CloseDropsQueue) && self.jobs.values().all(|job| job.loads == 0));
@@ -39,9 +36,48 @@ impl Scheduler {
         }
     }
 
+    /// The breaker (the restart intensity of Erlang's supervisors): too many deaths
+    /// within a time are one fault, of which starting again is no cure.
+    fn count_deaths(&mut self, now: &impl Fn() -> Moment) {
+        let deaths = std::mem::take(&mut self.untold_deaths);
+        let Some((limit, period)) = self.config.restart_limit.filter(|_| deaths > 0) else {
+            return;
+        };
+        let now = now();
+        self.deaths.extend(std::iter::repeat_n(now, deaths as usize));
+        let since = now.saturating_sub(period);
+        while self.deaths.front().is_some_and(|&death| death < since)
+            && !planted!(self, OldDeathsCount)
+        {
+            self.deaths.pop_front();
+        }
+        if self.deaths.len() > limit as usize && !planted!(self, BreakerNeverTrips) {
+            self.trip();
+        }
+    }
+
+    /// No worker will do: the jobs fail, and so does what is called until somebody has
+    /// reset the breaker. A pool that closes has nobody to do so, and ends.
+    fn trip(&mut self) {
+        self.fail_jobs(JobFailure::NoWorkers);
+        self.deaths.clear();
+        self.tripped = self.config.replace && self.mode == Mode::Open;
+        for worker in self.slots.loaded() {
+            self.recall(worker);
+        }
+    }
+
+    pub(super) fn reset(&mut self) -> Verdict {
+        if !std::mem::take(&mut self.tripped) {
+            return Verdict::Ignored;
+        }
+        self.slots.forgive();
+        Verdict::Accepted
+    }
+
     fn start_workers(&mut self, now: &impl Fn() -> Moment) {
         let wanted = match self.mode {
-            Mode::Open => true,
+            Mode::Open => !self.tripped || planted!(self, TrippedPoolRestarts),
             Mode::Closing => !self.jobs.is_empty() && !planted!(self, ClosedPoolGivesUp),
             Mode::Terminated => planted!(self, TerminatedPoolRestarts),
         };
@@ -55,7 +91,7 @@ impl Scheduler {
         }
     }
 
-    fn send_chunks(&mut self) {
+    fn send_chunks(&mut self, now: &impl Fn() -> Moment) {
         // A worker that is asked for what it has not begun is sent nothing before it
         // has answered: it would be asked for that too.
         if !self.recalls.is_empty() && !planted!(self, SendsDuringRecall) {
@@ -69,6 +105,8 @@ impl Scheduler {
             let Chunk { items, weight } =
                 state.queue.pop_front().expect("a job in the rotation has chunks");
             state.loads += 1;
+            let (timeout, spared) = (state.terms.timeout, state.terms.spares_running);
+            let sent = timeout.map_or(Moment::ZERO, |_| now());
             if !state.queue.is_empty() {
                 if planted!(self, UnfairRotation) {
                     self.rotation.push_front(job);
@@ -76,7 +114,8 @@ impl Scheduler {
                     self.rotation.push_back(job);
                 }
             }
-            let worker = self.slots.load(Load { job, items: items.clone(), weight });
+            let load = Load { job, items: items.clone(), weight, timeout, sent, spared };
+            let worker = self.slots.load(load);
             self.commands.push_back(Command::Send { worker, job, items });
         }
     }
@@ -101,32 +140,6 @@ impl Scheduler {
         let deadline = || now().saturating_add(grace);
         while let Some(worker) = self.slots.stop_next_idle(&deadline) {
             self.commands.push_back(Command::Stop { worker });
-        }
-    }
-
-    /// The numbered invariants of the module.
-    #[cfg(test)]
-    fn check(&self) {
-        self.slots.check();
-        let mut held: BTreeMap<JobId, usize> = BTreeMap::new();
-        for load in (0..self.config.workers).flat_map(|slot| self.slots.loads(Slot(slot))) {
-            *held.entry(load.job).or_default() += 1;
-        }
-        for (id, job) in &self.jobs {
-            assert_eq!(
-                !job.queue.is_empty(),
-                self.rotation.contains(id),
-                "rotation and queue of {id:?}"
-            );
-            assert_eq!(job.loads, held.remove(id).unwrap_or(0), "loads of {id:?}");
-        }
-        for id in &self.rotation {
-            assert!(self.jobs.contains_key(id), "{id:?} is gone but in the rotation");
-        }
-        if self.recalls.is_empty() {
-            assert!(held.is_empty(), "{held:?} are gone but held");
-            assert!(!self.slots.has_room() || self.rotation.is_empty(), "room while chunks wait");
-            assert!(!self.slots.has_idle() || self.slots.stocked().is_none(), "idle beside stock");
         }
     }
 }

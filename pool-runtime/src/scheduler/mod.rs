@@ -23,19 +23,28 @@
 mod sim;
 #[macro_use]
 mod planted;
+#[cfg(test)]
+mod check;
+mod clock;
 mod decide;
+mod jobs;
+mod life;
 mod protocol;
 mod returns;
 mod slots;
+mod watch;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use crate::ids::{Items, JobId, JobMap, Moment, Slot, Worker};
+use crate::ids::{Item, Items, JobId, JobMap, Moment, Slot, Worker};
+use jobs::{Chunk, Job};
+pub(crate) use life::Life;
 #[cfg(test)]
 pub(crate) use planted::Mutation;
-pub(crate) use protocol::{Command, Event, JobFailure, KillReason, Verdict};
-pub(crate) use slots::Life;
+pub(crate) use protocol::{
+    Command, Event, ItemFailure, JobFailure, Judgement, Kept, KillReason, Terms, Verdict,
+};
 use slots::Slots;
 
 /// How a pool behaves; fixed when it is built.
@@ -47,6 +56,12 @@ pub(crate) struct Config {
     pub(crate) start_timeout: Duration,
     /// How long a worker that was told goodbye may take to leave.
     pub(crate) stop_grace: Duration,
+    /// How long a worker that was asked to end may take before it is killed; it is not
+    /// asked if that is nothing.
+    pub(crate) kill_grace: Duration,
+    /// How many workers may die within how long, for reasons of their own, before the
+    /// breaker trips; no number if there is none.
+    pub(crate) restart_limit: Option<(u32, Duration)>,
     /// Whether a worker that ended is followed by another. Not so for a
     /// `Process`, which is one worker for one call.
     pub(crate) replace: bool,
@@ -68,23 +83,6 @@ enum Mode {
     Terminated,
 }
 
-/// Items that travel together.
-#[derive(Clone, Debug)]
-struct Chunk {
-    items: Items,
-    weight: u32,
-}
-
-#[derive(Debug, Default)]
-struct Job {
-    /// Chunks that no worker has, in input order.
-    queue: VecDeque<Chunk>,
-    /// Loads of workers that are of this job.
-    loads: usize,
-    /// No more items will come.
-    ended: bool,
-}
-
 /// The state machine; see the module.
 #[derive(Debug)]
 pub(crate) struct Scheduler {
@@ -95,8 +93,17 @@ pub(crate) struct Scheduler {
     /// Jobs with queued chunks; the first is served next, then goes last.
     rotation: VecDeque<JobId>,
     commands: VecDeque<Command>,
-    /// The workers whose `Recall` is not answered. None of them is asked twice.
+    /// The workers whose `Recall` or `Condemn` is not answered. None of them is asked
+    /// twice.
     recalls: BTreeSet<Worker>,
+    /// When time will change something for a job.
+    timers: BTreeSet<(Moment, JobId)>,
+    /// Deaths of the latest past that count for the breaker, and those whose moment is
+    /// not known yet.
+    deaths: VecDeque<Moment>,
+    untold_deaths: u32,
+    /// No worker is started and no job taken until somebody says so.
+    tripped: bool,
     #[cfg(test)]
     mutation: Option<Mutation>,
 }
@@ -112,6 +119,10 @@ impl Scheduler {
             rotation: VecDeque::new(),
             commands: VecDeque::new(),
             recalls: BTreeSet::new(),
+            timers: BTreeSet::new(),
+            deaths: VecDeque::new(),
+            untold_deaths: 0,
+            tripped: false,
             #[cfg(test)]
             mutation: None,
         };
@@ -124,18 +135,13 @@ impl Scheduler {
         self.commands.pop_front()
     }
 
-    /// When [`Scheduler::expire`] will have something to do.
-    pub(crate) fn next_deadline(&self) -> Option<Moment> {
-        self.slots.next_deadline()
-    }
-
-    /// The slots whose deadline has come.
-    pub(crate) fn overdue(&self, now: Moment) -> Vec<Slot> {
-        self.slots.overdue(now)
-    }
-
     pub(crate) fn is_open(&self) -> bool {
         self.mode == Mode::Open
+    }
+
+    /// Whether the breaker has tripped: no job is taken until [`Event::Reset`].
+    pub(crate) fn has_tripped(&self) -> bool {
+        self.tripped
     }
 
     /// Closed or terminated, and nothing is left: no job, no process.
@@ -159,7 +165,7 @@ impl Scheduler {
     /// that, say, so that its worker is not given more of the job.
     pub(crate) fn note(&mut self, event: Event) -> Verdict {
         match event {
-            Event::JobOpened { job } => self.open_job(job),
+            Event::JobOpened { job, terms } => self.open_job(job, terms),
             Event::ItemsQueued { job, items, mut weight } => {
                 if planted!(self, WeightIgnored) {
                     weight = 1;
@@ -175,93 +181,17 @@ impl Scheduler {
                 self.slots.ready(worker)
             }
             Event::ItemsFinished { worker, job, items } => self.finish_items(worker, job, &items),
-            Event::Recalled { worker, begun } => self.take_back(worker, begun),
+            Event::ItemHeld { worker, job, item } => self.fail_item(worker, job, item),
+            Event::ItemJudged { job, item, verdict } => self.judge(job, item, verdict),
+            Event::Recalled { worker, kept, now } => self.take_back(worker, kept, now),
+            Event::Looked { worker, began, now } => self.look(worker, began, now),
+            Event::WorkerRetired { worker, now } => self.retire(worker, now),
             Event::StartFailed { worker } => self.bury(worker, false),
             Event::WorkerExited { worker, begun } => self.bury(worker, begun),
+            Event::Reset => self.reset(),
             Event::Close => self.close(),
             Event::Terminate => self.terminate(),
         }
-    }
-
-    /// Acts on every deadline that has come.
-    pub(crate) fn expire(&mut self, now: Moment) {
-        let late = Duration::from_nanos(planted!(self, DeadlineActedOnLate).into());
-        while let Some(worker) = self.slots.expired(now.saturating_sub(late)) {
-            let why = match self.slots.life(worker.slot) {
-                Life::Starting { .. } => KillReason::StartTimeout,
-                Life::Stopping { .. } => KillReason::StopGrace,
-                other => unreachable!("{other:?} has no deadline"),
-            };
-            self.commands.push_back(Command::Kill { worker, why });
-            if planted!(self, DeadlineStays) {
-                break;
-            }
-            let fruitless = why == KillReason::StartTimeout && !planted!(self, TimeoutsAreForgiven);
-            self.slots.set(worker.slot, Life::Dying { fruitless });
-        }
-        self.decide(|| now);
-    }
-
-    fn open_job(&mut self, job: JobId) -> Verdict {
-        assert!(self.is_open(), "a job was opened on a closed pool");
-        let before = self.jobs.insert(job, Job::default());
-        assert!(before.is_none(), "{job:?} was opened twice");
-        if self.config.replace && !planted!(self, GivenUpForGood) {
-            // Whatever kept workers from starting may be over.
-            self.slots.forgive();
-        }
-        Verdict::Accepted
-    }
-
-    fn queue_items(&mut self, job: JobId, chunk: Chunk) -> Verdict {
-        let Some(state) = self.jobs.get_mut(&job) else {
-            return Verdict::Ignored;
-        };
-        assert!(!state.ended, "{job:?} got items after its end");
-        assert!(!chunk.items.is_empty(), "a chunk has at least one item");
-        assert!((1..=DEPTH).contains(&chunk.weight), "a chunk's weight is 1 to {DEPTH}");
-        let runs = planted!(self, RunningJobNotInRotation) && state.loads > 0;
-        if state.queue.is_empty() && !runs {
-            self.rotation.push_back(job);
-        }
-        state.queue.push_back(chunk);
-        Verdict::Accepted
-    }
-
-    fn end_job(&mut self, job: JobId) -> Verdict {
-        let Some(state) = self.jobs.get_mut(&job) else {
-            return Verdict::Ignored;
-        };
-        if state.ended {
-            return Verdict::Ignored;
-        }
-        state.ended = true;
-        self.remove_if_done(job);
-        Verdict::Accepted
-    }
-
-    fn drop_job(&mut self, job: JobId) -> Verdict {
-        let Some(state) = self.jobs.get_mut(&job) else {
-            return Verdict::Ignored;
-        };
-        if planted!(self, DroppedJobStillServed) {
-            state.ended = true;
-            self.remove_if_done(job);
-            return Verdict::Accepted;
-        }
-        self.jobs.remove(&job);
-        self.rotation.retain(|&other| other != job);
-        // Whether a worker is at a chunk of this job, or has it before it, the answer
-        // tells.
-        for worker in self.slots.holders(job) {
-            if planted!(self, DroppedStockStays)
-                && self.slots.front(worker).is_some_and(|load| load.job != job)
-            {
-                continue;
-            }
-            self.recall(worker);
-        }
-        Verdict::Accepted
     }
 
     fn finish_items(&mut self, worker: Worker, job: JobId, items: &Items) -> Verdict {
@@ -286,11 +216,27 @@ impl Scheduler {
         if !is_its_job || !is_next || !is_within || !is_something {
             return Verdict::Ignored;
         }
-        let job = load.job;
-        if self.slots.advance(worker.slot, items.end - items.start) {
+        self.advance(worker, items.end - items.start);
+        Verdict::Accepted
+    }
+
+    fn fail_item(&mut self, worker: Worker, job: JobId, item: Item) -> Verdict {
+        let is_next = |load: &slots::Load| load.job == job && load.items.start == item;
+        if !self.slots.front(worker).is_some_and(is_next) {
+            return Verdict::Ignored;
+        }
+        // Before the chunk may be seen to be done, and with it the job.
+        self.hold_item(job);
+        self.advance(worker, 1);
+        Verdict::Accepted
+    }
+
+    /// So many items at the head of the worker's first chunk are done.
+    fn advance(&mut self, worker: Worker, count: u64) {
+        let job = self.slots.front(worker).expect("the caller saw a load").job;
+        if self.slots.advance(worker.slot, count) {
             self.unload(job);
         }
-        Verdict::Accepted
     }
 
     /// What the present worker of a slot is at: its job, and what is left of its
@@ -315,40 +261,7 @@ impl Scheduler {
         if !planted!(self, TerminatedJobsWait) {
             self.fail_jobs(JobFailure::Terminated);
         }
-        for worker in self.slots.alive() {
-            self.kill(worker, KillReason::Terminated);
-        }
+        self.kill_all(KillReason::Terminated);
         Verdict::Accepted
-    }
-
-    fn kill(&mut self, worker: Worker, why: KillReason) {
-        self.commands.push_back(Command::Kill { worker, why });
-        self.slots.set(worker.slot, Life::Dying { fruitless: false });
-    }
-
-    fn fail_jobs(&mut self, why: JobFailure) {
-        self.rotation.clear();
-        let mut failed: Vec<JobId> = self.jobs.drain().map(|(job, _)| job).collect();
-        failed.sort_unstable();
-        for job in failed {
-            self.commands.push_back(Command::FailJob { job, why });
-        }
-    }
-
-    /// A worker has no more items of the job.
-    fn unload(&mut self, job: JobId) {
-        if let Some(state) = self.jobs.get_mut(&job) {
-            state.loads -= 1;
-            if !planted!(self, DoneJobStays) {
-                self.remove_if_done(job);
-            }
-        }
-    }
-
-    fn remove_if_done(&mut self, job: JobId) {
-        let state = &self.jobs[&job];
-        if state.ended && state.queue.is_empty() && state.loads == 0 {
-            self.jobs.remove(&job);
-        }
     }
 }

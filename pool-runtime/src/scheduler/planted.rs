@@ -119,4 +119,44 @@ pub(crate) enum Mutation {
     DoneJobStays,
     /// Termination kills the workers and leaves the jobs waiting.
     TerminatedJobsWait,
+    /// Items with a time limit are not watched.
+    LimitsAreForgotten,
+    /// A worker that was found at an overdue item goes on.
+    CondemnedGoesOn,
+    /// What is behind an overdue item in its chunk is forgotten.
+    NeighboursAreLost,
+    /// A worker that refuses to end is not killed.
+    AskedIsNeverKilled,
+    /// A worker that begins nothing of what has a time limit is kept.
+    UnresponsiveIsKept,
+    /// An expired job queues items.
+    ExpiredJobTakesItems,
+    /// An expired job queues what comes back.
+    ExpiredJobTakesItemsBack,
+    /// An expired job's queue is served to the end.
+    ExpiredQueueIsServed,
+    /// What an expired job would have tried again is forgotten.
+    ExpiredJobForgetsDelayed,
+    /// An expired job keeps its running workers.
+    ExpiredJobRunsOn,
+    /// A job that is gone still has a timer.
+    TimerOutlivesJob,
+    /// A job is done although a failed item is not judged.
+    HeldItemForgotten,
+    /// What is to be tried again is not.
+    RetriesAreLost,
+    /// What is to be tried again is tried at once.
+    RetriesInHaste,
+    /// A worker is killed although its job spares what runs.
+    SparedIsKilled,
+    /// A worker goes on with the chunk of a dropped job that spares what runs.
+    SparedRunsOn,
+    /// The chunks of a worker that retires go with it.
+    RetiredTakesItsChunksAlong,
+    /// Workers are started after the breaker has tripped.
+    TrippedPoolRestarts,
+    /// Deaths of long ago count for the breaker.
+    OldDeathsCount,
+    /// The breaker never trips.
+    BreakerNeverTrips,
 }

@@ -1,8 +1,11 @@
-//! What comes back from workers: chunks that were recalled, and those of the dead.
+//! What comes back from workers: chunks that were recalled, and those of the
+//! retired, the killed and the dead.
+
+use std::collections::VecDeque;
 
 use super::slots::Load;
-use super::{Chunk, Command, KillReason, Life, Scheduler, Verdict};
-use crate::ids::{JobId, Worker};
+use super::{Chunk, Command, ItemFailure, Kept, KillReason, Life, Scheduler, Verdict};
+use crate::ids::{Moment, Worker};
 
 impl Scheduler {
     /// Asks for what a worker has not begun, unless it is asked already: its answer is
@@ -14,39 +17,110 @@ impl Scheduler {
     }
 
     /// What a worker had not begun is back.
-    pub(super) fn take_back(&mut self, worker: Worker, begun: bool) -> Verdict {
+    pub(super) fn take_back(&mut self, worker: Worker, kept: Kept, now: Moment) -> Verdict {
         if !self.recalls.remove(&worker) && !planted!(self, UnaskedRecallCounts) {
             return Verdict::Ignored;
         }
-        let kept = match begun {
-            true => !planted!(self, BegunChunkIsRecalled),
-            false => planted!(self, UnbegunChunkIsKept),
+        let keeps = match kept {
+            Kept::Nothing => planted!(self, UnbegunChunkIsKept),
+            Kept::Chunk | Kept::Item => !planted!(self, BegunChunkIsRecalled),
         };
-        let back = self.slots.recall(worker.slot, kept.into());
-        let dropped = |load: &Load| !self.jobs.contains_key(&load.job);
+        let back = self.slots.recall(worker.slot, keeps.into());
         // A chunk that had not begun is no reason to kill: it is back.
-        let is_at_dropped = self.slots.loads(worker.slot).iter().any(dropped)
-            || (planted!(self, UnbegunChunkKills) && back.iter().any(dropped));
+        let unbegun_kills = planted!(self, UnbegunChunkKills)
+            && back.iter().any(|load| !self.jobs.contains_key(&load.job));
         for load in back {
             if !planted!(self, RecalledChunksLost) {
                 self.put_back(load);
             }
         }
-        if is_at_dropped && !planted!(self, DroppedJobKeepsWorkers) {
-            self.kill(worker, KillReason::JobDropped);
+        if unbegun_kills {
+            self.end_worker(worker, KillReason::JobDropped, now);
         }
+        self.go_on(worker, kept, now);
         Verdict::Accepted
     }
 
+    /// What becomes of a worker that has only the chunk that it is at, if any.
+    fn go_on(&mut self, worker: Worker, kept: Kept, now: Moment) {
+        let Some(load) = self.slots.front(worker) else {
+            if self.slots.is_suspect(worker) {
+                self.end_worker(worker, KillReason::Unresponsive, now);
+            }
+            return;
+        };
+        let (id, spared, left) = (load.job, load.spared, load.items.end - load.items.start);
+        match self.jobs.get(&id).map(|job| job.expired) {
+            Some(false) if kept == Kept::Item && !planted!(self, CondemnedGoesOn) => {
+                self.time_out(worker, now);
+            }
+            // It has moved on since it was found overdue, or was asked for another reason.
+            Some(false) => self.slots.watch_again(worker.slot, now),
+            Some(true) => {
+                for load in self.end_worker(worker, KillReason::JobDeadline, now) {
+                    self.put_back(load);
+                }
+            }
+            None if planted!(self, DroppedJobKeepsWorkers) => {}
+            None if !spared || planted!(self, SparedIsKilled) => {
+                self.end_worker(worker, KillReason::JobDropped, now);
+            }
+            None if kept == Kept::Item => {
+                self.slots.set(worker.slot, Life::Leaving);
+            }
+            None if left > 1 && !planted!(self, SparedRunsOn) => self.condemn(worker),
+            // It finishes its item, which nobody waits for.
+            None => {}
+        }
+    }
+
+    /// What a worker is at is wanted no more: it is asked to end, and killed if it has
+    /// not in time. Gives what it had.
+    pub(super) fn end_worker(
+        &mut self,
+        worker: Worker,
+        why: KillReason,
+        now: Moment,
+    ) -> VecDeque<Load> {
+        let grace = self.config.kill_grace;
+        let kill_at = (!grace.is_zero()).then(|| now.saturating_add(grace));
+        self.commands.push_back(match kill_at {
+            Some(_) => Command::Ask { worker, why },
+            None => Command::Kill { worker, why },
+        });
+        let kill_at = kill_at.filter(|_| !planted!(self, AskedIsNeverKilled));
+        let fruitless = why == KillReason::Unresponsive;
+        self.slots.set(worker.slot, Life::Dying { why, fruitless, kill_at })
+    }
+
     /// A load comes back from a worker, unless its job was dropped.
-    fn put_back(&mut self, load: Load) {
-        let Load { job, items, weight } = load;
+    pub(super) fn put_back(&mut self, load: Load) {
+        let Load { job, items, weight, .. } = load;
         if self.jobs.contains_key(&job) {
             if !items.is_empty() {
                 self.requeue(job, Chunk { items, weight });
             }
             self.unload(job);
         }
+    }
+
+    /// A worker leaves by itself, with nothing begun that is not finished.
+    pub(super) fn retire(&mut self, worker: Worker, now: Moment) -> Verdict {
+        let serves = matches!(self.slots.life(worker.slot), Life::Serving | Life::Leaving);
+        if self.slots.current(worker.slot) != worker || !serves {
+            return Verdict::Ignored;
+        }
+        self.recalls.remove(&worker);
+        self.slots.begin(worker.slot);
+        let deadline = now.saturating_add(self.config.stop_grace);
+        for load in self.slots.set(worker.slot, Life::Stopping { deadline }) {
+            if planted!(self, RetiredTakesItsChunksAlong) {
+                self.unload(load.job);
+            } else {
+                self.put_back(load);
+            }
+        }
+        Verdict::Accepted
     }
 
     /// A worker is gone. What it was running fails; what it had not begun goes
@@ -65,15 +139,17 @@ impl Scheduler {
         if at_work && !planted!(self, BegunExitIsFruitless) {
             self.slots.begin(worker.slot);
         }
-        let fruitless = match self.slots.life(worker.slot) {
+        let (fruitless, unasked) = match self.slots.life(worker.slot) {
             Life::Vacant => unreachable!("checked above"),
-            Life::Starting { .. } => true,
+            Life::Starting { .. } => (true, true),
             Life::Serving => {
-                !self.slots.is_fruitful(worker.slot) || planted!(self, EveryDeathIsFruitless)
+                let fruitful = self.slots.is_fruitful(worker.slot);
+                (!fruitful || planted!(self, EveryDeathIsFruitless), true)
             }
-            Life::Stopping { .. } => false,
-            Life::Dying { fruitless } => *fruitless,
+            Life::Stopping { .. } | Life::Leaving => (false, false),
+            Life::Dying { fruitless, .. } => (*fruitless, false),
         };
+        self.untold_deaths += u32::from(unasked);
         let mut loads = self.slots.vacate(worker.slot, fruitless);
         if !self.config.replace {
             self.slots.give_up(worker.slot);
@@ -84,9 +160,10 @@ impl Scheduler {
         if let Some(load) = loads.front_mut().filter(|_| at_work)
             && !planted!(self, BegunItemRunsAgain)
         {
-            let (job, item) = (load.job, load.items.start);
+            let (job, item, why) = (load.job, load.items.start, ItemFailure::Died);
             if self.jobs.contains_key(&job) && !planted!(self, BegunItemForgotten) {
-                self.commands.push_back(Command::FailItem { worker, job, item });
+                self.commands.push_back(Command::FailItem { worker, job, item, why });
+                self.hold_item(job);
             }
             load.items.start += 1;
         }
@@ -100,20 +177,10 @@ impl Scheduler {
         Verdict::Accepted
     }
 
-    fn requeue(&mut self, job: JobId, chunk: Chunk) {
-        let at_the_head = planted!(self, RequeuedAtTheHead);
-        let at_the_back = planted!(self, RequeuedAtTheBack);
-        let state = self.jobs.get_mut(&job).expect("a loaded job exists");
-        if state.queue.is_empty() {
-            self.rotation.push_back(job);
+    pub(super) fn kill_all(&mut self, why: KillReason) {
+        for worker in self.slots.alive() {
+            self.commands.push_back(Command::Kill { worker, why });
+            self.slots.set(worker.slot, Life::Dying { why, fruitless: false, kill_at: None });
         }
-        // Not always the head: of two workers that die, the one with the later
-        // items may be buried last.
-        let place = match (at_the_head, at_the_back) {
-            (true, _) => 0,
-            (_, true) => state.queue.len(),
-            _ => state.queue.partition_point(|other| other.items.start < chunk.items.start),
-        };
-        state.queue.insert(place, chunk);
     }
 }

@@ -5,42 +5,14 @@
 //! step.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
 
 #[cfg(test)]
 use super::Mutation;
+use super::life::Life;
+use super::watch::Watch;
 use super::{DEPTH, FRUITLESS_LIVES, Verdict};
 use crate::ids::{Items, JobId, Moment, Slot, Worker};
-
-/// What the worker of a slot is doing.
-///
-/// ```text
-///            start             ready            last item done
-///   Vacant ---------> Starting -----> Serving <----------------+
-///     ^                  |             |  |  |  chunk sent     |
-///     |                  | deadline    |  |  +---> Serving ----+
-///     |                  v    killed   |  |        with loads
-///     +--- exited --- Dying <----------+  | goodbye
-///     |                  ^                v
-///     |                  +-- deadline - Stopping
-///     +------------------- exited --------+
-/// ```
-///
-/// From every state but `Vacant` an exit leads to `Vacant`, and the termination of
-/// the pool to `Dying`. Else a serving worker is killed only if it has begun a chunk
-/// of a job that was dropped.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Life {
-    /// No process.
-    Vacant,
-    /// A process that has not reported in.
-    Starting { deadline: Moment },
-    /// Ready for items, or at work on some.
-    Serving,
-    /// Told to leave; has no items.
-    Stopping { deadline: Moment },
-    /// Killed; the exit is still to come. Whatever it sends is too late.
-    Dying { fruitless: bool },
-}
 
 /// A chunk that a worker has, without the items that are settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,43 +20,50 @@ pub(crate) struct Load {
     pub(crate) job: JobId,
     pub(crate) items: Items,
     pub(crate) weight: u32,
+    /// How long an item of it may run.
+    pub(crate) timeout: Option<Duration>,
+    /// When it was sent, if it has such a limit.
+    pub(crate) sent: Moment,
+    /// Its item is left to finish when the job is dropped.
+    pub(crate) spared: bool,
 }
 
 #[derive(Debug)]
-struct SlotState {
+pub(super) struct SlotState {
     incarnation: u64,
-    life: Life,
+    pub(super) life: Life,
     /// In the order in which they were sent, which is that in which the worker runs
     /// them. Empty unless it serves.
-    loads: VecDeque<Load>,
+    pub(super) loads: VecDeque<Load>,
     /// The sum of the loads' weights.
-    weight: u32,
+    pub(super) weight: u32,
     /// Lives in a row that ended before an item began.
-    fruitless: u32,
+    pub(super) fruitless: u32,
     /// An item has begun in the present life, as far as is known.
     fruitful: bool,
+    pub(super) watch: Watch,
 }
 
 impl SlotState {
     /// Whether there is something to recall: the first load may have been begun.
-    fn is_stocked(&self) -> bool {
+    pub(super) fn is_stocked(&self) -> bool {
         self.loads.len() > 1
     }
 }
 
 #[derive(Debug)]
 pub(super) struct Slots {
-    slots: Vec<SlotState>,
+    pub(super) slots: Vec<SlotState>,
     /// Serving, with room for another load; those with the least first.
-    open: BTreeSet<(u32, Slot)>,
+    pub(super) open: BTreeSet<(u32, Slot)>,
     /// With loads that are not begun and may be recalled.
-    stocked: BTreeSet<Slot>,
+    pub(super) stocked: BTreeSet<Slot>,
     /// Vacant, and not given up.
-    startable: BTreeSet<Slot>,
-    vacant: usize,
+    pub(super) startable: BTreeSet<Slot>,
+    pub(super) vacant: usize,
     /// Some slot may have fruitless lives behind it.
     blamed: bool,
-    deadlines: BTreeSet<(Moment, Slot)>,
+    pub(super) deadlines: BTreeSet<(Moment, Slot)>,
     #[cfg(test)]
     pub(super) mutation: Option<Mutation>,
 }
@@ -98,6 +77,7 @@ impl Slots {
             weight: 0,
             fruitless: 0,
             fruitful: false,
+            watch: Watch::default(),
         };
         Slots {
             slots: std::iter::repeat_with(vacant).take(count).collect(),
@@ -158,37 +138,39 @@ impl Slots {
 
     /// The one place where a life changes. Loads end with the life that had them.
     pub(super) fn set(&mut self, slot: Slot, life: Life) -> VecDeque<Load> {
+        self.set_watch(slot, Watch::default());
         let state = &mut self.slots[slot.0];
-        match std::mem::replace(&mut state.life, life) {
+        let before = std::mem::replace(&mut state.life, life);
+        match before {
             Life::Vacant => {
                 self.vacant -= 1;
                 self.startable.remove(&slot);
-            }
-            Life::Starting { deadline } | Life::Stopping { deadline } => {
-                self.deadlines.remove(&(deadline, slot));
             }
             Life::Serving => {
                 self.open.remove(&(state.weight, slot));
                 self.stocked.remove(&slot);
             }
-            Life::Dying { .. } => {}
+            _ => {}
+        }
+        if let Some(deadline) = before.deadline() {
+            self.deadlines.remove(&(deadline, slot));
         }
         state.weight = 0;
         let loads = std::mem::take(&mut state.loads);
-        match self.life(slot) {
+        match state.life {
             Life::Vacant => {
                 self.vacant += 1;
-                if self.slots[slot.0].fruitless < FRUITLESS_LIVES {
+                if state.fruitless < FRUITLESS_LIVES {
                     self.startable.insert(slot);
                 }
-            }
-            &(Life::Starting { deadline } | Life::Stopping { deadline }) => {
-                self.deadlines.insert((deadline, slot));
             }
             Life::Serving => {
                 self.open.insert((0, slot));
             }
-            Life::Dying { .. } => {}
+            _ => {}
+        }
+        if let Some(deadline) = state.life.deadline() {
+            self.deadlines.insert((deadline, slot));
         }
         loads
     }
@@ -197,6 +179,9 @@ impl Slots {
     fn reload<R>(&mut self, slot: Slot, change: impl FnOnce(&mut SlotState) -> R) -> R {
         let state = &mut self.slots[slot.0];
         let (weight, stocked) = (state.weight, state.is_stocked());
+        // What stays the same when items of the chunk are done.
+        let name = |load: &Load| (load.job, load.items.end);
+        let front = state.loads.front().map(name);
         let result = change(state);
         if weight != state.weight {
             self.open.remove(&(weight, slot));
@@ -208,6 +193,9 @@ impl Slots {
             (false, true) => drop(self.stocked.insert(slot)),
             (true, false) => drop(self.stocked.remove(&slot)),
             _ => {}
+        }
+        if front != state.loads.front().map(name) {
+            self.watch_front(slot);
         }
         result
     }
@@ -353,10 +341,15 @@ impl Slots {
     /// Every worker that has not been killed yet.
     pub(super) fn alive(&self) -> Vec<Worker> {
         let slots = (0..self.slots.len()).map(Slot);
-        slots
-            .filter(|&slot| !matches!(self.life(slot), Life::Vacant | Life::Dying { .. }))
-            .map(|slot| self.current(slot))
-            .collect()
+        let gone =
+            |slot| matches!(self.life(slot), Life::Vacant | Life::Dying { kill_at: None, .. });
+        slots.filter(|&slot| !gone(slot)).map(|slot| self.current(slot)).collect()
+    }
+
+    /// The workers that have chunks.
+    pub(super) fn loaded(&self) -> Vec<Worker> {
+        let slots = (0..self.slots.len()).map(Slot);
+        slots.filter(|&slot| !self.loads(slot).is_empty()).map(|slot| self.current(slot)).collect()
     }
 
     /// The workers that hold items of a job.
@@ -366,41 +359,5 @@ impl Slots {
             .filter(|&slot| self.loads(slot).iter().any(|load| load.job == job))
             .map(|slot| self.current(slot))
             .collect()
-    }
-
-    #[cfg(test)]
-    pub(super) fn check(&self) {
-        let mut vacant = 0;
-        let mut deadlines = 0;
-        for (index, state) in self.slots.iter().enumerate() {
-            let slot = Slot(index);
-            let serves = state.life == Life::Serving;
-            assert!(serves || state.loads.is_empty(), "loads of slot {slot}, which serves nobody");
-            let weight: u32 = state.loads.iter().map(|load| load.weight).sum();
-            assert_eq!(weight, state.weight, "weight of slot {slot}");
-            for load in &state.loads {
-                assert!(!load.items.is_empty(), "an empty load in slot {slot}");
-            }
-            let mut startable = false;
-            match &state.life {
-                Life::Vacant => {
-                    vacant += 1;
-                    startable = state.fruitless < FRUITLESS_LIVES;
-                }
-                Life::Starting { deadline } | Life::Stopping { deadline } => {
-                    deadlines += 1;
-                    assert!(self.deadlines.contains(&(*deadline, slot)), "deadline of slot {slot}");
-                }
-                Life::Serving | Life::Dying { .. } => {}
-            }
-            let open = serves && weight < DEPTH;
-            assert_eq!(open, self.open.contains(&(weight, slot)), "openness of slot {slot}");
-            assert_eq!(startable, self.startable.contains(&slot), "startability of slot {slot}");
-            assert_eq!(state.is_stocked(), self.stocked.contains(&slot), "stock of slot {slot}");
-        }
-        assert_eq!(vacant, self.vacant);
-        assert_eq!(deadlines, self.deadlines.len());
-        let serving = self.slots.iter().filter(|state| state.life == Life::Serving);
-        assert!(self.open.len() <= serving.count(), "an openness too many");
     }
 }

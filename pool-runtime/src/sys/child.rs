@@ -61,6 +61,14 @@ impl Child {
         let _ = kill_process_group(self.pid, Signal::KILL);
     }
 
+    /// Asks the process, and whatever it started in its group, to end.
+    pub(crate) fn ask_group(&self) {
+        // Not the process too: it would be asked twice. It may have left the group.
+        if kill_process_group(self.pid, Signal::TERM).is_err() {
+            let _ = self.signal(Signal::TERM);
+        }
+    }
+
     /// Whether the process is on its way out already: the kernel closes its
     /// descriptors before it tells of its end.
     pub(crate) fn is_exiting(&self) -> bool {

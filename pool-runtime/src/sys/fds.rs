@@ -37,6 +37,34 @@ pub(crate) fn borrowed<'a>(fd: RawFd) -> BorrowedFd<'a> {
     unsafe { BorrowedFd::borrow_raw(fd) }
 }
 
+/// A pipe, closed on exec, neither end at a standard descriptor: what reads, which
+/// does not wait, and what writes, which does.
+pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (reads, writes) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    rustix::fs::fcntl_setfl(&reads, OFlags::NONBLOCK)?;
+    Ok((above_standard(reads)?, above_standard(writes)?))
+}
+
+/// Device and number of what a descriptor stands for; of a pipe they are its own, for
+/// as long as it exists.
+pub(crate) type Identity = (u64, u64);
+
+pub(crate) fn identity(fd: BorrowedFd<'_>) -> io::Result<Identity> {
+    let stat = rustix::fs::fstat(fd)?;
+    Ok((stat.st_dev, stat.st_ino))
+}
+
+/// Waits until something can be written, or nothing ever will.
+pub(crate) fn wait_for_room(fd: BorrowedFd<'_>) -> io::Result<()> {
+    loop {
+        match poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::OUT)], None) {
+            Ok(_) => return Ok(()),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
 /// The most descriptors in one message: what a worker is forked with.
 const MOST: usize = 4;
 
@@ -54,10 +82,13 @@ pub(crate) fn send_with(
     Ok(())
 }
 
-/// Receives one message of at most 4 KiB with the descriptors it carries, none at
+/// The longest message, in bytes: a boot message with the paths of a sandbox.
+pub(crate) const LONGEST: usize = 32 << 10;
+
+/// Receives one message of at most [`LONGEST`] with the descriptors it carries, none at
 /// a standard one. Nothing at all means that the other end is gone.
 pub(crate) fn receive_with(socket: BorrowedFd<'_>) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
-    let mut bytes = vec![0; 4096];
+    let mut bytes = vec![0; LONGEST];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let received = loop {

@@ -1,17 +1,24 @@
 //! The one room for system calls, and for what else is `unsafe`. It does what it
 //! is told and decides nothing.
 
+#[cfg(feature = "sandbox")]
+pub(crate) mod calls;
 pub(crate) mod cast;
 pub(crate) mod child;
+pub(crate) mod clock;
+pub(crate) mod dying;
 pub(crate) mod fds;
 pub(crate) mod fork;
 pub(crate) mod fork_mark;
 pub(crate) mod futex;
 pub(crate) mod init_array;
 pub(crate) mod lifeline;
+pub(crate) mod memory;
 pub(crate) mod page;
 pub(crate) mod poller;
 pub(crate) mod shm;
 pub(crate) mod signals;
 pub(crate) mod spawn;
+mod stack;
+pub(crate) mod stdio;
 pub(crate) mod surroundings;

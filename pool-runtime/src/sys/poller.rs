@@ -37,6 +37,12 @@ impl Poller {
         Ok(epoll::add(&self.epoll, fd, EventData::new_u64(token), EventFlags::IN)?)
     }
 
+    /// Reports a descriptor that was added, or does not, unless it has hung up.
+    pub(crate) fn set_heard(&self, fd: BorrowedFd<'_>, token: u64, heard: bool) -> io::Result<()> {
+        let flags = if heard { EventFlags::IN } else { EventFlags::empty() };
+        Ok(epoll::modify(&self.epoll, fd, EventData::new_u64(token), flags)?)
+    }
+
     /// Ends reports of a descriptor that stays open.
     pub(crate) fn remove(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
         Ok(epoll::delete(&self.epoll, fd)?)

@@ -17,6 +17,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use rustix::fs::memfd_create;
@@ -116,6 +117,15 @@ impl Shm {
         // STRIDE, and only ever accessed by atomics, here and in the other process;
         // one that does otherwise makes values wrong, which callers check.
         unsafe { AtomicU64::from_ptr(self.base.as_ptr().add(number * STRIDE).cast()) }
+    }
+
+    /// The word of this number; the memory is never unmapped from here on.
+    pub(crate) fn word_for_ever(shm: &Arc<Shm>, number: usize) -> &'static AtomicU64 {
+        let word = ptr::from_ref(shm.word(number));
+        std::mem::forget(Arc::clone(shm));
+        // SAFETY: valid as `word` says while the mapping lives, and as one of its owners
+        // was forgotten, it is not dropped before the process ends.
+        unsafe { &*word }
     }
 
     /// The word of this number, as one of half its size: for the kernel's waits. A

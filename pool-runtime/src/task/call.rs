@@ -116,7 +116,7 @@ mod tests {
             .unwrap();
         }
         let mut bytes = Vec::new();
-        put_chunk_head(&mut bytes, task, 2);
+        put_chunk_head(&mut bytes, task, 0, 2);
         bytes.extend_from_slice(&items);
         let mut words = vec![0; bytes.len().div_ceil(8)];
         bytemuck::cast_slice_mut(&mut words)[..bytes.len()].copy_from_slice(&bytes);

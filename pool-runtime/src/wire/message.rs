@@ -8,63 +8,15 @@
 //! a body, so that an argument which is an array of numbers can be lent
 //! to the task where it lies. What fills the gaps is zero and is not read.
 
+mod boot;
+
+use crate::ids::Item;
 use crate::limits::{MAX_BACKTRACE, MAX_PANIC_MESSAGE};
+pub(crate) use boot::{Boot, Lifespan};
 
 /// Both sides are the same program as a rule, but not where the user names a
 /// worker program.
-pub(crate) const PROTOCOL: u32 = 2;
-
-/// What a worker is told when it boots. It travels on the lifeline, together
-/// with the descriptor of the channel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Boot {
-    /// What the worker's environment variable says too.
-    pub(crate) mark: u64,
-    /// How deep this worker's pools are nested, the program itself being 0.
-    pub(crate) depth: u32,
-    /// One item and out, with the exit status saying how it went.
-    pub(crate) one_shot: bool,
-    /// A descriptor for standard input follows those of the channel.
-    pub(crate) stdin: bool,
-    /// There are cores enough that a worker may look for work for a moment before
-    /// it sleeps.
-    pub(crate) spin: bool,
-    pub(crate) name: String,
-}
-
-impl Boot {
-    /// The mark of a message whose rest may be of another protocol.
-    pub(crate) fn mark(bytes: &[u8]) -> Option<u64> {
-        Reader { bytes }.u64()
-    }
-
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(32 + self.name.len());
-        out.extend_from_slice(&self.mark.to_le_bytes());
-        out.extend_from_slice(&PROTOCOL.to_le_bytes());
-        out.extend_from_slice(&self.depth.to_le_bytes());
-        out.push(u8::from(self.one_shot));
-        out.push(u8::from(self.stdin));
-        out.push(u8::from(self.spin));
-        put_text(&mut out, &self.name);
-        out
-    }
-
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Boot> {
-        let mut reader = Reader { bytes };
-        let mark = reader.u64()?;
-        if reader.u32()? != PROTOCOL {
-            return None;
-        }
-        let depth = reader.u32()?;
-        let one_shot = reader.u8()? != 0;
-        let stdin = reader.u8()? != 0;
-        let spin = reader.u8()? != 0;
-        let name = reader.text()?;
-        reader.end()?;
-        Some(Boot { mark, depth, one_shot, stdin, spin, name })
-    }
-}
+pub(crate) const PROTOCOL: u32 = 3;
 
 /// How many bytes lie between this many and the next multiple of eight.
 #[inline]
@@ -91,13 +43,29 @@ pub(crate) mod request {
     pub(crate) const GOODBYE: u8 = 3;
     /// The item of a single call, after which another is likely to come soon.
     pub(crate) const CALL: u8 = 4;
+    /// Added to the tag of a chunk or call whose items are begun with care: they have a
+    /// time limit, or may be the last that is wanted of their chunk.
+    pub(crate) const CAREFUL: u8 = 16;
+
+    pub(crate) fn is_chunk(tag: u8) -> bool {
+        matches!(tag & !CAREFUL, CHUNK | CALL)
+    }
+
+    pub(crate) fn is_call(tag: u8) -> bool {
+        tag & !CAREFUL == CALL
+    }
+
+    pub(crate) fn is_careful(tag: u8) -> bool {
+        tag & CAREFUL != 0
+    }
 }
 
 /// Appends the head of a chunk's body; its items follow it: each its length
 /// (`u64`), its bytes and a gap, as [`put_item`] wrote them.
-pub(crate) fn put_chunk_head(out: &mut Vec<u8>, task: &str, count: u64) {
+pub(crate) fn put_chunk_head(out: &mut Vec<u8>, task: &str, first: Item, count: u64) {
     let start = out.len();
     out.extend_from_slice(&count.to_le_bytes());
+    out.extend_from_slice(&first.to_le_bytes());
     put_text(out, task);
     put_gap(out, start);
 }
@@ -134,6 +102,8 @@ pub(crate) struct Chunk<'a> {
     /// past its argument changes what comes after it, but not how many items the
     /// program waits for.
     pub(crate) count: u64,
+    /// The index of its first item, as marks in the output name it.
+    pub(crate) first: Item,
     bytes: Reader<'a>,
 }
 
@@ -141,10 +111,11 @@ impl<'a> Chunk<'a> {
     pub(crate) fn decode(body: &'a [u8]) -> Option<Chunk<'a>> {
         let mut reader = Reader { bytes: body };
         let count = reader.u64()?;
+        let first = reader.u64()?;
         let length = reader.u32()? as usize;
         let task = std::str::from_utf8(reader.take(length)?).ok()?;
         reader.take(gap(body.len() - reader.bytes.len()))?;
-        Some(Chunk { task, count, bytes: reader })
+        Some(Chunk { task, count, first, bytes: reader })
     }
 
     /// Whether nothing is left, as it is after the last item of a sound chunk.
@@ -209,6 +180,23 @@ pub(crate) enum Report<'a> {
     Failed(Failure),
     /// It is panicking; should it die now, this is why.
     LastWords(PanicReport),
+    /// It begins nothing more and leaves.
+    Retired(Retirement),
+    /// It cannot be what it is to be, and ends: what it could not do, and why.
+    Unfit(String),
+}
+
+/// Why a worker leaves by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Retirement {
+    /// It was at an item that nobody wants any more, and has ended it.
+    Condemned,
+    /// It has run as many items as it may.
+    Tasks,
+    /// It has lived for as long as it may.
+    Age,
+    /// It has grown past what it may.
+    Memory,
 }
 
 /// The tags of reports.
@@ -217,6 +205,8 @@ pub(crate) mod report {
     pub(crate) const RETURNED: u8 = 2;
     pub(crate) const FAILED: u8 = 3;
     pub(crate) const LAST_WORDS: u8 = 4;
+    pub(crate) const RETIRED: u8 = 5;
+    pub(crate) const UNFIT: u8 = 6;
 }
 
 const PANICKED: u8 = 1;
@@ -228,8 +218,21 @@ pub(crate) fn put_ready(out: &mut Vec<u8>) {
     out.extend_from_slice(&PROTOCOL.to_le_bytes());
 }
 
+pub(crate) fn put_retired(out: &mut Vec<u8>, why: Retirement) {
+    out.push(match why {
+        Retirement::Condemned => 0,
+        Retirement::Tasks => 1,
+        Retirement::Age => 2,
+        Retirement::Memory => 3,
+    });
+}
+
 pub(crate) fn put_last_words(out: &mut Vec<u8>, report: &PanicReport) {
     put_panic(out, report);
+}
+
+pub(crate) fn put_unfit(out: &mut Vec<u8>, why: &str) {
+    put_text(out, cut(why, MAX_PANIC_MESSAGE));
 }
 
 pub(crate) fn put_failure(out: &mut Vec<u8>, failure: &Failure) {
@@ -266,6 +269,14 @@ impl<'a> Report<'a> {
                 _ => return None,
             }),
             report::LAST_WORDS => Report::LastWords(reader.panic()?),
+            report::RETIRED => Report::Retired(match reader.u8()? {
+                0 => Retirement::Condemned,
+                1 => Retirement::Tasks,
+                2 => Retirement::Age,
+                3 => Retirement::Memory,
+                _ => return None,
+            }),
+            report::UNFIT => Report::Unfit(reader.text()?),
             _ => return None,
         };
         reader.end()?;
@@ -297,36 +308,36 @@ fn cut(text: &str, most: usize) -> &str {
 
 /// Reads values off the front, each checked against what is left.
 #[derive(Debug)]
-struct Reader<'a> {
-    bytes: &'a [u8],
+pub(super) struct Reader<'a> {
+    pub(super) bytes: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+    pub(super) fn take(&mut self, length: usize) -> Option<&'a [u8]> {
         let (head, rest) = self.bytes.split_at_checked(length)?;
         self.bytes = rest;
         Some(head)
     }
 
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (head, rest) = self.bytes.split_first_chunk::<N>()?;
         self.bytes = rest;
         Some(*head)
     }
 
-    fn u8(&mut self) -> Option<u8> {
+    pub(super) fn u8(&mut self) -> Option<u8> {
         self.array::<1>().map(|[byte]| byte)
     }
 
-    fn u32(&mut self) -> Option<u32> {
+    pub(super) fn u32(&mut self) -> Option<u32> {
         self.array().map(u32::from_le_bytes)
     }
 
-    fn u64(&mut self) -> Option<u64> {
+    pub(super) fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_le_bytes)
     }
 
-    fn text(&mut self) -> Option<String> {
+    pub(super) fn text(&mut self) -> Option<String> {
         let length = self.u32()? as usize;
         Some(String::from_utf8_lossy(self.take(length)?).into_owned())
     }
@@ -346,7 +357,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn end(&self) -> Option<()> {
+    pub(super) fn end(&self) -> Option<()> {
         self.bytes.is_empty().then_some(())
     }
 }

@@ -93,7 +93,8 @@ fn unpair(bytes: [u8; 8]) -> (u32, u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::message::Boot;
+    use crate::wire::message::{Boot, Lifespan};
+    use crate::wire::settings::Settings;
 
     #[test]
     fn what_is_encoded_is_decoded() {
@@ -123,7 +124,10 @@ mod tests {
             one_shot: false,
             stdin: false,
             spin: false,
+            lifespan: Lifespan::default(),
+            seal: None,
             name: "worker-0".into(),
+            settings: Settings::default(),
         };
         assert_ne!(boot.encode()[..HEAD], summons(5));
         assert_eq!(Boot::decode(&summons(5)), None);

@@ -10,7 +10,8 @@
 //!                       lifeline of its own, go on here
 //!                         └─ receive the channel, arm the lifeline
 //!                              └─ run the rest of the array (C++ constructors)
-//!                                   └─ serve until goodbye ──> exit; main never runs
+//!                                   └─ apply the pool's settings, report in
+//!                                        └─ serve until goodbye ──> exit; main never runs
 //! ```
 //!
 //! So what stands before the hook in the array has run once, in the zygote; what
@@ -24,6 +25,7 @@ use std::ffi::{c_char, c_int};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use super::output::Marker;
 use super::{guard, serve, zygote};
 use crate::channel::{self, Accepted, Sender, WorkerEnd};
 use crate::sys::{fds, init_array, signals};
@@ -34,7 +36,7 @@ use crate::wire::zygote::{HEAD, summons};
 pub(crate) const MARK: &str = "POOL_RUNTIME_WORKER";
 
 /// Exit code of a worker that could not boot, as `EX_SOFTWARE` of sysexits.h.
-const CANNOT_BOOT: i32 = 70;
+pub(super) const CANNOT_BOOT: i32 = 70;
 
 /// How deep this process is nested: 0 in a program that is no worker.
 static DEPTH: AtomicU32 = AtomicU32::new(0);
@@ -90,6 +92,7 @@ pub(crate) fn hook_missed() -> bool {
 struct Worker {
     channel: WorkerEnd,
     sender: Sender,
+    marker: Option<Marker>,
     boot: Boot,
 }
 
@@ -126,22 +129,23 @@ fn connect(lifeline: OwnedFd) -> Option<Worker> {
     if boot.stdin {
         rustix::stdio::dup2_stdin(extra?).ok()?;
     }
+    let marker = boot.seal.map(Marker::new).transpose().ok()?;
     DEPTH.store(boot.depth, Ordering::Relaxed);
-    Some(Worker { channel, sender, boot })
+    Some(Worker { channel, sender, marker, boot })
 }
 
 fn serve_and_exit(worker: Worker) -> ! {
-    let Worker { mut channel, sender, boot } = worker;
+    let Worker { mut channel, sender, marker, boot } = worker;
     signals::ignore_fatal_io();
     // The kernel keeps 15 bytes; the name is for people who look at `ps`.
     let name: Vec<u8> = boot.name.bytes().filter(|&byte| byte != 0).take(15).collect();
     if let Ok(name) = std::ffi::CString::new(name) {
         let _ = rustix::thread::set_name(&name);
     }
-    guard::install();
+    guard::install(boot.settings.memory.is_some());
     // The channel stays open to the end: while exit handlers run, the kernel still
     // watches the lifeline.
-    let code = serve::serve(&mut channel, sender, boot.one_shot);
+    let code = serve::serve(&mut channel, sender, marker, &boot);
     // Exit handlers run and standard output is flushed, as at the end of main.
     std::process::exit(code)
 }

@@ -12,6 +12,8 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::serve;
+use crate::limits::BACKTRACE_ROOM;
+use crate::sys::memory;
 use crate::task;
 use crate::wire::message::{self, PanicReport};
 
@@ -31,7 +33,10 @@ const CANNOT_UNWIND: [&str; 2] =
 
 /// Installs the hook. A panic on the thread that runs tasks prints nothing: it
 /// is reported to the program. Other threads panic as in any program.
-pub(super) fn install() {
+///
+/// Where the memory is limited, what is left of it may not do for a backtrace; then
+/// there is none, and the panic is reported all the same.
+pub(super) fn install(limited: bool) {
     let default = std::panic::take_hook();
     let worker = std::process::id();
     std::panic::set_hook(Box::new(move |info| {
@@ -45,19 +50,26 @@ pub(super) fn install() {
             // What was thrown says more than that it met a wall.
             return;
         }
-        let report = PanicReport {
-            phase,
-            message,
-            location: info.location().map(ToString::to_string),
-            backtrace: Some(Backtrace::force_capture().to_string()),
-        };
-        let mut words = Vec::new();
-        message::put_last_words(&mut words, &report);
-        // A program that is gone needs no last words.
-        let _ = serve::send(message::report::LAST_WORDS, &words);
+        let location = info.location().map(ToString::to_string);
+        let mut report = PanicReport { phase, message, location, backtrace: None };
+        if !limited || memory::has_room(BACKTRACE_ROOM) {
+            if limited {
+                // Should it need even more than that.
+                send_last_words(&report);
+            }
+            report.backtrace = Some(Backtrace::force_capture().to_string());
+        }
+        send_last_words(&report);
         NOTED.set(Some(report));
         IS_NOTED.set(true);
     }));
+}
+
+fn send_last_words(report: &PanicReport) {
+    let mut words = Vec::new();
+    message::put_last_words(&mut words, report);
+    // A program that is gone needs no last words.
+    let _ = serve::send(message::report::LAST_WORDS, &words);
 }
 
 /// Runs one call; a panic in it is an `Err`.

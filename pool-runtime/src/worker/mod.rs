@@ -3,7 +3,12 @@
 
 mod boot;
 mod guard;
+mod lifespan;
+mod output;
+#[cfg(feature = "sandbox")]
+mod sandbox;
 mod serve;
+mod settings;
 mod zygote;
 
 pub use boot::init;

@@ -7,12 +7,16 @@
 
 use std::cell::RefCell;
 
-use super::guard;
-use crate::channel::{Gone, Sender, WorkerEnd};
+use super::boot::CANNOT_BOOT;
+use super::lifespan::Rest;
+use super::output::Marker;
+use super::{guard, settings};
+use crate::channel::{Gone, Received, Sender, WorkerEnd};
 use crate::limits::MAX_ITEM;
+use crate::sys::dying;
 use crate::sys::fork_mark::ForkMark;
 use crate::task::{Call, CallError, TaskDef, find};
-use crate::wire::message::{self, Chunk, Failure, report};
+use crate::wire::message::{self, Boot, Chunk, Failure, Retirement, report};
 
 /// Exit code of a worker whose one call panicked, as that of a Rust program.
 const PANICKED: i32 = 101;
@@ -20,7 +24,7 @@ const PANICKED: i32 = 101;
 /// Exit code of a worker that was sent something it does not understand.
 const PROTOCOL_BROKEN: i32 = 76;
 
-/// The buffer is given back when it is empty and larger than this, in bytes.
+/// The most that the buffer for results may keep while it is empty, in bytes.
 const KEEP: usize = 16 << 20;
 
 thread_local! {
@@ -29,9 +33,16 @@ thread_local! {
     static SENDER: RefCell<Option<Sender>> = const { RefCell::new(None) };
 }
 
-/// Announces that the next item is about to begin.
-fn begin() {
-    SENDER.with_borrow_mut(|sender| sender.as_mut().expect("set before the first item").begin());
+/// Announces that the next item is about to begin; `false` if it must not.
+fn begin(careful: bool) -> bool {
+    SENDER.with_borrow_mut(|sender| {
+        let sender = sender.as_mut().expect("set before the first item");
+        if careful {
+            return sender.begin_carefully();
+        }
+        sender.begin();
+        true
+    })
 }
 
 /// Sends one frame. One that is being sent already is not interrupted: a panic in
@@ -43,19 +54,52 @@ pub(super) fn send(tag: u8, body: &[u8]) -> Result<(), Gone> {
     })
 }
 
-/// Serves until the program says goodbye or is gone; gives the exit code.
-pub(super) fn serve(channel: &mut WorkerEnd, sender: Sender, one_shot: bool) -> i32 {
+/// Why a worker has nothing left to do, if all is well.
+enum Ended {
+    /// The program has said goodbye, or this worker that it leaves.
+    Farewell,
+    /// The one call of a process has been made; whether it panicked.
+    Called { panicked: bool },
+}
+
+/// What comes of a chunk.
+enum Ran {
+    /// All of it was run; whether the last item panicked.
+    Whole { panicked: bool },
+    /// This worker is to leave.
+    Over(Retirement),
+}
+
+/// Makes this worker what its pool's are to be, and serves until the program says
+/// goodbye or is gone, or until it retires; gives the exit code.
+pub(super) fn serve(
+    channel: &mut WorkerEnd,
+    sender: Sender,
+    marker: Option<Marker>,
+    boot: &Boot,
+) -> i32 {
     SENDER.set(Some(sender));
     let Ok(mark) = ForkMark::of_process() else {
         return PROTOCOL_BROKEN;
     };
-    let mut server = Server { out: Vec::new(), mark };
+    let limit = boot.settings.memory;
+    let keep =
+        limit.map_or(KEEP, |bytes| usize::try_from(bytes / 16).map_or(KEEP, |most| most.min(KEEP)));
+    let rest = Rest::of(boot.lifespan);
+    let limited = limit.is_some();
+    let mut server = Server { out: Vec::new(), marker, keep, limited, mark, rest };
+    if let Err(why) = settings::apply(&boot.settings, channel) {
+        message::put_unfit(&mut server.out, &why);
+        // A program that is gone need not know.
+        let _ = server.flush(report::UNFIT);
+        return CANNOT_BOOT;
+    }
     message::put_ready(&mut server.out);
-    let ended = server.flush(report::READY).and_then(|()| server.run_all(channel, one_shot));
-    match ended {
-        Ok(true) => PANICKED,
-        // Goodbye; or the program is gone, or has given this worker up.
-        Ok(false) | Err(Gone::Program) => 0,
+    let ready = server.flush(report::READY);
+    match ready.and_then(|()| server.run_all(channel, boot.one_shot)) {
+        Ok(Ended::Called { panicked: true }) => PANICKED,
+        // Or the program is gone, or has given this worker up.
+        Ok(_) | Err(Gone::Program) => 0,
         Err(Gone::Sense) => PROTOCOL_BROKEN,
     }
 }
@@ -63,37 +107,70 @@ pub(super) fn serve(channel: &mut WorkerEnd, sender: Sender, one_shot: bool) -> 
 struct Server {
     /// The body of what is said next.
     out: Vec<u8>,
+    /// Where the program asks which item wrote what.
+    marker: Option<Marker>,
+    /// That buffer is given back when it is empty and larger than this, in bytes.
+    keep: usize,
+    /// The memory of this worker is limited.
+    limited: bool,
     /// A task may fork; its copy must not go on serving.
     mark: ForkMark,
+    rest: Rest,
 }
 
 impl Server {
-    /// Runs chunk after chunk, or the only one; tells whether that one panicked.
-    fn run_all(&mut self, channel: &mut WorkerEnd, one_shot: bool) -> Result<bool, Gone> {
-        while let Some(body) = channel.receive()? {
-            let panicked = self.run(Chunk::decode(body).ok_or(Gone::Sense)?)?;
-            if one_shot {
-                return Ok(panicked);
+    /// Runs chunk after chunk, or the only one.
+    fn run_all(&mut self, channel: &mut WorkerEnd, one_shot: bool) -> Result<Ended, Gone> {
+        loop {
+            let ran = match channel.receive(self.rest.until())? {
+                Received::Chunk { body, careful } => {
+                    self.run(Chunk::decode(body).ok_or(Gone::Sense)?, careful)?
+                }
+                Received::Goodbye => return Ok(Ended::Farewell),
+                Received::Nothing => Ran::Over(Retirement::Age),
+            };
+            match ran {
+                Ran::Whole { panicked } if one_shot => return Ok(Ended::Called { panicked }),
+                Ran::Whole { .. } => {}
+                Ran::Over(why) => {
+                    self.out.clear();
+                    message::put_retired(&mut self.out, why);
+                    self.flush(report::RETIRED)?;
+                    return Ok(Ended::Farewell);
+                }
             }
         }
-        Ok(false)
     }
 
-    /// Runs every item of a chunk; tells whether the last one panicked.
-    fn run(&mut self, mut chunk: Chunk<'_>) -> Result<bool, Gone> {
+    /// Runs the items of a chunk.
+    fn run(&mut self, mut chunk: Chunk<'_>, careful: bool) -> Result<Ran, Gone> {
         let task = find(chunk.task);
         let mut panicked = false;
-        for _ in 0..chunk.count {
+        let first = chunk.first;
+        for item in 0..chunk.count {
             let input = chunk.next().ok_or(Gone::Sense)?;
+            // Before the item is announced: when it has died, all that its marks enclose
+            // is its own.
+            if let Some(marker) = &self.marker {
+                marker.begin(first.wrapping_add(item));
+            }
+            if !begin(careful) {
+                return Ok(Ran::Over(Retirement::Condemned));
+            }
             panicked = self.call(task, input)?;
+            if let Some(why) = self.rest.spend() {
+                return Ok(Ran::Over(why));
+            }
         }
         // A chunk that was written over by one of its own tasks.
-        if chunk.is_at_its_end() { Ok(panicked) } else { Err(Gone::Sense) }
+        if chunk.is_at_its_end() { Ok(Ran::Whole { panicked }) } else { Err(Gone::Sense) }
     }
 
-    /// Runs one item and sends its outcome; tells whether it panicked.
+    /// Runs one item, which has begun, and sends its outcome; tells whether it panicked.
     fn call(&mut self, task: Option<&TaskDef>, input: &[u8]) -> Result<bool, Gone> {
-        begin();
+        if self.limited {
+            dying::clear_error();
+        }
         let outcome = match task {
             None => Err(Box::new(Failure::UnknownTask)),
             Some(task) => self.try_call(task, input),
@@ -105,6 +182,9 @@ impl Server {
                 rustix::process::getpid(),
                 rustix::process::Signal::KILL,
             );
+        }
+        if let Some(marker) = &self.marker {
+            marker.end(outcome.is_err());
         }
         let Err(failure) = outcome else {
             self.flush(report::RETURNED)?;
@@ -139,7 +219,7 @@ impl Server {
     fn flush(&mut self, tag: u8) -> Result<(), Gone> {
         send(tag, &self.out)?;
         self.out.clear();
-        if self.out.capacity() > KEEP {
+        if self.out.capacity() > self.keep {
             self.out = Vec::new();
         }
         Ok(())

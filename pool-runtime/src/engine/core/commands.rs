@@ -1,13 +1,15 @@
 //! From the scheduler to workers and jobs: every command carried out.
 
-use super::super::job::Arrival;
 use super::super::obituary::Doom;
-use super::{Core, Member, bell_token, exit_token};
+use super::super::output::STREAMS;
+use super::tokens::Token;
+use super::{Core, Member};
 use crate::channel::{Attention, Corrupt};
 use crate::error::{Error, ErrorKind};
 use crate::ids::{Item, Items, JobId, Worker};
-use crate::scheduler::{Command, Event, JobFailure};
+use crate::scheduler::{Command, Event, ItemFailure, JobFailure, Kept};
 use crate::wire::message::{self, request};
+use crate::wire::output::SINGLE;
 
 impl Core {
     /// Carries out what the scheduler has decided, and what it decides upon that.
@@ -20,18 +22,27 @@ impl Core {
                     self.send(worker, job, &items);
                     sent_to.push(worker.slot);
                 }
-                Command::Recall { worker } => self.recall(worker),
+                Command::Recall { worker } => self.recall(worker, None),
+                Command::Condemn { worker, job, item } => self.recall(worker, Some((job, item))),
                 Command::Stop { worker } => {
                     let told = self.member(worker).map(|member| member.channel.goodbye());
                     self.check(worker, told.unwrap_or(Ok(())));
                     sent_to.push(worker.slot);
                 }
+                Command::Ask { worker, why } => self.ask(worker, Doom::Commanded(why)),
                 Command::Kill { worker, why } => {
                     if let Some(member) = self.member(worker) {
                         member.condemn(Doom::Commanded(why));
                     }
                 }
-                Command::FailItem { worker, job, item } => self.fail_item(worker, job, item),
+                Command::FailItem { worker, job, item, why } => {
+                    self.fail_item(worker, job, item, why);
+                }
+                Command::ExpireJob { job } => self.expire_job(job),
+                Command::FailItems { job, items } => {
+                    self.fail_late(job, &items);
+                    self.redecide();
+                }
                 Command::FailJob { job, why } => self.fail_job(job, why),
             }
         }
@@ -69,11 +80,14 @@ impl Core {
     fn try_start(&self, worker: Worker) -> Result<Member, Error> {
         let outside = self.outside();
         let slot = worker.slot;
-        let (child, channel) = outside.launch.start(slot)?;
-        let waited_on = outside
-            .poller
-            .add(channel.bell(), bell_token(slot))
-            .and_then(|()| outside.poller.add(child.pidfd(), exit_token(slot)));
+        let (child, channel, tap) = outside.launch.start(slot)?;
+        let output = tap
+            .iter()
+            .flat_map(|tap| STREAMS.map(|stream| (tap.pipe(stream), Token::Output(slot, stream))));
+        let waited_on = [(channel.bell(), Token::Bell(slot)), (child.pidfd(), Token::Exit(slot))]
+            .into_iter()
+            .chain(output)
+            .try_for_each(|(fd, token)| outside.poller.add(fd, token.number()));
         if let Err(cause) = waited_on {
             child.kill_group();
             child.reap_ending();
@@ -91,6 +105,10 @@ impl Core {
             finished_chunks: 0,
             doom: None,
             last_words: None,
+            seen_at: None,
+            replaced: None,
+            tap,
+            unfit: None,
         })
     }
 
@@ -99,8 +117,10 @@ impl Core {
         let body = job.pack(items).body(items);
         let mut head = std::mem::take(&mut self.head);
         head.clear();
-        message::put_chunk_head(&mut head, job.task.key, items.end - items.start);
-        let tag = if job.shape.single { request::CALL } else { request::CHUNK };
+        let careful = if job.rules.is_careful() { request::CAREFUL } else { 0 };
+        let tag = if job.shape.single { request::CALL } else { request::CHUNK } | careful;
+        let first = job.named(items.start).unwrap_or(SINGLE);
+        message::put_chunk_head(&mut head, job.task.key, first, items.end - items.start);
         let attention = self.attention();
         let sent = self.member(worker).map(|member| {
             // Somebody may wait for what a worker has not had before.
@@ -114,30 +134,58 @@ impl Core {
         self.check(worker, sent.unwrap_or(Ok(())));
     }
 
-    /// Takes back what the worker has not begun, and tells the scheduler.
-    fn recall(&mut self, worker: Worker) {
+    /// Asks the worker, and what it has started in its process group, to end.
+    fn ask(&mut self, worker: Worker, doom: Doom) {
+        if let Some(member) = self.member(worker) {
+            member.doom.get_or_insert(doom);
+            member.child.ask_group();
+            self.stop_listening(worker.slot);
+        }
+    }
+
+    /// Takes back what the worker has not begun, and lets it begin no other item if it
+    /// is at `condemned`; tells the scheduler.
+    fn recall(&mut self, worker: Worker, condemned: Option<(JobId, Item)>) {
         let recalled = self.member(worker).map(|member| member.channel.recall());
-        let begun = match recalled {
-            None => false,
+        let kept = match recalled {
+            None => Kept::Nothing,
             Some(Err(corrupt)) => {
                 self.check(worker, Err(corrupt));
-                true
+                Kept::Chunk
             }
             Some(Ok(claimed)) => {
                 // All that it has finished first: of what it has claimed, that is all but
                 // the last at least.
                 self.drain(worker.slot);
+                let front = self.scheduler.front(worker).map(|(job, items)| (job, items.start));
                 let member = self.member(worker).expect("only an exit removes it");
                 let chunks = claimed.beyond(member.finished_chunks);
                 // Of one that has gone mad, whatever it says, it may be at an item.
                 let between = chunks == 0 && member.channel.begun() == member.finished_items;
-                if !between && chunks != 1 {
+                let mut mad = !between && chunks != 1;
+                let before = member.finished_items;
+                let overdue = condemned.is_some() && condemned == front && !between;
+                let caught = overdue && member.channel.condemn(before + 1);
+                if overdue && !caught {
+                    // It is at another item: then the outcome of this one is there, behind
+                    // the count. If not, the count is none.
+                    let _ = member.channel.begun();
+                    self.drain(worker.slot);
+                    let member = self.members[worker.slot.0].as_ref();
+                    mad |= member.expect("only an exit removes it").finished_items == before;
+                }
+                if mad {
                     self.check(worker, Err(Corrupt));
                 }
-                !between
+                match (between, caught) {
+                    (true, _) => Kept::Nothing,
+                    (false, true) => Kept::Item,
+                    (false, false) => Kept::Chunk,
+                }
             }
         };
-        self.tell(Event::Recalled { worker, begun });
+        let now = self.now();
+        self.tell(Event::Recalled { worker, kept, now });
         self.redecide();
     }
 
@@ -148,7 +196,17 @@ impl Core {
         }
     }
 
-    fn fail_item(&mut self, worker: Worker, id: JobId, item: Item) {
+    fn fail_item(&mut self, worker: Worker, id: JobId, item: Item, why: ItemFailure) {
+        if why == ItemFailure::TimedOut {
+            let who = self.outside().launch.who(worker.slot);
+            let pid = self.members[worker.slot.0].as_ref().map(|member| member.child.pid());
+            let written = self.written_by_overdue(worker.slot);
+            if let Some(job) = self.jobs.get(&id) {
+                let error = job.overdue(&who, pid, job.named(item));
+                self.fail(id, item, error.with_written(written));
+            }
+            return self.redecide();
+        }
         let obituary = self.obituaries[worker.slot.0].as_ref().expect("the worker has died");
         assert_eq!(obituary.worker, worker, "the worker that died last in its slot");
         // Behind a recall, which may have brought the end of the job.
@@ -156,7 +214,7 @@ impl Core {
             return;
         };
         let error = obituary.of_item(job.task.name, job.named(item));
-        self.settle(id, Arrival::Failed(item, error));
+        self.fail(id, item, error);
         self.redecide();
     }
 

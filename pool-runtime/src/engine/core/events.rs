@@ -1,14 +1,16 @@
 //! From workers to the scheduler: what arrives on channels, and deaths.
 
-use super::super::job::{Arrival, JobState};
+use std::os::unix::process::ExitStatusExt;
+
+use super::super::job::Arrival;
 use super::super::obituary::{Doom, Obituary};
-use super::Core;
+use super::outcomes::{describe, to_panic};
+use super::{Core, Replaced};
 use crate::channel::{Frames, Heard, Next};
-use crate::error::{Error, ErrorKind, Panic};
-use crate::ids::{Items, JobId, Slot, index};
+use crate::ids::{Items, JobId, Moment, Slot, index};
 use crate::scheduler::{Event, Life, Verdict};
-use crate::task::TaskDef;
-use crate::wire::message::{Failure, PanicReport, Phase, Report, report};
+use crate::sys::dying::Sign;
+use crate::wire::message::{Report, Retirement, report};
 
 /// Times that one worker is read from before others get their turn.
 const TURNS: usize = 4;
@@ -89,8 +91,18 @@ impl Core {
             reported_in: member.reported_in,
             doom: member.doom,
             last_words: member.last_words.take(),
+            written: self.written_by_dead(&mut member, begun),
+            unfit: member.unfit.take(),
+            sign: status
+                .and_then(|status| status.signal())
+                .and_then(|signal| Sign::read(member.channel.sign(), signal)),
+            memory_limit: self.outside().launch.memory_limit(),
         };
         self.note_end(obituary.of_start(self.start_timeout));
+        self.replaced[slot.0] = Some(member.replaced.unwrap_or(match member.doom {
+            Some(Doom::Commanded(_)) => Replaced::Ended,
+            _ => Replaced::Died,
+        }));
         self.obituaries[slot.0] = Some(obituary);
         self.life_changed = true;
         // Decided once its item has failed: that may end the job, and then no worker
@@ -108,7 +120,7 @@ impl Core {
         }
     }
 
-    fn stop_listening(&mut self, slot: Slot) {
+    pub(super) fn stop_listening(&mut self, slot: Slot) {
         let member = self.members[slot.0].as_mut().expect("the caller saw it");
         // Explicitly, though closing would do: a copy of the descriptor in a
         // process that the program forked would keep its events coming.
@@ -149,8 +161,13 @@ impl Core {
                 let (count, results) = frames.run(report::RETURNED, items.end - items.start);
                 if count > 0 {
                     let done = items.start..items.start + count;
-                    let arrival = Arrival::Run { items: done, results };
-                    self.finish(slot, *job, items, count, |_, _| arrival);
+                    self.finish(slot, *job, items, count);
+                    let finished = Event::ItemsFinished { worker, job: *job, items: done.clone() };
+                    self.accept(finished);
+                    // A job that was dropped may still be at a worker that is not asked yet.
+                    if self.jobs.contains_key(job) {
+                        self.settle(*job, Arrival::Run { items: done, results });
+                    }
                     continue;
                 }
             }
@@ -169,17 +186,31 @@ impl Core {
                         self.awaited -= 1;
                     }
                 }
+                (Some(Report::Unfit(why)), _) if !member.reported_in => member.unfit = Some(why),
                 (Some(Report::LastWords(report)), _) => member.last_words = Some(to_panic(report)),
                 (Some(Report::Failed(failure)), Some((job, items))) => {
-                    let item = items.start;
-                    self.finish(slot, job, &items, 1, |job, pid| {
-                        let named = job.named(item).map(index);
-                        Arrival::Failed(item, describe(failure, job.task, named, pid))
+                    let (item, pid) = (items.start, member.child.pid());
+                    let written = self.written_by_failed(slot);
+                    self.finish(slot, job, &items, 1);
+                    let retries = self.jobs.get(&job).is_some_and(|job| job.rules.retries > 0);
+                    self.accept(match retries {
+                        true => Event::ItemHeld { worker, job, item },
+                        false => Event::ItemsFinished { worker, job, items: item..item + 1 },
                     });
+                    if let Some(state) = self.jobs.get(&job) {
+                        let named = state.named(item).map(index);
+                        let error = describe(failure, state.task, named, pid);
+                        self.fail(job, item, error.with_written(written));
+                    }
                 }
-                // More than it was asked for. Of one that was killed nothing is wanted.
-                (Some(Report::Returned(_) | Report::Failed(_)), _) => {
-                    if !matches!(self.scheduler.life(slot), Life::Dying { .. }) {
+                (Some(Report::Retired(why)), _) => {
+                    if !self.retire(slot, why) {
+                        return false;
+                    }
+                }
+                // More than it was asked for. Of one that is to end nothing is wanted.
+                (Some(Report::Returned(_) | Report::Failed(_) | Report::Unfit(_)), _) => {
+                    if !matches!(self.scheduler.life(slot), Life::Dying { .. } | Life::Leaving) {
                         return false;
                     }
                 }
@@ -188,100 +219,69 @@ impl Core {
         }
     }
 
-    /// The first `count` of the items that a worker is at have their outcomes.
-    fn finish(
-        &mut self,
-        slot: Slot,
-        id: JobId,
-        items: &Items,
-        count: u64,
-        arrival: impl FnOnce(&JobState, u32) -> Arrival,
-    ) {
+    /// The first `count` of the items that a worker is at have their outcomes. Noted
+    /// first and decided after the delivery: a failure may end the job, and then its
+    /// worker must not be given more of it.
+    fn finish(&mut self, slot: Slot, id: JobId, items: &Items, count: u64) {
         let member = self.members[slot.0].as_mut().expect("only an exit removes it");
-        let (worker, pid) = (member.worker, member.child.pid());
         member.last_words = None;
         let worked = member.channel.worked();
         let time = worked.saturating_sub(std::mem::replace(&mut member.worked, worked));
-        let done = items.start..items.start + count;
         member.finished_items += count;
-        member.finished_chunks += u64::from(done.end == items.end);
-        // Noted first and decided after the delivery: a failure may end the job, and
-        // then its worker must not be given more of it.
-        let finished = Event::ItemsFinished { worker, job: id, items: done };
-        let accepted = self.scheduler.note(finished);
-        assert_eq!(accepted, Verdict::Accepted, "the worker is at these items");
-        // A job that was dropped may still be at a worker that is not asked yet.
+        member.finished_chunks += u64::from(items.start + count == items.end);
         if let Some(job) = self.jobs.get_mut(&id) {
             job.work.add(count, time);
-            let arrival = arrival(job, pid);
-            self.settle(id, arrival);
         }
     }
 
-    /// Items have their outcomes. The caller lets the scheduler decide.
-    pub(super) fn settle(&mut self, id: JobId, arrival: Arrival) {
-        let job = self.jobs.get_mut(&id).expect("the scheduler knows only jobs that are kept");
-        if job.has_failed() {
-            return;
-        }
-        let due = match arrival {
-            Arrival::Failed(_, error) if job.shape.fail_fast => {
-                let due = job.fail(error);
-                self.tell(Event::JobDropped { job: id });
-                due
-            }
-            arrival => {
-                let due = job.settle(arrival);
-                self.feed(id);
-                due
-            }
+    fn accept(&mut self, event: Event) {
+        let accepted = self.scheduler.note(event);
+        assert_eq!(accepted, Verdict::Accepted, "the worker is at these items");
+    }
+
+    /// A worker says that it begins nothing more; `false` if that makes no sense.
+    fn retire(&mut self, slot: Slot, why: Retirement) -> bool {
+        let now = self.now();
+        let wanted = matches!(self.scheduler.life(slot), Life::Serving);
+        let member = self.members[slot.0].as_mut().expect("only an exit removes it");
+        // It has said so; this sees to it.
+        let Ok(claimed) = member.channel.recall() else {
+            return false;
         };
-        self.tell_later(due);
-        self.remove_if_over(id);
+        let is_between = member.channel.begun() == member.finished_items;
+        // What it did when nothing of it was wanted any more is not counted.
+        if wanted && (!is_between || claimed.beyond(member.finished_chunks) > 1) {
+            return false;
+        }
+        let worker = member.worker;
+        member.replaced = Some(match why {
+            Retirement::Condemned => Replaced::Ended,
+            Retirement::Tasks => Replaced::Tasks,
+            Retirement::Age => Replaced::Age,
+            Retirement::Memory => Replaced::Memory,
+        });
+        self.life_changed = true;
+        self.tell(Event::WorkerRetired { worker, now });
+        true
     }
 
-    pub(in crate::engine) fn remove_if_over(&mut self, id: JobId) {
-        if self.jobs.get(&id).is_some_and(JobState::is_over) {
-            self.jobs.remove(&id);
-        }
+    /// Tells the scheduler how a worker is getting on whose item may be overdue.
+    pub(super) fn look_at(&mut self, slot: Slot, now: Moment) {
+        let Some(member) = self.members[slot.0].as_mut() else {
+            return;
+        };
+        let begun = member.channel.begun();
+        let began = (begun != member.finished_items).then(|| {
+            let said = member.channel.began_at().saturating_sub(self.epoch_nanos);
+            let began = Moment::from_nanos(said).min(now);
+            // What a task has written there must not give it ever more time.
+            match member.seen_at {
+                Some((item, earlier)) if item == begun => began.min(earlier),
+                _ => began,
+            }
+        });
+        member.seen_at = began.map(|began| (begun, began));
+        let worker = member.worker;
+        self.tell(Event::Looked { worker, began, now });
     }
-}
-
-/// Why a call in a living worker gave no result.
-fn describe(failure: Failure, task: &'static TaskDef, item: Option<usize>, pid: u32) -> Error {
-    let name = task.name;
-    let on = item.map_or_else(String::new, |item| format!(" on item {item}"));
-    let error = match failure {
-        Failure::Panicked(report) => {
-            let during = match report.phase {
-                Phase::Decode => " while its arguments were decoded",
-                Phase::Body => "",
-                Phase::Encode => " while its result was encoded",
-            };
-            let panic = to_panic(report);
-            let place =
-                panic.location.as_deref().map_or_else(String::new, |at| format!(" at {at}"));
-            let message = format!("task {name} panicked{during}{on}{place}: {}", panic.message);
-            Error::new(ErrorKind::Panicked, message).with_panic(panic)
-        }
-        Failure::Undecodable(why) => Error::new(
-            ErrorKind::Decode,
-            format!("task {name} could not decode its input{on}: {why}"),
-        ),
-        Failure::Unencodable(why) => Error::new(
-            ErrorKind::Encode,
-            format!("task {name} could not encode its result{on}: {why}"),
-        ),
-        Failure::UnknownTask => Error::invalid(format!(
-            "the worker's program has no task {name:?} (likely cause: it was built from other \
-             sources than this program, or the linker dropped the crate that has the task: name \
-             that crate, as in `use my_tasks as _;`)"
-        )),
-    };
-    error.with_task(name, item).with_process(pid, None)
-}
-
-fn to_panic(report: PanicReport) -> Panic {
-    let PanicReport { message, location, backtrace, .. } = report;
-    Panic { message, location, backtrace }
 }

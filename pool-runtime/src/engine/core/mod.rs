@@ -4,10 +4,13 @@
 mod attend;
 mod commands;
 mod events;
+mod jobs;
+mod outcomes;
+mod output;
+mod tokens;
 
 use std::process::ExitStatus;
 use std::sync::Arc;
-use std::task::Waker;
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
@@ -17,15 +20,16 @@ use super::Seen;
 use super::job::{Due, JobState};
 use super::launch::Launch;
 use super::obituary::{Doom, Obituary};
-use super::pace::Pace;
-use super::pack::Pack;
+use super::output::{Stream, Tap};
 use crate::channel::{Attention, ParentEnd};
-use crate::error::{Error, ErrorKind, Panic};
-use crate::ids::{JobId, JobMap, Moment, Slot, Worker};
+use crate::error::{Error, Panic};
+use crate::ids::{JobMap, Moment, Slot, Worker};
 use crate::scheduler::{Config, Event, Scheduler};
 use crate::sys::child::Child;
+use crate::sys::clock;
 use crate::sys::poller::{BELL, Poller};
-use crate::task::registered_twice;
+pub(super) use outcomes::Question;
+use tokens::Token;
 
 /// A worker's process and the program's end of its channel.
 #[derive(Debug)]
@@ -45,6 +49,26 @@ struct Member {
     finished_chunks: u64,
     doom: Option<Doom>,
     last_words: Option<Panic>,
+    /// The latest item that it was seen at, counted as it counts, and when that began.
+    seen_at: Option<(u64, Moment)>,
+    /// Why it leaves by itself.
+    replaced: Option<Replaced>,
+    /// Where its output is read.
+    tap: Option<Tap>,
+    /// What it could not do to become a worker of this pool.
+    unfit: Option<String>,
+}
+
+/// Why a worker has been replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Replaced {
+    Died,
+    /// Its item, or its job, was to run no longer.
+    Ended,
+    /// It had run as many items, or lived for as long, or grown as large as it may.
+    Tasks,
+    Age,
+    Memory,
 }
 
 impl Member {
@@ -70,10 +94,14 @@ pub(super) struct Core {
     members: Vec<Option<Member>>,
     /// How the latest worker of each slot ended.
     obituaries: Vec<Option<Obituary>>,
+    /// Why the worker before the present one of each slot is gone.
+    replaced: Vec<Option<Replaced>>,
     jobs: JobMap<JobState>,
     next_job: u64,
     outside: Option<Outside>,
     epoch: Instant,
+    /// The same, on the clock that workers know.
+    epoch_nanos: u64,
     start_timeout: Duration,
     /// How the latest worker came to its end, or why it could not be started.
     last_end: Option<Error>,
@@ -88,6 +116,8 @@ pub(super) struct Core {
     pub(super) patient: usize,
     /// Workers with more to read than one turn takes.
     unread: Vec<Slot>,
+    /// Output that is not read before the mailbox has place.
+    held_output: Vec<(Slot, Stream)>,
     cores: usize,
     /// Kept for their memory, empty between uses: a chunk's head, and the slots that
     /// were sent something.
@@ -104,25 +134,17 @@ struct Outside {
     launch: Launch,
 }
 
-/// The token of a slot's bell.
-fn bell_token(slot: Slot) -> u64 {
-    slot.0 as u64 * 2
-}
-
-/// The token of a slot's process.
-fn exit_token(slot: Slot) -> u64 {
-    slot.0 as u64 * 2 + 1
-}
-
 impl Core {
     pub(super) fn new(config: Config, launch: Launch, poller: Arc<Poller>) -> Core {
         Core {
             members: (0..config.workers).map(|_| None).collect(),
             obituaries: (0..config.workers).map(|_| None).collect(),
+            replaced: vec![None; config.workers],
             jobs: JobMap::default(),
             next_job: 0,
             outside: Some(Outside { poller, launch }),
             epoch: Instant::now(),
+            epoch_nanos: clock::monotonic(),
             start_timeout: config.start_timeout,
             last_end: None,
             awaited: config.workers,
@@ -131,6 +153,7 @@ impl Core {
             waiters: 0,
             patient: 0,
             unread: Vec::new(),
+            held_output: Vec::new(),
             head: Vec::new(),
             sent_to: Vec::new(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
@@ -171,17 +194,22 @@ impl Core {
             self.serve_channel(slot);
         }
         for &token in tokens.iter().filter(|&&token| token != BELL) {
-            let slot = Slot(usize::try_from(token / 2).expect("tokens are made from slots"));
-            if token == bell_token(slot) {
-                self.serve_bell(slot);
-            } else {
-                self.serve_exit(slot);
+            match Token::of(token) {
+                Token::Bell(slot) => self.serve_bell(slot),
+                Token::Exit(slot) => self.serve_exit(slot),
+                Token::Output(slot, stream) => self.serve_output(slot, stream),
             }
+        }
+        if tokens.contains(&BELL) {
+            self.resume_output();
         }
         let now = self.now();
         // Who has reported in by now is in time, though it has not been heard yet.
         for slot in self.scheduler.overdue(now) {
             self.serve_channel(slot);
+            if self.scheduler.is_watched(slot) {
+                self.look_at(slot, now);
+            }
         }
         self.scheduler.expire(now);
         self.carry_out();
@@ -208,107 +236,6 @@ impl Core {
             && let Some(outside) = &self.outside
         {
             outside.poller.ring();
-        }
-    }
-
-    pub(super) fn open_job(&mut self, state: JobState) -> Result<JobId, Error> {
-        if let Some((one, other)) = registered_twice() {
-            return Err(Error::invalid(format!(
-                "two tasks are registered under the name {:?}, at {} and at {}; give one of them \
-                 another with #[pool_task(name = \"…\")]",
-                one.name, one.place, other.place
-            )));
-        }
-        if !self.scheduler.is_open() {
-            let message = format!("failed to call {}: the pool is closed", state.task.name);
-            return Err(Error::new(ErrorKind::Closed, message).with_task(state.task.name, None));
-        }
-        let id = JobId(self.next_job);
-        self.next_job += 1;
-        self.jobs.insert(id, state);
-        self.tell(Event::JobOpened { job: id });
-        Ok(id)
-    }
-
-    /// Queues items in chunks of so many.
-    pub(super) fn queue(&mut self, id: JobId, pack: Pack, chunk: usize) {
-        let items = pack.items();
-        let state = self.job_mut(id);
-        if state.has_failed() {
-            return;
-        }
-        let (weights, nanos) = (pack.weights(), state.work.of_item());
-        state.accept(pack);
-        let mut start = items.start;
-        while start < items.end {
-            let end = items.end.min(start.saturating_add(chunk as u64));
-            let weight = weights.of(end - start, nanos);
-            self.tell(Event::ItemsQueued { job: id, items: start..end, weight });
-            start = end;
-        }
-    }
-
-    /// Queues items as their results come.
-    pub(super) fn hold(&mut self, id: JobId, pack: Pack, pace: Pace) {
-        let workers = self.members.len();
-        let state = self.job_mut(id);
-        if !state.has_failed() {
-            state.hold(pack, pace, workers);
-            self.feed(id);
-        }
-    }
-
-    /// Gives the scheduler what it is to have now of a job that is held.
-    fn feed(&mut self, id: JobId) {
-        while let Some((items, weight)) = self.job_mut(id).next_chunk() {
-            self.tell(Event::ItemsQueued { job: id, items, weight });
-        }
-        if self.job_mut(id).is_given() {
-            self.tell(Event::JobEnded { job: id });
-        }
-    }
-
-    /// No more items will be queued for the job. It may be done by this.
-    pub(super) fn end_job(&mut self, id: JobId) {
-        let state = self.job_mut(id);
-        state.end();
-        let due = state.wake();
-        self.tell_later(due);
-        self.feed(id);
-    }
-
-    /// A job that its caller holds.
-    pub(super) fn job_mut(&mut self, id: JobId) -> &mut JobState {
-        self.jobs.get_mut(&id).expect("a job is kept while it is held")
-    }
-
-    /// The caller lets go of its job, and gets what is left of it.
-    pub(super) fn leave_job(&mut self, id: JobId) -> Option<JobState> {
-        let mut state = self.jobs.remove(&id)?;
-        if let Some(waker) = state.replace_waker(None) {
-            self.waiters -= 1;
-            // Dropped with the state, outside the lock.
-            state.replace_waker(Some(waker));
-        }
-        if !state.is_done() {
-            self.tell(Event::JobDropped { job: id });
-        }
-        Some(state)
-    }
-
-    /// Gives a job's future another waker; gives the one it had.
-    pub(super) fn set_waker(&mut self, id: JobId, waker: Option<Waker>) -> Option<Waker> {
-        self.waiters += usize::from(waker.is_some());
-        let before = self.job_mut(id).replace_waker(waker);
-        self.waiters -= usize::from(before.is_some());
-        before
-    }
-
-    /// Tells whoever waits, when the lock is released.
-    pub(super) fn tell_later(&mut self, due: Due) {
-        self.waiters -= usize::from(due.waker.is_some());
-        if due.waker.is_some() || due.sleepers.is_some() || due.line.is_some() {
-            self.due.push(due);
         }
     }
 
@@ -367,6 +294,7 @@ impl Core {
                 pid: member.child.pid(),
                 life: self.scheduler.life(member.worker.slot).clone(),
                 busy: self.scheduler.front(member.worker).is_some(),
+                replaced: self.replaced[member.worker.slot.0],
             })
             .collect()
     }
@@ -393,7 +321,9 @@ impl Core {
     /// Nothing is left to do: gives every descriptor back.
     pub(super) fn let_go(&mut self) {
         assert!(self.is_finished() && self.members.iter().all(Option::is_none));
-        self.outside = None;
+        if let Some(outside) = self.outside.take() {
+            outside.launch.close_mailbox();
+        }
     }
 
     /// A panic has left the core in pieces. Dropping the channels lets the kernel
@@ -404,6 +334,7 @@ impl Core {
         if let Some(outside) = self.outside.take() {
             // The engine's thread may sleep on it.
             outside.poller.ring();
+            outside.launch.close_mailbox();
         }
         let mut due = self.take_due();
         due.extend(self.jobs.values_mut().map(JobState::abandon));

@@ -7,7 +7,9 @@
 
 use std::collections::VecDeque;
 
-use super::super::{Command, Config, DEPTH, Event, FRUITLESS_LIVES, JobFailure, KillReason, Mode};
+use super::super::{
+    Command, Config, DEPTH, Event, FRUITLESS_LIVES, ItemFailure, JobFailure, Kept, KillReason, Mode,
+};
 use super::broken::Broken;
 use super::ledger::{Fate, Ledger, Serial};
 use crate::ids::{Items, JobId, Moment, Slot, Worker};
@@ -89,6 +91,8 @@ pub(super) struct Books {
     pub(super) owed: Vec<Command>,
     /// How many processes were started.
     pub(super) processes: u64,
+    /// No process is started and no job opened until somebody says so.
+    pub(super) tripped: bool,
     /// The process that ended last.
     pub(super) buried: Option<Serial>,
 }
@@ -103,6 +107,7 @@ impl Books {
             ledger: Ledger::default(),
             owed: Vec::new(),
             processes: 0,
+            tripped: false,
             buried: None,
         }
     }
@@ -121,7 +126,7 @@ impl Books {
 
     pub(super) fn wants_workers(&self) -> bool {
         match self.mode {
-            Mode::Open => true,
+            Mode::Open => !self.tripped,
             Mode::Closing => self.has_jobs(),
             Mode::Terminated => false,
         }
@@ -143,7 +148,7 @@ impl Books {
     /// Whether the event says something that was not known and still matters.
     pub(super) fn is_news(&self, event: &Event) -> bool {
         match *event {
-            Event::JobOpened { job } => self.ledger.fate(job).is_none(),
+            Event::JobOpened { job, .. } => self.ledger.fate(job).is_none(),
             Event::JobEnded { job } => self.ledger.is_live(job) && !self.ledger.has_ended(job),
             Event::ItemsQueued { job, .. } | Event::JobDropped { job } => self.ledger.is_live(job),
             Event::WorkerReady { worker } => {
@@ -160,8 +165,13 @@ impl Books {
             Event::StartFailed { worker } | Event::WorkerExited { worker, .. } => {
                 self.named(worker).is_some()
             }
+            Event::Reset => self.tripped,
             Event::Close => self.mode == Mode::Open,
             Event::Terminate => self.mode != Mode::Terminated,
+            Event::ItemHeld { .. }
+            | Event::ItemJudged { .. }
+            | Event::Looked { .. }
+            | Event::WorkerRetired { .. } => false,
         }
     }
 
@@ -177,7 +187,7 @@ impl Books {
     /// Enters an event that is news.
     pub(super) fn enter(&mut self, event: &Event) -> Result<(), Broken> {
         match *event {
-            Event::JobOpened { job } => self.open(job),
+            Event::JobOpened { job, .. } => self.open(job),
             Event::ItemsQueued { job, ref items, weight } => self.ledger.queue(job, items, weight),
             Event::JobEnded { job } => self.ledger.end(job),
             Event::JobDropped { job } => {
@@ -206,10 +216,15 @@ impl Books {
                     post.held.pop_front();
                 }
             }
-            Event::Recalled { worker, begun } => self.take_back(worker, begun),
+            Event::Recalled { worker, kept, .. } => self.take_back(worker, kept != Kept::Nothing),
             Event::StartFailed { worker } => self.bury(worker, false),
             Event::WorkerExited { worker, begun } => self.bury(worker, begun),
+            Event::Reset => self.reset(),
             Event::Close => self.mode = Mode::Closing,
+            Event::ItemHeld { .. }
+            | Event::ItemJudged { .. }
+            | Event::Looked { .. }
+            | Event::WorkerRetired { .. } => unreachable!("no news"),
             Event::Terminate => {
                 self.mode = Mode::Terminated;
                 let why = JobFailure::Terminated;
@@ -244,6 +259,15 @@ impl Books {
 
     fn open(&mut self, job: JobId) {
         self.ledger.open(job);
+        self.forgive();
+    }
+
+    fn reset(&mut self) {
+        self.tripped = false;
+        self.forgive();
+    }
+
+    fn forgive(&mut self) {
         for place in &mut self.places {
             place.starts = 0;
             place.fruitless = 0;
@@ -289,7 +313,7 @@ impl Books {
             if begun && index == 0 {
                 if self.ledger.is_live(job) {
                     let item = items.start;
-                    self.owed.push(Command::FailItem { worker, job, item });
+                    self.owed.push(Command::FailItem { worker, job, item, why: ItemFailure::Died });
                 }
                 items.start += 1;
             }

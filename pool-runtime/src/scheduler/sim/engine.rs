@@ -4,7 +4,7 @@
 //! is answered while others wait. What a process has said is heard before its
 //! answer and before its exit.
 
-use super::super::{Command, Event, JobFailure, KillReason, Verdict};
+use super::super::{Command, Event, JobFailure, Kept, KillReason, Verdict};
 use super::broken::{Broken, Rule, broken};
 use super::caller::{Caller, Stage};
 use super::child::Child;
@@ -173,9 +173,18 @@ impl World {
                     KillReason::StopGrace => self.tally.count(Happening::NeverLeft),
                     KillReason::JobDropped => self.tally.count(Happening::KilledForDroppedJob),
                     KillReason::Terminated => {}
+                    KillReason::ItemTimeout
+                    | KillReason::JobDeadline
+                    | KillReason::Unresponsive => {
+                        unreachable!("the books forbid it")
+                    }
                 }
                 self.child(worker.slot).kill()
             }
+            Command::Condemn { .. }
+            | Command::Ask { .. }
+            | Command::ExpireJob { .. }
+            | Command::FailItems { .. } => unreachable!("the books forbid it"),
             // The job may have been dropped since.
             Command::FailItem { job, .. } if self.caller(job).left => None,
             Command::FailItem { job, item, .. } => {
@@ -230,7 +239,8 @@ impl World {
                 .eq(back.iter().map(|(job, items)| (*job, items))),
             "what {worker:?} has lost is not what it has not begun"
         );
-        let answer = Event::Recalled { worker, begun };
+        let kept = if begun { Kept::Chunk } else { Kept::Nothing };
+        let answer = Event::Recalled { worker, kept, now: self.now };
         if is_silent && !self.is_commanded(worker) && self.rng.percent(30) {
             self.tally.count(Happening::ExitBeforeAnswer);
             let exit = self.next_word(slot);

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::super::Scheduler;
-use super::super::slots::{Life, Load};
+use super::super::slots::Load;
+use super::super::{Life, Scheduler};
 use crate::ids::{Moment, Slot};
 
 /// All that can be seen of a scheduler from outside, and what it holds its workers
@@ -12,7 +12,7 @@ use crate::ids::{Moment, Slot};
 pub(super) struct Glimpse {
     lives: Vec<(Life, VecDeque<Load>)>,
     deadline: Option<Moment>,
-    flags: [bool; 3],
+    flags: [bool; 4],
 }
 
 impl Glimpse {
@@ -23,7 +23,12 @@ impl Glimpse {
                 .map(|slot| (scheduler.life(slot).clone(), scheduler.slots.loads(slot).clone()))
                 .collect(),
             deadline: scheduler.next_deadline(),
-            flags: [scheduler.is_open(), scheduler.is_hungry(), scheduler.is_finished()],
+            flags: [
+                scheduler.is_open(),
+                scheduler.is_hungry(),
+                scheduler.is_finished(),
+                scheduler.has_tripped(),
+            ],
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::super::slots::{Life, Load};
-use super::super::{Command, FRUITLESS_LIVES, JobFailure, KillReason, Mode, Scheduler};
+use super::super::slots::Load;
+use super::super::{Command, FRUITLESS_LIVES, JobFailure, KillReason, Life, Mode, Scheduler};
 use super::books::{Books, Held, Post};
 use super::broken::{Broken, Rule, broken};
 use super::ledger::{Fate, Serial};
@@ -53,8 +53,17 @@ impl Books {
                         return broken(Rule::StrandedJobsFail, format!("{job:?} failed too early"));
                     }
                 }
+                if why == JobFailure::NoWorkers {
+                    self.tripped = self.config.replace && self.mode == Mode::Open;
+                }
                 self.ledger.leave(job, Fate::Failed);
                 Ok(())
+            }
+            Command::Condemn { .. }
+            | Command::Ask { .. }
+            | Command::ExpireJob { .. }
+            | Command::FailItems { .. } => {
+                broken(Rule::Deadlines, format!("{command:?}, though nothing has a limit"))
             }
         }
     }
@@ -235,7 +244,13 @@ fn rule_of(command: &Command) -> Rule {
         Command::Kill { .. } => Rule::Deadlines,
         Command::FailJob { why: JobFailure::Terminated, .. } => Rule::TerminationIsComplete,
         Command::FailJob { why: JobFailure::NoWorkers, .. } => Rule::StrandedJobsFail,
-        Command::Start { .. } | Command::Send { .. } | Command::Stop { .. } => {
+        Command::Start { .. }
+        | Command::Send { .. }
+        | Command::Stop { .. }
+        | Command::Condemn { .. }
+        | Command::Ask { .. }
+        | Command::ExpireJob { .. }
+        | Command::FailItems { .. } => {
             unreachable!("{command:?} is never owed")
         }
     }

@@ -35,6 +35,8 @@ macro_rules! trials {
         fn broken_by(mutation: Mutation) -> Rule {
             match mutation {
                 $(Mutation::$mutation => Rule::$rule,)+
+                // Those of time, retries, recycling and the breaker follow with the world.
+                _ => unreachable!("it has no trial yet"),
             }
         }
 

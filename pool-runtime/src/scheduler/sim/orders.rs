@@ -1,7 +1,8 @@
 //! Single orders of events, written out: what each leads to.
 
 use super::super::{
-    Command, Config, DEPTH, Event, FRUITLESS_LIVES, JobFailure, KillReason, Scheduler, Verdict,
+    Command, Config, DEPTH, Event, FRUITLESS_LIVES, ItemFailure, JobFailure, Kept, KillReason,
+    Scheduler, Terms, Verdict,
 };
 use crate::ids::{Item, Items, JobId, Moment, Slot, Worker};
 
@@ -29,7 +30,7 @@ fn exited(worker: Worker) -> Event {
 }
 
 fn opened(job: JobId) -> Event {
-    Event::JobOpened { job }
+    Event::JobOpened { job, terms: Terms::default() }
 }
 
 /// A chunk that travels alone.
@@ -54,8 +55,8 @@ fn recall(worker: Worker) -> Command {
     Command::Recall { worker }
 }
 
-fn answered(worker: Worker, begun: bool) -> Event {
-    Event::Recalled { worker, begun }
+fn answered(worker: Worker, kept: Kept) -> Event {
+    Event::Recalled { worker, kept, now: Moment::ZERO }
 }
 
 fn kill(worker: Worker, why: KillReason) -> Command {
@@ -63,7 +64,18 @@ fn kill(worker: Worker, why: KillReason) -> Command {
 }
 
 fn fail(worker: Worker, item: Item) -> Command {
-    Command::FailItem { worker, job: JOB, item }
+    Command::FailItem { worker, job: JOB, item, why: ItemFailure::Died }
+}
+
+fn config(workers: usize) -> Config {
+    Config {
+        workers,
+        start_timeout: START_TIMEOUT,
+        stop_grace: STOP_GRACE,
+        kill_grace: Moment::ZERO,
+        restart_limit: None,
+        replace: true,
+    }
 }
 
 /// A pool, and the time.
@@ -74,12 +86,7 @@ struct Pool {
 
 impl Pool {
     fn of(workers: usize) -> Self {
-        Pool::with(Config {
-            workers,
-            start_timeout: START_TIMEOUT,
-            stop_grace: STOP_GRACE,
-            replace: true,
-        })
+        Pool::with(config(workers))
     }
 
     fn with(config: Config) -> Self {
@@ -195,7 +202,7 @@ fn an_idle_worker_gets_what_another_has_not_begun() {
     assert_eq!(pool.news(finished(idle, 5..6)), [recall(busy)]);
     // It had finished the first chunk and is at the second.
     assert_eq!(pool.news(finished(busy, 0..1)), []);
-    assert_eq!(pool.news(answered(busy, true)), [send(idle, 4..5)]);
+    assert_eq!(pool.news(answered(busy, Kept::Chunk)), [send(idle, 4..5)]);
     // Both may be at what they have.
     assert_eq!(pool.news(finished(idle, 4..5)), []);
 }
@@ -210,7 +217,7 @@ fn nothing_is_sent_before_a_recall_is_answered_or_the_worker_is_gone() {
     assert_eq!(pool.news(light(JOB, 4..5)), []);
     let after = [fail(busy, 0), start(worker(0, 2)), send(idle, 2..3), send(idle, 4..5)];
     assert_eq!(pool.news(crashed(busy)), after);
-    pool.no_news(answered(busy, true));
+    pool.no_news(answered(busy, Kept::Chunk));
 }
 
 #[test]
@@ -221,9 +228,9 @@ fn a_dropped_job_takes_a_worker_with_it_only_if_that_is_at_it() {
     pool.all_news([light(OTHER, 1..2), light(JOB, 1..2)]);
     let recalls = [recall(at_it), recall(behind)];
     assert_eq!(pool.news(Event::JobDropped { job: JOB }), recalls);
-    assert_eq!(pool.news(answered(at_it, true)), [kill(at_it, KillReason::JobDropped)]);
+    assert_eq!(pool.news(answered(at_it, Kept::Chunk)), [kill(at_it, KillReason::JobDropped)]);
     let sent = Command::Send { worker: behind, job: OTHER, items: 1..2 };
-    assert_eq!(pool.news(answered(behind, true)), [sent]);
+    assert_eq!(pool.news(answered(behind, Kept::Chunk)), [sent]);
 }
 
 #[test]
@@ -233,9 +240,9 @@ fn a_result_that_crosses_the_kill_is_ignored() {
     pool.all_news([queued(0..3)]);
     assert_eq!(pool.news(Event::JobDropped { job: JOB }), [recall(doomed)]);
     assert_eq!(pool.news(finished(doomed, 0..1)), []);
-    assert_eq!(pool.news(answered(doomed, true)), [kill(doomed, KillReason::JobDropped)]);
+    assert_eq!(pool.news(answered(doomed, Kept::Chunk)), [kill(doomed, KillReason::JobDropped)]);
     pool.no_news(finished(doomed, 1..2));
-    pool.no_news(answered(doomed, true));
+    pool.no_news(answered(doomed, Kept::Chunk));
     assert_eq!(pool.news(crashed(doomed)), [start(worker(0, 2))]);
     pool.no_news(crashed(doomed));
 }
@@ -278,7 +285,10 @@ fn a_slot_is_given_up_when_nothing_begins_in_it_and_tried_for_a_new_job() {
     let last = u64::from(FRUITLESS_LIVES);
     let failed = Event::StartFailed { worker: worker(0, last) };
     assert_eq!(pool.news(failed), [Command::FailJob { job: JOB, why: JobFailure::NoWorkers }]);
-    assert_eq!(pool.news(opened(OTHER)), [start(worker(0, last + 1))]);
+    assert!(pool.scheduler.has_tripped());
+    assert_eq!(pool.news(Event::Reset), [start(worker(0, last + 1))]);
+    pool.no_news(Event::Reset);
+    pool.news(opened(OTHER));
 }
 
 #[test]
@@ -306,8 +316,7 @@ fn a_worker_that_does_not_report_in_is_killed_at_its_deadline() {
 #[test]
 fn a_start_timeout_may_be_without_end() {
     let start_timeout = Moment::MAX;
-    let config = Config { workers: 1, start_timeout, stop_grace: STOP_GRACE, replace: true };
-    let mut pool = Pool::with(config);
+    let mut pool = Pool::with(Config { start_timeout, ..config(1) });
     pool.commands();
     assert_eq!(pool.later(Moment::from_secs(1)), []);
     assert_eq!(pool.news(exited(worker(0, 1))), [start(worker(0, 2))]);
@@ -332,12 +341,7 @@ fn a_closed_pool_says_goodbye_when_the_last_item_is_done() {
 #[test]
 fn a_pool_of_one_life_fails_its_job_when_that_life_ends() {
     let only = worker(0, 1);
-    let mut pool = Pool::with(Config {
-        workers: 1,
-        start_timeout: START_TIMEOUT,
-        stop_grace: STOP_GRACE,
-        replace: false,
-    });
+    let mut pool = Pool::with(Config { replace: false, ..config(1) });
     assert_eq!(pool.commands(), [start(only)]);
     pool.all_news([opened(JOB), queued(0..1)]);
     let fails = [Command::FailJob { job: JOB, why: JobFailure::NoWorkers }];

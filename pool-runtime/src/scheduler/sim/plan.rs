@@ -76,6 +76,8 @@ impl Plan {
             workers: if single { 1 } else { rng.between(1, 8) as usize },
             start_timeout: if patient { Moment::MAX } else { start_timeout },
             stop_grace: Moment::from_millis(rng.between(5, 300)),
+            kill_grace: Moment::ZERO,
+            restart_limit: None,
             replace: !single,
         };
         let moment = |rng: &mut Rng, chance| rng.percent(chance).then(|| rng.below(calm_at));

@@ -1,6 +1,6 @@
 //! Misfortune: deaths, departures, and words that are no news.
 
-use super::super::{Event, Mode};
+use super::super::{Event, Kept, Mode};
 use super::broken::Broken;
 use super::caller::Stage;
 use super::plan::Trouble;
@@ -94,13 +94,14 @@ impl World {
         let worker = past[self.rng.index(gone)];
         let front = post.and_then(|post| post.held.front());
         let begun = self.rng.percent(50);
+        let kept = self.rng.pick(&[Kept::Nothing, Kept::Chunk, Kept::Item]);
         let (event, happening) = match front {
             _ if self.rng.percent(20) => {
                 (Event::WorkerExited { worker, begun }, Happening::StaleExit)
             }
             _ if self.rng.percent(10) => (Event::StartFailed { worker }, Happening::StaleExit),
             _ if self.rng.percent(20) => {
-                (Event::Recalled { worker, begun }, Happening::StaleAnswer)
+                (Event::Recalled { worker, kept, now: self.now }, Happening::StaleAnswer)
             }
             Some(front) => {
                 let (job, start) = (front.job, front.items.start);
@@ -121,8 +122,8 @@ impl World {
         };
         let worker = post.name;
         if self.rng.percent(15) {
-            let begun = self.rng.percent(50);
-            let answer = Event::Recalled { worker, begun };
+            let kept = self.rng.pick(&[Kept::Nothing, Kept::Chunk, Kept::Item]);
+            let answer = Event::Recalled { worker, kept, now: self.now };
             return self.tell_no_news(answer, Happening::UnaskedAnswer);
         }
         if post.ready && self.rng.percent(25) {

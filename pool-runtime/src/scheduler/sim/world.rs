@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use super::super::{Command, Event, Mode, Mutation, Scheduler};
+use super::super::{Command, Event, Mode, Mutation, Scheduler, Terms};
 use super::books::Books;
 use super::broken::{Broken, Rule, broken};
 use super::caller::{Caller, Stage, Wish};
@@ -249,7 +249,10 @@ impl World {
         if self.books.all_given_up() {
             self.tally.count(Happening::OpenedAfterGivingUp);
         }
-        self.tell(Event::JobOpened { job }).map(drop)
+        if self.books.tripped {
+            self.tell(Event::Reset)?;
+        }
+        self.tell(Event::JobOpened { job, terms: Terms::default() }).map(drop)
     }
 
     pub(super) fn drop_job(&mut self, index: usize) -> Result<(), Broken> {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::wire::settings::Settings;
 
 fn panic_report() -> PanicReport {
     PanicReport {
@@ -24,7 +25,10 @@ fn reports() -> Vec<(u8, Vec<u8>)> {
     put_ready(&mut ready);
     let mut last_words = Vec::new();
     put_last_words(&mut last_words, &panic_report());
-    let mut reports = vec![(report::READY, ready), (report::LAST_WORDS, last_words)];
+    let mut unfit = Vec::new();
+    put_unfit(&mut unfit, "could not");
+    let mut reports =
+        vec![(report::READY, ready), (report::LAST_WORDS, last_words), (report::UNFIT, unfit)];
     for failure in failures() {
         let mut out = Vec::new();
         put_failure(&mut out, &failure);
@@ -42,8 +46,9 @@ fn reports_come_back() {
     };
     assert_eq!(decode(0), Report::Ready);
     assert_eq!(decode(1), Report::LastWords(panic_report()));
+    assert_eq!(decode(2), Report::Unfit("could not".into()));
     for (index, failure) in failures().into_iter().enumerate() {
-        assert_eq!(decode(index + 2), Report::Failed(failure));
+        assert_eq!(decode(index + 3), Report::Failed(failure));
     }
     assert_eq!(Report::decode(report::RETURNED, b"result"), Some(Report::Returned(b"result")));
 }
@@ -93,11 +98,11 @@ fn a_chunk_gives_its_items_in_order() {
     assert_eq!(items.len(), before, "a failed item leaves nothing");
 
     let mut bytes = Vec::new();
-    put_chunk_head(&mut bytes, "app::task", 3);
+    put_chunk_head(&mut bytes, "app::task", 40, 3);
     assert!(bytes.len().is_multiple_of(8), "items begin aligned");
     bytes.extend_from_slice(&items);
     let mut chunk = Chunk::decode(&bytes).unwrap();
-    assert_eq!((chunk.task, chunk.count), ("app::task", 3));
+    assert_eq!((chunk.task, chunk.first, chunk.count), ("app::task", 40, 3));
     let texts: Vec<&[u8]> = chunk.by_ref().collect();
     assert_eq!(texts, [&b""[..], b"ab", b"c"]);
 }
@@ -105,7 +110,13 @@ fn a_chunk_gives_its_items_in_order() {
 #[test]
 fn a_boot_message_comes_back_and_another_protocol_is_refused() {
     let name = "app-0".into();
-    let boot = Boot { mark: 77, depth: 2, one_shot: true, stdin: false, spin: true, name };
+    let lifespan = Lifespan { tasks: Some(3), age: None, memory: Some(1 << 40) };
+    let seal = Some(*b"0123456789abcdef");
+    let (one_shot, stdin, spin) = (true, false, true);
+    let settings = Settings { nice: Some(5), ..Settings::default() };
+    let boot = Boot { mark: 77, depth: 2, one_shot, stdin, spin, lifespan, seal, name, settings };
+    let plain = Boot { seal: None, ..boot.clone() };
+    assert_eq!(Boot::decode(&plain.encode()), Some(plain));
     let mut bytes = boot.encode();
     assert_eq!(Boot::decode(&bytes), Some(boot));
     assert_eq!(Boot::mark(&bytes), Some(77));

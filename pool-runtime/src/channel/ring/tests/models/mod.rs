@@ -17,6 +17,7 @@ use super::super::doorbell::Word;
 use super::super::*;
 use super::NEVER;
 
+mod begun;
 mod claims;
 mod positions;
 mod sleeps;

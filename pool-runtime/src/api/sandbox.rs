@@ -1,0 +1,81 @@
+//! What a sandbox allows.
+
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
+use crate::wire::settings::Rules;
+
+/// What the tasks of a pool may do with files; they have no network. For
+/// [`PoolBuilder::sandbox`](crate::PoolBuilder::sandbox), with the feature `sandbox`.
+///
+/// Files are held by Landlock: opening one that is not allowed is an error for the task,
+/// `PermissionDenied` (EACCES), which it may handle. What is beneath a path that is
+/// listed is allowed with it. What is open already stays usable: standard output and
+/// error.
+///
+/// The network is held by a filter of system calls: whoever makes a socket, or goes
+/// around that (`io_uring`, `ptrace`), is killed by SIGSYS, and the item's error, of kind
+/// `Died`, names the call. So is whoever makes a pair of datagram sockets, which can send
+/// to others; pairs of stream sockets are allowed. A program that replaces the handler
+/// of SIGSYS may live on, but the call is not made. Signals reach only what the task
+/// has started itself.
+///
+/// Both are inherited by what a task starts, and cannot be taken off. A task in a
+/// sandbox cannot make a pool, and the backtrace of its panics has no names of
+/// functions unless the sandbox can read the program's file.
+///
+/// It needs Linux 5.13, with Landlock and seccomp. Older kernels hold less: before 6.2
+/// a file that the user may write can still be truncated, before 6.10 devices can still
+/// be controlled, before 6.12 other processes of the user can still be signalled, and
+/// sockets in the abstract namespace reached by who has one.
+///
+/// ```
+/// use pool_runtime::{ErrorKind, Pool, Sandbox, pool_task};
+///
+/// #[pool_task]
+/// fn lines(path: &str) -> Result<usize, String> {
+///     Ok(std::fs::read_to_string(path).map_err(|error| error.to_string())?.lines().count())
+/// }
+///
+/// let sandbox = Sandbox::new().read("/proc/version");
+/// let pool = Pool::builder().workers(1).sandbox(sandbox).build()?;
+/// assert_eq!(pool.apply(lines, "/proc/version")?, Ok(1));
+/// assert!(pool.apply(lines, "/etc/passwd")?.is_err());
+/// # Ok::<(), pool_runtime::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "a sandbox does nothing until a builder has it"]
+pub struct Sandbox {
+    rules: Rules,
+}
+
+impl Sandbox {
+    /// No file at all, and no network.
+    pub fn new() -> Sandbox {
+        Sandbox::default()
+    }
+
+    /// Every file may be read, none written, and no network.
+    pub fn read_only() -> Sandbox {
+        Sandbox::new().read("/")
+    }
+
+    /// Lets tasks read and execute this file, or whatever is in this directory. The path
+    /// is opened by each worker when it starts, in the directory that it works in; one
+    /// that is not there then is an error of `build`.
+    pub fn read(mut self, path: impl Into<PathBuf>) -> Sandbox {
+        self.rules.read.push(path.into().into_os_string().into_vec());
+        self
+    }
+
+    /// Lets tasks read, write, make and remove whatever is in this directory, or read and
+    /// write this file; else as [`Sandbox::read`].
+    pub fn write(mut self, path: impl Into<PathBuf>) -> Sandbox {
+        self.rules.write.push(path.into().into_os_string().into_vec());
+        self
+    }
+
+    pub(super) fn into_rules(self) -> Rules {
+        self.rules
+    }
+}

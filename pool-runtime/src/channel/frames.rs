@@ -1,0 +1,119 @@
+//! What a worker has sent, cut into frames.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::ring::{HEADER, Header};
+
+/// How many bytes the frame at the head of `bytes` lacks, if there is one.
+pub(super) fn missing(bytes: &[u8]) -> Option<u64> {
+    let word = bytes.first_chunk::<HEADER>()?;
+    let header = Header::decode(u64::from_ne_bytes(*word))?;
+    Some(header.frame().saturating_sub(bytes.len() as u64))
+}
+
+/// Bytes that came from a worker.
+#[derive(Debug)]
+pub(crate) struct Frames {
+    pub(super) bytes: Arc<Vec<u8>>,
+    /// Bytes at the head that were given out.
+    pub(super) handled: usize,
+}
+
+/// What is at the head of [`Frames`].
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next<'a> {
+    /// A frame: its tag and its body.
+    Frame(u8, &'a [u8]),
+    /// No whole frame.
+    Nothing,
+    /// No frame of ours; nothing after it makes sense.
+    Corrupt,
+}
+
+impl Frames {
+    /// The frames of a tag at the head, at most so many: how many there are, and
+    /// their bodies.
+    pub(crate) fn run(&mut self, tag: u8, most: u64) -> (u64, Bodies) {
+        let start = self.handled;
+        let mut count = 0;
+        while count < most
+            && let Split::Frame { tag: other, length, .. } = split(&self.bytes[self.handled..])
+            && other == tag
+        {
+            self.handled += length;
+            count += 1;
+        }
+        let range = start..self.handled;
+        // A small part is copied out: else it would keep all the bytes that it came with
+        // for as long as nobody takes it.
+        let bodies = match range.len() * 4 < self.bytes.len() {
+            true => Bodies {
+                bytes: Arc::new(self.bytes[range.clone()].to_vec()),
+                range: 0..range.len(),
+            },
+            false => Bodies { bytes: Arc::clone(&self.bytes), range },
+        };
+        (count, bodies)
+    }
+
+    pub(crate) fn next(&mut self) -> Next<'_> {
+        let rest = &self.bytes[self.handled..];
+        match split(rest) {
+            Split::Frame { tag, body, length } => {
+                self.handled += length;
+                Next::Frame(tag, body)
+            }
+            Split::Part => Next::Nothing,
+            Split::Corrupt => Next::Corrupt,
+        }
+    }
+}
+
+/// What is at the head of some bytes.
+enum Split<'a> {
+    Frame { tag: u8, body: &'a [u8], length: usize },
+    Part,
+    Corrupt,
+}
+
+#[inline]
+fn split(bytes: &[u8]) -> Split<'_> {
+    let Some((word, rest)) = bytes.split_first_chunk::<HEADER>() else {
+        return Split::Part;
+    };
+    let Some(header) = Header::decode(u64::from_ne_bytes(*word)) else {
+        return Split::Corrupt;
+    };
+    // A frame is bounded, and lengths in memory are those of the processor.
+    let (length, body) = (header.frame() as usize, header.length as usize);
+    match length <= bytes.len() {
+        true => Split::Frame { tag: header.tag, body: &rest[..body], length },
+        false => Split::Part,
+    }
+}
+
+/// The bodies of frames that were found whole before.
+#[derive(Clone, Debug)]
+pub(crate) struct Bodies {
+    pub(crate) bytes: Arc<Vec<u8>>,
+    pub(crate) range: Range<usize>,
+}
+
+impl Bodies {
+    /// The next body.
+    ///
+    /// # Panics
+    ///
+    /// When there is none.
+    #[inline]
+    pub(crate) fn next(&mut self) -> &[u8] {
+        match split(&self.bytes[self.range.clone()]) {
+            Split::Frame { body, length, .. } => {
+                self.range.start += length;
+                body
+            }
+            Split::Part | Split::Corrupt => panic!("frames that were counted are there"),
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! How a caller sleeps on several workers at once.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::memory::Memory;
+use super::ring::Attention;
+use crate::sys::futex;
+
+/// Where a caller sleeps until one worker summons it. It holds the memory, also when
+/// the worker and its channel go.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    memory: Memory,
+    /// What the word held when it was armed.
+    armed: u32,
+}
+
+impl Line {
+    pub(super) fn new(memory: Memory, armed: u32) -> Line {
+        Line { memory, armed }
+    }
+
+    /// How many can be waited for at once.
+    pub(crate) fn most() -> usize {
+        futex::most()
+    }
+
+    /// Sleeps until one of the workers summons, or somebody hangs up, or for `limit`; or
+    /// for no reason.
+    pub(crate) fn wait<'a>(lines: impl Iterator<Item = &'a Line>, limit: Option<Duration>) {
+        let words: Vec<_> = lines.map(|line| (line.memory.attention(), line.armed)).collect();
+        let slept = futex::wait_any(&words, limit);
+        slept.expect("the words are mapped while the lines are there");
+    }
+
+    /// Wakes the caller that sleeps here, or is about to: what it waits for has come
+    /// another way.
+    pub(crate) fn hang_up(&self) {
+        let served = Attention::Served as u32;
+        let word = self.memory.attention();
+        let _ = word.compare_exchange(self.armed, served, Ordering::Relaxed, Ordering::Relaxed);
+        futex::wake(word);
+    }
+}

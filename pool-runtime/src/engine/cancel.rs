@@ -1,0 +1,100 @@
+//! One word that takes back many jobs.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use super::shared::Shared;
+use crate::ids::JobId;
+
+/// Takes back all jobs that it was given to, now and later.
+///
+/// Clones are the same token. Each job that has it, by
+/// [`Job::cancel_token`](crate::Job::cancel_token), ends with an error of kind
+/// [`Cancelled`](crate::ErrorKind::Cancelled): what is queued never runs, and what runs
+/// is ended with its worker, or left to finish where the job says so
+/// ([`Job::cancel_running`](crate::Job::cancel_running)). Jobs that are done stay as they
+/// are; jobs that begin later fail at once.
+///
+/// ```
+/// use pool_runtime::{CancelToken, ErrorKind, Pool, pool_task};
+///
+/// #[pool_task]
+/// fn wait_for_ever() {
+///     loop {
+///         std::thread::sleep(std::time::Duration::from_secs(1));
+///     }
+/// }
+///
+/// let pool = Pool::new(1)?;
+/// let token = CancelToken::new();
+/// let result = pool.job(wait_for_ever).cancel_token(&token).apply_async(())?;
+/// token.cancel();
+/// assert_eq!(result.get().unwrap_err().kind(), ErrorKind::Cancelled);
+/// # Ok::<(), pool_runtime::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct CancelToken(Arc<Mutex<Holders>>);
+
+#[derive(Debug, Default)]
+struct Holders {
+    cancelled: bool,
+    jobs: Vec<Weak<Ticket>>,
+    /// How many tickets there may be before those of jobs that are gone are thrown
+    /// away: twice as many as were valid then.
+    most: usize,
+}
+
+/// Stands for one job, and goes with it.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    shared: Weak<Shared>,
+    id: JobId,
+}
+
+impl CancelToken {
+    /// A token that no job has yet.
+    pub fn new() -> CancelToken {
+        CancelToken::default()
+    }
+
+    /// Takes back every job that has the token.
+    pub fn cancel(&self) {
+        let jobs = {
+            let mut holders = self.lock();
+            holders.cancelled = true;
+            std::mem::take(&mut holders.jobs)
+        };
+        // Outside of the lock: what is woken by this may use the token.
+        for ticket in jobs {
+            if let Some(ticket) = ticket.upgrade()
+                && let Some(shared) = ticket.shared.upgrade()
+            {
+                shared.cancel(ticket.id);
+            }
+        }
+    }
+
+    /// Whether [`CancelToken::cancel`] was called.
+    pub fn is_cancelled(&self) -> bool {
+        self.lock().cancelled
+    }
+
+    /// Has the token take back this job. `None` if it is cancelled already.
+    pub(super) fn hand_out(&self, shared: &Arc<Shared>, id: JobId) -> Option<Arc<Ticket>> {
+        let mut holders = self.lock();
+        if holders.cancelled {
+            return None;
+        }
+        if holders.jobs.len() >= holders.most {
+            holders.jobs.retain(|ticket| ticket.strong_count() > 0);
+            holders.most = (holders.jobs.len() * 2).max(16);
+        }
+        let ticket = Arc::new(Ticket { shared: Arc::downgrade(shared), id });
+        holders.jobs.push(Arc::downgrade(&ticket));
+        Some(ticket)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Holders> {
+        // Whatever panicked has left it whole: each change of it is one step.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,143 @@
+//! Jobs: begun, fed, waited for and left by their callers.
+
+use std::task::Waker;
+
+use super::super::job::{Due, JobState};
+use super::super::pace::Pace;
+use super::super::pack::Pack;
+use super::super::rules;
+use super::Core;
+use crate::error::{Error, ErrorKind};
+use crate::ids::{JobId, Moment};
+use crate::scheduler::Event;
+use crate::task::registered_twice;
+
+impl Core {
+    pub(in crate::engine) fn open_job(&mut self, state: JobState) -> Result<JobId, Error> {
+        if let Some((one, other)) = registered_twice() {
+            return Err(Error::invalid(format!(
+                "two tasks are registered under the name {:?}, at {} and at {}; give one of them \
+                 another with #[pool_task(name = \"…\")]",
+                one.name, one.place, other.place
+            )));
+        }
+        if !self.scheduler.is_open() {
+            let message = format!("failed to call {}: the pool is closed", state.task.name);
+            return Err(Error::new(ErrorKind::Closed, message).with_task(state.task.name, None));
+        }
+        if self.scheduler.has_tripped() {
+            let last = self.last_end.as_ref().expect("a worker has come to its end");
+            let name = state.task.name;
+            let message = format!(
+                "failed to call {name}: the pool starts no more workers until Pool::reset(), because \
+                 too many came to their end: {last}"
+            );
+            return Err(Error::new(last.kind(), message).with_task(name, None));
+        }
+        let id = JobId(self.next_job);
+        self.next_job += 1;
+        // A clock takes longer to read than a job to open.
+        let now = if state.rules.deadline.is_some() { self.now() } else { Moment::ZERO };
+        let terms = state.rules.terms(now);
+        self.jobs.insert(id, state);
+        self.tell(Event::JobOpened { job: id, terms });
+        Ok(id)
+    }
+
+    /// Queues items in chunks of so many.
+    pub(in crate::engine) fn queue(&mut self, id: JobId, pack: Pack, chunk: usize) {
+        let items = pack.items();
+        let state = self.job_mut(id);
+        if state.has_failed() {
+            return;
+        }
+        let (weights, nanos) = (pack.weights(), state.work.of_item());
+        state.accept(pack);
+        let mut start = items.start;
+        while start < items.end {
+            let end = items.end.min(start.saturating_add(chunk as u64));
+            let weight = weights.of(end - start, nanos);
+            self.tell(Event::ItemsQueued { job: id, items: start..end, weight });
+            start = end;
+        }
+    }
+
+    /// Queues items as their results come.
+    pub(in crate::engine) fn hold(&mut self, id: JobId, pack: Pack, pace: Pace) {
+        let workers = self.members.len();
+        let state = self.job_mut(id);
+        if !state.has_failed() {
+            state.hold(pack, pace, workers);
+            self.feed(id);
+        }
+    }
+
+    /// Gives the scheduler what it is to have now of a job that is held.
+    pub(in crate::engine) fn feed(&mut self, id: JobId) {
+        while let Some((items, weight)) = self.job_mut(id).next_chunk() {
+            self.tell(Event::ItemsQueued { job: id, items, weight });
+        }
+        if self.job_mut(id).is_given() {
+            self.tell(Event::JobEnded { job: id });
+        }
+    }
+
+    /// No more items will be queued for the job. It may be done by this.
+    pub(in crate::engine) fn end_job(&mut self, id: JobId) {
+        let state = self.job_mut(id);
+        state.end();
+        let due = state.wake();
+        self.tell_later(due);
+        self.feed(id);
+    }
+
+    /// A job that its caller holds.
+    pub(in crate::engine) fn job_mut(&mut self, id: JobId) -> &mut JobState {
+        self.jobs.get_mut(&id).expect("a job is kept while it is held")
+    }
+
+    /// The caller lets go of its job, and gets what is left of it.
+    pub(in crate::engine) fn leave_job(&mut self, id: JobId) -> Option<JobState> {
+        let mut state = self.jobs.remove(&id)?;
+        if let Some(waker) = state.replace_waker(None) {
+            self.waiters -= 1;
+            // Dropped with the state, outside the lock.
+            state.replace_waker(Some(waker));
+        }
+        if !state.is_done() {
+            self.tell(Event::JobDropped { job: id });
+        }
+        Some(state)
+    }
+
+    /// Gives a job's future another waker; gives the one it had.
+    pub(in crate::engine) fn set_waker(
+        &mut self,
+        id: JobId,
+        waker: Option<Waker>,
+    ) -> Option<Waker> {
+        self.waiters += usize::from(waker.is_some());
+        let before = self.job_mut(id).replace_waker(waker);
+        self.waiters -= usize::from(before.is_some());
+        before
+    }
+
+    /// Tells whoever waits, when the lock is released.
+    pub(in crate::engine) fn tell_later(&mut self, due: Due) {
+        self.waiters -= usize::from(due.waker.is_some());
+        if due.waker.is_some() || due.sleepers.is_some() || due.line.is_some() {
+            self.due.push(due);
+        }
+    }
+
+    /// The caller takes its job back.
+    pub(in crate::engine) fn cancel_job(&mut self, id: JobId) {
+        let Some(state) = self.jobs.get_mut(&id).filter(|state| !state.is_done()) else {
+            return;
+        };
+        let due = state.fail(rules::cancelled(state.task));
+        self.tell_later(due);
+        self.tell(Event::JobDropped { job: id });
+        self.remove_if_over(id);
+    }
+}

@@ -1,0 +1,171 @@
+//! What becomes of items that have an outcome, and of those that failed.
+
+use super::super::job::{Arrival, Due, JobState};
+use super::super::rules;
+use super::Core;
+use crate::error::{Error, ErrorKind, Panic};
+use crate::ids::{Item, Items, JobId, Moment};
+use crate::scheduler::{Event, Judgement};
+use crate::task::TaskDef;
+use crate::wire::message::{Failure, PanicReport, Phase};
+
+/// Whether an item is to be tried again is for a rule of the caller's to say, which
+/// must not run under the lock.
+pub(in crate::engine) struct Question {
+    pub(in crate::engine) job: JobId,
+    pub(in crate::engine) item: Item,
+    pub(in crate::engine) error: Error,
+    pub(in crate::engine) rule: rules::RetryIf,
+}
+
+impl std::fmt::Debug for Question {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Question").field("item", &self.item).finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    /// An item has failed; the scheduler holds it if the job has retries.
+    pub(super) fn fail(&mut self, id: JobId, item: Item, error: Error) {
+        // Behind a recall, which may have brought the end of the job.
+        let Some(job) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        if job.rules.retries == 0 {
+            return self.settle(id, Arrival::Failed(item, error));
+        }
+        let again = job.tries.note(item, &job.rules) && !job.has_failed();
+        match job.rules.retry_if.clone() {
+            Some(rule) if again => {
+                let question = Some(Question { job: id, item, error, rule });
+                self.due.push(Due { question, ..Due::default() });
+            }
+            None if again && rules::is_tried_again(&error) => self.try_again(id, item),
+            _ => self.give_up(id, item, error),
+        }
+    }
+
+    /// The caller's rule has spoken.
+    pub(in crate::engine) fn answer(&mut self, question: Question, again: bool) {
+        let Question { job, item, error, .. } = question;
+        if !self.jobs.contains_key(&job) {
+            return;
+        }
+        match again {
+            true => self.try_again(job, item),
+            false => self.give_up(job, item, error),
+        }
+    }
+
+    fn try_again(&mut self, id: JobId, item: Item) {
+        let now = self.now();
+        let job = self.job_mut(id);
+        // None of it is left where a failure has ended the job.
+        if job.has_failed() {
+            return;
+        }
+        let wait = job.tries.wait(item, &job.rules);
+        let not_before = if wait.is_zero() { Moment::ZERO } else { now.saturating_add(wait) };
+        let weight = job.weight(&(item..item + 1));
+        let verdict = Judgement::Again { not_before, weight };
+        self.tell(Event::ItemJudged { job: id, item, verdict });
+    }
+
+    fn give_up(&mut self, id: JobId, item: Item, error: Error) {
+        self.tell(Event::ItemJudged { job: id, item, verdict: Judgement::Settled });
+        let tries = self.job_mut(id).tries.end(item);
+        self.settle(id, Arrival::Failed(item, error.with_tries(tries)));
+    }
+
+    /// The deadline of a job has passed.
+    pub(super) fn expire_job(&mut self, id: JobId) {
+        if let Some(job) = self.jobs.get_mut(&id) {
+            let due = job.expire();
+            self.tell_later(due);
+        }
+    }
+
+    /// Items were not done when the deadline of their job passed.
+    pub(super) fn fail_late(&mut self, id: JobId, items: &Items) {
+        for item in items.clone() {
+            // The first may be the end of the job.
+            let Some(job) = self.jobs.get(&id).filter(|job| !job.has_failed()) else {
+                return;
+            };
+            let error = job.late(job.named(item));
+            self.settle(id, Arrival::Failed(item, error));
+        }
+    }
+
+    /// Items have their outcomes. The caller lets the scheduler decide.
+    pub(super) fn settle(&mut self, id: JobId, arrival: Arrival) {
+        let job = self.jobs.get_mut(&id).expect("the scheduler knows only jobs that are kept");
+        if job.has_failed() {
+            return;
+        }
+        let due = match arrival {
+            Arrival::Failed(_, error) if job.shape.fail_fast => {
+                let due = job.fail(error);
+                self.tell(Event::JobDropped { job: id });
+                due
+            }
+            arrival => {
+                let due = job.settle(arrival);
+                self.feed(id);
+                due
+            }
+        };
+        self.tell_later(due);
+        self.remove_if_over(id);
+    }
+
+    pub(in crate::engine) fn remove_if_over(&mut self, id: JobId) {
+        if self.jobs.get(&id).is_some_and(JobState::is_over) {
+            self.jobs.remove(&id);
+        }
+    }
+}
+
+/// Why a call in a living worker gave no result.
+pub(super) fn describe(
+    failure: Failure,
+    task: &'static TaskDef,
+    item: Option<usize>,
+    pid: u32,
+) -> Error {
+    let name = task.name;
+    let on = item.map_or_else(String::new, |item| format!(" on item {item}"));
+    let error = match failure {
+        Failure::Panicked(report) => {
+            let during = match report.phase {
+                Phase::Decode => " while its arguments were decoded",
+                Phase::Body => "",
+                Phase::Encode => " while its result was encoded",
+            };
+            let panic = to_panic(report);
+            let place =
+                panic.location.as_deref().map_or_else(String::new, |at| format!(" at {at}"));
+            let message = format!("task {name} panicked{during}{on}{place}: {}", panic.message);
+            Error::new(ErrorKind::Panicked, message).with_panic(panic)
+        }
+        Failure::Undecodable(why) => Error::new(
+            ErrorKind::Decode,
+            format!("task {name} could not decode its input{on}: {why}"),
+        ),
+        Failure::Unencodable(why) => Error::new(
+            ErrorKind::Encode,
+            format!("task {name} could not encode its result{on}: {why}"),
+        ),
+        Failure::UnknownTask => Error::invalid(format!(
+            "the worker's program has no task {name:?} (likely cause: it was built from other \
+             sources than this program, or the linker dropped the crate that has the task: name \
+             that crate, as in `use my_tasks as _;`)"
+        )),
+    };
+    error.with_task(name, item).with_process(pid, None)
+}
+
+pub(super) fn to_panic(report: PanicReport) -> Panic {
+    let PanicReport { message, location, backtrace, .. } = report;
+    Panic { message, location, backtrace }
+}

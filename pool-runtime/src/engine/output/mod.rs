@@ -1,0 +1,329 @@
+//! What the workers of a pool write to their standard output and error.
+//!
+//! Where the program wants to know, each worker has two pipes, in which it marks
+//! where items begin and end (`wire/output.rs`). The engine reads them, a bounded
+//! amount a turn and never waiting, so a worker that writes is not held up for long;
+//! and either keeps the end of what each item wrote, for its error, or cuts lines and
+//! leaves them to a thread that prints (`relay.rs`).
+//!
+//! What is known of an item when it has failed is all that it wrote: its last mark is
+//! in the pipe before its outcome is in the channel, and a pipe is read before the
+//! outcome is taken in. A worker runs on meanwhile, so behind that mark there may be
+//! what later items wrote; therefore the end of a failed item's output is kept until
+//! it is claimed. That is one at most: the next item that fails says so after the
+//! outcome of this one was sent.
+
+mod lines;
+mod relay;
+mod tails;
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
+
+use self::lines::Lines;
+pub(super) use self::relay::{Mailbox, Relay};
+use self::tails::{Tail, Tails};
+use crate::error::Written;
+use crate::sys::fds;
+use crate::wire::output::{Seal, piece};
+
+/// Where the output of a pool's workers goes: their standard output and error.
+///
+/// [`PoolBuilder::output`](crate::PoolBuilder::output) takes it. What a task prints
+/// counts as its item's until the task returns. What the C library and Rust's standard
+/// library keep back of it is written out then; what another library keeps in buffers
+/// of its own is not seen before it writes. Under `Capture` and `Prefix` the order
+/// between the two streams is not kept, a call costs some ten microseconds more, and
+/// what a process writes that outlives its worker goes nowhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Output {
+    /// Where the program's own goes, as it is.
+    #[default]
+    Inherit,
+    /// Nowhere: `/dev/null`.
+    Null,
+    /// Nowhere, but the error of an item has the end of what it wrote: the last 8 KiB
+    /// of each stream, by [`Error::stderr`](crate::Error::stderr) and
+    /// [`Error::stdout`](crate::Error::stdout). So the dying words of a C library are
+    /// seen. The error of a worker that cannot start has its last words too.
+    Capture,
+    /// Where the program's own goes, line by line, each with the worker and the item
+    /// that it is from: `[worker 2 item 17] text`; without an item if it is from a
+    /// single call, or from none. A line that lacks its end gets one when the item
+    /// ends, and one longer than 64 KiB is cut into pieces.
+    ///
+    /// Lines are printed whole; those of a worker's stream in order. They are written
+    /// to the program's descriptors 1 and 2 at once, past what the program itself has
+    /// printed with [`print!`] and not flushed. If nobody takes them, workers that write
+    /// wait, as do [`Pool::join`](crate::Pool::join) and the end of the pool.
+    Prefix,
+}
+
+/// Bytes of one stream that are read in one turn.
+const TURN: usize = 64 << 10;
+
+/// The program's ends of a worker's two pipes, and what becomes of what comes.
+#[derive(Debug)]
+pub(super) struct Tap {
+    seal: Seal,
+    pipes: [Pipe; 2],
+}
+
+/// A worker's ends.
+#[derive(Debug)]
+pub(super) struct Ends {
+    pub(super) stdout: OwnedFd,
+    pub(super) stderr: OwnedFd,
+}
+
+/// One of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stream {
+    Stdout = 0,
+    Stderr = 1,
+}
+
+pub(super) const STREAMS: [Stream; 2] = [Stream::Stdout, Stream::Stderr];
+
+/// Whether the engine is told when a stream has something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Listening {
+    Yes,
+    /// Not before what it had last has found a place.
+    Paused,
+    /// It has come to its end.
+    No,
+}
+
+/// What reading a stream has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// There is nothing more now, or not in this turn.
+    Enough,
+    /// Nothing more will come.
+    All,
+    /// What comes next has no place yet.
+    Stuck,
+}
+
+impl Tap {
+    /// Two pipes; what comes is kept for errors, or, if there is a mailbox, handed on
+    /// line by line as `who` wrote it.
+    pub(super) fn new(seal: Seal, relay: Option<(&Arc<Mailbox>, &str)>) -> io::Result<(Tap, Ends)> {
+        let open = |stream| -> io::Result<(Pipe, OwnedFd)> {
+            let (reads, writes) = fds::pipe()?;
+            let sink = match relay {
+                None => Sink::Tails(Tails::default()),
+                Some((mailbox, who)) => Sink::Lines(Lines::new(mailbox, who, stream)),
+            };
+            let listening = Listening::Yes;
+            Ok((Pipe { reads, listening, bytes: Vec::new(), placed: 0, sink }, writes))
+        };
+        let (out, stdout) = open(Stream::Stdout)?;
+        let (err, stderr) = open(Stream::Stderr)?;
+        Ok((Tap { seal, pipes: [out, err] }, Ends { stdout, stderr }))
+    }
+
+    pub(super) fn pipe(&self, stream: Stream) -> BorrowedFd<'_> {
+        self.pipes[stream as usize].reads.as_fd()
+    }
+
+    pub(super) fn listening(&self, stream: Stream) -> Listening {
+        self.pipes[stream as usize].listening
+    }
+
+    pub(super) fn set_listening(&mut self, stream: Stream, listening: Listening) {
+        self.pipes[stream as usize].listening = listening;
+    }
+
+    /// Whether lines are handed on, and nothing is kept.
+    pub(super) fn is_relayed(&self) -> bool {
+        self.pipes.iter().all(|pipe| matches!(pipe.sink, Sink::Lines(_)))
+    }
+
+    /// Takes in what a stream holds.
+    pub(super) fn take_in(&mut self, stream: Stream) -> Taken {
+        self.pipes[stream as usize].take_in(&self.seal)
+    }
+
+    /// Makes place for what comes next: nobody will claim what is kept.
+    pub(super) fn make_place(&mut self, stream: Stream) {
+        self.pipes[stream as usize].sink.make_place();
+    }
+
+    /// What the item wrote whose failure has come in.
+    pub(super) fn of_failed(&mut self) -> Written {
+        let [stdout, stderr] = self.pipes.each_mut().map(|pipe| pipe.claim(&self.seal));
+        Written { stdout, stderr }
+    }
+
+    /// What the item has written so far that the worker is at, and that is its last.
+    pub(super) fn of_overdue(&mut self) -> Written {
+        if self.is_relayed() {
+            return Written::default();
+        }
+        let [stdout, stderr] = self.pipes.each_mut().map(|pipe| pipe.end(&self.seal, true));
+        Written { stdout, stderr }
+    }
+
+    /// The worker has ended, in the middle of an item or not: takes in what there is,
+    /// but does not wait for the end of the streams, which others may hold too. Gives
+    /// what the item wrote, or what was written after the last one.
+    pub(super) fn end(mut self, in_item: bool) -> Written {
+        let [stdout, stderr] = self.pipes.each_mut().map(|pipe| pipe.end(&self.seal, in_item));
+        Written { stdout, stderr }
+    }
+}
+
+/// One stream of a worker.
+#[derive(Debug)]
+struct Pipe {
+    reads: OwnedFd,
+    listening: Listening,
+    bytes: Vec<u8>,
+    /// How many of the bytes have found their place. Behind them is what has none yet, or
+    /// may be a part of a mark.
+    placed: usize,
+    sink: Sink,
+}
+
+#[derive(Debug)]
+enum Sink {
+    Tails(Tails),
+    Lines(Lines),
+}
+
+/// What became of the piece at the head of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Placed,
+    Stuck,
+    /// There was none.
+    Nothing,
+}
+
+impl Pipe {
+    fn take_in(&mut self, seal: &Seal) -> Taken {
+        let mut left = TURN;
+        loop {
+            if !self.place(seal, false) {
+                return Taken::Stuck;
+            }
+            if left == 0 {
+                return Taken::Enough;
+            }
+            match self.read(left) {
+                Ok(0) => return Taken::All,
+                Ok(read) => left = left.saturating_sub(read),
+                // A mark comes whole, so what is left is no part of one.
+                Err(Errno::AGAIN) if self.place(seal, true) => return Taken::Enough,
+                Err(Errno::AGAIN) => return Taken::Stuck,
+                Err(_) => return Taken::All,
+            }
+        }
+    }
+
+    /// The end of what an item wrote that has failed. If it is not kept yet, it is
+    /// among what the pipe holds now.
+    fn claim(&mut self, seal: &Seal) -> Option<String> {
+        let mut left = self.held();
+        loop {
+            let Sink::Tails(tails) = &mut self.sink else {
+                return None;
+            };
+            if let Some(tail) = tails.claim() {
+                return tail.text();
+            }
+            if self.step(seal, false) == Step::Placed {
+                continue;
+            }
+            match if left > 0 { self.read(left) } else { Ok(0) } {
+                Ok(0) | Err(_) => return None,
+                Ok(read) => left = left.saturating_sub(read),
+            }
+        }
+    }
+
+    fn end(&mut self, seal: &Seal, in_item: bool) -> Option<String> {
+        let mut left = self.held();
+        while left > 0
+            && let Ok(read @ 1..) = self.read(left)
+        {
+            left = left.saturating_sub(read);
+            while !self.place(seal, false) {
+                self.sink.make_place();
+            }
+        }
+        while !self.place(seal, true) {
+            self.sink.make_place();
+        }
+        match &mut self.sink {
+            Sink::Tails(tails) => tails.last(in_item).and_then(Tail::text),
+            Sink::Lines(lines) => {
+                lines.end();
+                None
+            }
+        }
+    }
+
+    /// How many bytes the pipe holds at this moment.
+    fn held(&self) -> usize {
+        let held = rustix::io::ioctl_fionread(&self.reads).unwrap_or(0);
+        usize::try_from(held).unwrap_or(usize::MAX)
+    }
+
+    /// Reads so many bytes at most, or a few more; 0 is the end of the stream.
+    fn read(&mut self, most: usize) -> Result<usize, Errno> {
+        self.bytes.drain(..std::mem::take(&mut self.placed));
+        self.bytes.reserve(most.min(TURN));
+        loop {
+            match rustix::io::read(&self.reads, spare_capacity(&mut self.bytes)) {
+                Err(Errno::INTR) => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// Gives every piece that was read its place; `false` if there is none for one.
+    fn place(&mut self, seal: &Seal, all: bool) -> bool {
+        loop {
+            match self.step(seal, all) {
+                Step::Placed => {}
+                Step::Stuck => return false,
+                Step::Nothing => return true,
+            }
+        }
+    }
+
+    fn step(&mut self, seal: &Seal, all: bool) -> Step {
+        let Some((piece, length)) = piece(seal, &self.bytes[self.placed..], all) else {
+            return Step::Nothing;
+        };
+        let placed = match &mut self.sink {
+            Sink::Tails(tails) => tails.put(piece),
+            Sink::Lines(lines) => lines.put(piece),
+        };
+        if !placed {
+            return Step::Stuck;
+        }
+        self.placed += length;
+        Step::Placed
+    }
+}
+
+impl Sink {
+    fn make_place(&mut self) {
+        match self {
+            Sink::Tails(tails) => drop(tails.claim()),
+            Sink::Lines(lines) => lines.make_place(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! What a caller asks of a job beyond its results: limits of time, tries, and what
+//! becomes of it when it is taken back.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::cancel::CancelToken;
+use crate::error::{Error, ErrorKind};
+use crate::ids::{Item, Moment};
+use crate::scheduler::Terms;
+use crate::task::TaskDef;
+
+/// Whether an item that failed with this error is tried again.
+pub(crate) type RetryIf = Arc<dyn Fn(&Error) -> bool + Send + Sync>;
+
+/// The rules of one job.
+#[derive(Clone, Default)]
+pub(crate) struct Rules {
+    /// How long an item may run.
+    pub(crate) timeout: Option<Duration>,
+    /// How long the job may take.
+    pub(crate) deadline: Option<Duration>,
+    /// How often an item that failed is tried again.
+    pub(crate) retries: u32,
+    pub(crate) backoff: Backoff,
+    pub(crate) retry_if: Option<RetryIf>,
+    /// What runs is left to finish when the job is taken back.
+    pub(crate) spares_running: bool,
+    pub(crate) token: Option<CancelToken>,
+}
+
+impl Rules {
+    /// Refuses what would mean that nothing is ever done.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return Err(Error::invalid("a timeout of 0: no item could be done in it"));
+        }
+        Ok(())
+    }
+
+    /// Refuses what is taken back before it begins.
+    pub(super) fn check_token(&self, task: &TaskDef) -> Result<(), Error> {
+        match self.token.as_ref().is_some_and(CancelToken::is_cancelled) {
+            true => Err(cancelled(task)),
+            false => Ok(()),
+        }
+    }
+
+    /// As the scheduler has them.
+    pub(super) fn terms(&self, now: Moment) -> Terms {
+        Terms {
+            timeout: self.timeout,
+            deadline: self.deadline.map(|deadline| now.saturating_add(deadline)),
+            retries: self.retries > 0,
+            spares_running: self.spares_running,
+        }
+    }
+
+    /// Whether the worker must begin each item with care.
+    pub(super) fn is_careful(&self) -> bool {
+        self.timeout.is_some() || self.spares_running
+    }
+}
+
+impl fmt::Debug for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rules")
+            .field("timeout", &self.timeout)
+            .field("deadline", &self.deadline)
+            .field("retries", &self.retries)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How long to wait before an item is tried again: twice as long each time, between
+/// bounds, less up to a half by chance, so that items that failed together are not
+/// tried together (exponential backoff with equal jitter: M. Brooker, "Exponential
+/// Backoff and Jitter", 2015).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Backoff {
+    pub(crate) initial: Duration,
+    pub(crate) most: Duration,
+    /// The same seed, item and try give the same wait.
+    pub(crate) seed: u64,
+}
+
+impl Backoff {
+    /// The wait after an item has failed so many times, at least once.
+    fn wait(self, item: Item, failures: u32) -> Duration {
+        let doubled =
+            self.initial.saturating_mul(1_u32.checked_shl(failures - 1).unwrap_or(u32::MAX));
+        let whole = doubled.min(self.most);
+        let chance = mix(self.seed ^ mix(item ^ mix(failures.into()))) >> 32;
+        let share = chance as f64 / f64::from(u32::MAX) / 2.0;
+        whole.mul_f64(1.0 - share)
+    }
+}
+
+/// What a call that was taken back ends with.
+pub(super) fn cancelled(task: &TaskDef) -> Error {
+    let message = format!("the call of {} was cancelled before it was done", task.name);
+    Error::new(ErrorKind::Cancelled, message).with_task(task.name, None)
+}
+
+/// The finalizer of SplitMix64 (Steele, Lea and Flood, 2014).
+fn mix(number: u64) -> u64 {
+    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ z >> 31
+}
+
+/// How often items have failed that were, or may be, tried again.
+#[derive(Debug, Default)]
+pub(super) struct Tries(BTreeMap<Item, u32>);
+
+impl Tries {
+    /// An item has failed; tells whether the rules allow another try, but for
+    /// `retry_if`.
+    pub(super) fn note(&mut self, item: Item, rules: &Rules) -> bool {
+        let failures = self.0.entry(item).or_insert(0);
+        *failures += 1;
+        *failures <= rules.retries
+    }
+
+    /// How long the item waits for its next try.
+    pub(super) fn wait(&self, item: Item, rules: &Rules) -> Duration {
+        rules.backoff.wait(item, self.0[&item])
+    }
+
+    /// The item is tried no more; gives how often it was.
+    pub(super) fn end(&mut self, item: Item) -> Option<u32> {
+        self.0.remove(&item)
+    }
+}
+
+/// What is tried again where the caller has no rule of their own: what failed with its
+/// worker. Whatever else failed would do so again.
+pub(super) fn is_tried_again(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Died | ErrorKind::TimedOut)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_a_bound_and_are_cut_by_chance_the_same_way_each_time() {
+        let (initial, most) = (Duration::from_millis(100), Duration::from_millis(1000));
+        let backoff = Backoff { initial, most, seed: 7 };
+        for (failures, whole) in [(1, 100), (2, 200), (3, 400), (4, 800), (5, 1000), (60, 1000)] {
+            let whole = Duration::from_millis(whole);
+            for item in 0..100 {
+                let wait = backoff.wait(item, failures);
+                assert!(whole / 2 <= wait && wait <= whole, "{wait:?} of {whole:?}");
+                assert_eq!(wait, backoff.wait(item, failures));
+            }
+        }
+        assert_ne!(backoff.wait(1, 1), backoff.wait(2, 1));
+        assert_ne!(backoff.wait(1, 1), Backoff { seed: 8, ..backoff }.wait(1, 1));
+        assert_eq!(Backoff::default().wait(3, 4), Duration::ZERO);
+    }
+
+    #[test]
+    fn an_item_is_tried_as_often_as_the_rules_say() {
+        let rules = Rules { retries: 2, ..Rules::default() };
+        let mut tries = Tries::default();
+        assert_eq!([(); 3].map(|()| tries.note(5, &rules)), [true, true, false]);
+        assert_eq!(tries.end(5), Some(3));
+        assert_eq!(tries.end(5), None);
+    }
+}

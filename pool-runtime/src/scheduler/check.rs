@@ -1,0 +1,81 @@
+//! The invariants of the scheduler, held against its state after each decision, in
+//! tests.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::life::Life;
+use super::slots::Slots;
+use super::{DEPTH, FRUITLESS_LIVES, Scheduler};
+use crate::ids::{JobId, Slot};
+
+impl Scheduler {
+    /// The numbered invariants of the module.
+    pub(super) fn check(&self) {
+        self.slots.check();
+        let mut held: BTreeMap<JobId, usize> = BTreeMap::new();
+        for load in self.loads() {
+            *held.entry(load.job).or_default() += 1;
+        }
+        let mut timers = BTreeSet::new();
+        for (id, job) in &self.jobs {
+            let queued = !job.queue.is_empty();
+            assert_eq!(queued, self.rotation.contains(id), "rotation and queue of {id:?}");
+            assert_eq!(job.loads, held.remove(id).unwrap_or(0), "loads of {id:?}");
+            assert!(!job.expired || (!queued && job.delayed.is_empty()), "{id:?} has expired");
+            assert_eq!(job.timer, job.next_moment(), "timer of {id:?}");
+            timers.extend(job.timer.map(|moment| (moment, *id)));
+        }
+        assert_eq!(timers, self.timers);
+        for id in &self.rotation {
+            assert!(self.jobs.contains_key(id), "{id:?} is gone but in the rotation");
+        }
+        if self.recalls.is_empty() {
+            assert!(!self.slots.has_room() || self.rotation.is_empty(), "room while chunks wait");
+            assert!(!self.slots.has_idle() || self.slots.stocked().is_none(), "idle beside stock");
+            for load in self.loads() {
+                let is_spared = load.spared && load.items.end - load.items.start == 1;
+                let job = self.jobs.get(&load.job);
+                assert!(job.is_some() || is_spared, "{load:?} is of a job that is gone");
+                assert!(job.is_none_or(|job| !job.expired), "{load:?} is of an expired job");
+            }
+        }
+    }
+
+    fn loads(&self) -> impl Iterator<Item = &super::slots::Load> {
+        (0..self.config.workers).flat_map(|slot| self.slots.loads(Slot(slot)))
+    }
+}
+
+impl Slots {
+    fn check(&self) {
+        let mut vacant = 0;
+        let mut deadlines = BTreeSet::new();
+        for (index, state) in self.slots.iter().enumerate() {
+            let slot = Slot(index);
+            let serves = state.life == Life::Serving;
+            assert!(serves || state.loads.is_empty(), "loads of slot {slot}, which serves nobody");
+            let weight: u32 = state.loads.iter().map(|load| load.weight).sum();
+            assert_eq!(weight, state.weight, "weight of slot {slot}");
+            for load in &state.loads {
+                assert!(!load.items.is_empty(), "an empty load in slot {slot}");
+            }
+            let is_vacant = state.life == Life::Vacant;
+            vacant += usize::from(is_vacant);
+            deadlines.extend(state.life.deadline().map(|deadline| (deadline, slot)));
+            if let Some(due) = state.watch.due {
+                let limited = state.loads.front().is_some_and(|load| load.timeout.is_some());
+                assert!(serves && limited, "a watch over slot {slot}");
+                deadlines.insert((due, slot));
+            }
+            let open = serves && weight < DEPTH;
+            assert_eq!(open, self.open.contains(&(weight, slot)), "openness of slot {slot}");
+            let startable = is_vacant && state.fruitless < FRUITLESS_LIVES;
+            assert_eq!(startable, self.startable.contains(&slot), "startability of slot {slot}");
+            assert_eq!(state.is_stocked(), self.stocked.contains(&slot), "stock of slot {slot}");
+        }
+        assert_eq!(vacant, self.vacant);
+        assert_eq!(deadlines, self.deadlines);
+        let serving = self.slots.iter().filter(|state| state.life == Life::Serving);
+        assert!(self.open.len() <= serving.count(), "an openness too many");
+    }
+}

@@ -1,0 +1,258 @@
+//! Jobs: what is queued of them, what is still to come, and how they end.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use super::{Command, DEPTH, JobFailure, Judgement, Scheduler, Terms, Verdict};
+use crate::ids::{Item, Items, JobId, Moment};
+
+/// Items that travel together.
+#[derive(Clone, Debug)]
+pub(super) struct Chunk {
+    pub(super) items: Items,
+    pub(super) weight: u32,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Job {
+    pub(super) terms: Terms,
+    /// Chunks that no worker has, in input order.
+    pub(super) queue: VecDeque<Chunk>,
+    /// Loads of workers that are of this job.
+    pub(super) loads: usize,
+    /// No more items will come.
+    pub(super) ended: bool,
+    /// Its deadline has passed: whatever is not done fails.
+    pub(super) expired: bool,
+    /// Items that have failed and are not judged yet.
+    pub(super) unjudged: usize,
+    /// Items that are tried again, not before a moment, and what they weigh.
+    pub(super) delayed: BTreeSet<(Moment, Item, u32)>,
+    /// What stands for the job in `timers`.
+    pub(super) timer: Option<Moment>,
+}
+
+impl Job {
+    fn is_done(&self) -> bool {
+        self.ended
+            && self.queue.is_empty()
+            && self.loads == 0
+            && self.unjudged == 0
+            && self.delayed.is_empty()
+    }
+
+    /// When time will change something for the job.
+    pub(super) fn next_moment(&self) -> Option<Moment> {
+        let deadline = self.terms.deadline.filter(|_| !self.expired);
+        let delayed = self.delayed.first().map(|&(moment, ..)| moment);
+        deadline.into_iter().chain(delayed).min()
+    }
+}
+
+impl Scheduler {
+    pub(super) fn open_job(&mut self, job: JobId, terms: Terms) -> Verdict {
+        assert!(self.is_open() && !self.tripped, "a job was opened on a pool that takes none");
+        let before = self.jobs.insert(job, Job { terms, ..Job::default() });
+        assert!(before.is_none(), "{job:?} was opened twice");
+        self.retime(job);
+        if self.config.replace && !planted!(self, GivenUpForGood) {
+            // Whatever kept workers from starting may be over.
+            self.slots.forgive();
+        }
+        Verdict::Accepted
+    }
+
+    pub(super) fn queue_items(&mut self, job: JobId, chunk: Chunk) -> Verdict {
+        let Some(state) = self.jobs.get_mut(&job) else {
+            return Verdict::Ignored;
+        };
+        assert!(!state.ended, "{job:?} got items after its end");
+        assert!(!chunk.items.is_empty(), "a chunk has at least one item");
+        assert!((1..=DEPTH).contains(&chunk.weight), "a chunk's weight is 1 to {DEPTH}");
+        if state.expired && !planted!(self, ExpiredJobTakesItems) {
+            self.commands.push_back(Command::FailItems { job, items: chunk.items });
+            return Verdict::Accepted;
+        }
+        let runs = planted!(self, RunningJobNotInRotation) && state.loads > 0;
+        if state.queue.is_empty() && !runs {
+            self.rotation.push_back(job);
+        }
+        state.queue.push_back(chunk);
+        Verdict::Accepted
+    }
+
+    pub(super) fn end_job(&mut self, job: JobId) -> Verdict {
+        let Some(state) = self.jobs.get_mut(&job) else {
+            return Verdict::Ignored;
+        };
+        if state.ended {
+            return Verdict::Ignored;
+        }
+        state.ended = true;
+        self.remove_if_done(job);
+        Verdict::Accepted
+    }
+
+    pub(super) fn drop_job(&mut self, job: JobId) -> Verdict {
+        let Some(state) = self.jobs.get_mut(&job) else {
+            return Verdict::Ignored;
+        };
+        if planted!(self, DroppedJobStillServed) {
+            state.ended = true;
+            self.remove_if_done(job);
+            return Verdict::Accepted;
+        }
+        self.remove_job(job);
+        self.rotation.retain(|&other| other != job);
+        self.recall_holders(job);
+        Verdict::Accepted
+    }
+
+    /// Asks for the chunks of a job that is to run no more. Whether a worker is at
+    /// one of them, or has it before it, the answer tells.
+    fn recall_holders(&mut self, job: JobId) {
+        for worker in self.slots.holders(job) {
+            if planted!(self, DroppedStockStays)
+                && self.slots.front(worker).is_some_and(|load| load.job != job)
+            {
+                continue;
+            }
+            self.recall(worker);
+        }
+    }
+
+    /// Time has come for a job: for what is tried again, or for its end.
+    pub(super) fn wake_job(&mut self, job: JobId, now: Moment) {
+        let state = self.jobs.get_mut(&job).expect("timers are of jobs that are there");
+        if state.terms.deadline.is_some_and(|deadline| deadline <= now) && !state.expired {
+            return self.expire_job(job);
+        }
+        if let Some((_, item, weight)) = state.delayed.pop_first() {
+            self.requeue(job, Chunk { items: item..item + 1, weight });
+            self.retime(job);
+        }
+    }
+
+    fn expire_job(&mut self, job: JobId) {
+        let state = self.jobs.get_mut(&job).expect("the caller saw it");
+        state.expired = true;
+        self.commands.push_back(Command::ExpireJob { job });
+        let delayed = std::mem::take(&mut state.delayed);
+        if !planted!(self, ExpiredJobForgetsDelayed) {
+            for (_, item, _) in delayed {
+                self.commands.push_back(Command::FailItems { job, items: item..item + 1 });
+            }
+        }
+        if !planted!(self, ExpiredQueueIsServed) {
+            for chunk in std::mem::take(&mut state.queue) {
+                self.commands.push_back(Command::FailItems { job, items: chunk.items });
+            }
+            self.rotation.retain(|&other| other != job);
+        }
+        if !planted!(self, ExpiredJobRunsOn) {
+            self.recall_holders(job);
+        }
+        self.retime(job);
+        self.remove_if_done(job);
+    }
+
+    /// An item of a job with retries has failed: it stays with the job for now.
+    pub(super) fn hold_item(&mut self, job: JobId) {
+        if let Some(state) = self.jobs.get_mut(&job)
+            && state.terms.retries
+            && !planted!(self, HeldItemForgotten)
+        {
+            state.unjudged += 1;
+        }
+    }
+
+    pub(super) fn judge(&mut self, job: JobId, item: Item, verdict: Judgement) -> Verdict {
+        let Some(state) = self.jobs.get_mut(&job).filter(|state| state.unjudged > 0) else {
+            return Verdict::Ignored;
+        };
+        state.unjudged -= 1;
+        match verdict {
+            Judgement::Settled => {}
+            Judgement::Again { .. } if planted!(self, RetriesAreLost) => {}
+            Judgement::Again { not_before, weight } => {
+                if not_before == Moment::ZERO || state.expired || planted!(self, RetriesInHaste) {
+                    self.requeue(job, Chunk { items: item..item + 1, weight });
+                } else {
+                    state.delayed.insert((not_before, item, weight));
+                    self.retime(job);
+                }
+            }
+        }
+        self.remove_if_done(job);
+        Verdict::Accepted
+    }
+
+    /// Items that no worker has any more wait again, before all that comes later in
+    /// the input.
+    pub(super) fn requeue(&mut self, job: JobId, chunk: Chunk) {
+        let at_the_head = planted!(self, RequeuedAtTheHead);
+        let at_the_back = planted!(self, RequeuedAtTheBack);
+        let state = self.jobs.get_mut(&job).expect("a job that has items exists");
+        if state.expired && !planted!(self, ExpiredJobTakesItemsBack) {
+            self.commands.push_back(Command::FailItems { job, items: chunk.items });
+            return;
+        }
+        if state.queue.is_empty() {
+            self.rotation.push_back(job);
+        }
+        // Not always the head: of two workers that die, the one with the later
+        // items may be buried last.
+        let place = match (at_the_head, at_the_back) {
+            (true, _) => 0,
+            (_, true) => state.queue.len(),
+            _ => state.queue.partition_point(|other| other.items.start < chunk.items.start),
+        };
+        state.queue.insert(place, chunk);
+    }
+
+    /// Every job fails. Workers that are at one are the caller's to end.
+    pub(super) fn fail_jobs(&mut self, why: JobFailure) {
+        self.rotation.clear();
+        self.timers.clear();
+        let mut failed: Vec<JobId> = self.jobs.drain().map(|(job, _)| job).collect();
+        failed.sort_unstable();
+        for job in failed {
+            self.commands.push_back(Command::FailJob { job, why });
+        }
+    }
+
+    /// A worker has no more items of the job.
+    pub(super) fn unload(&mut self, job: JobId) {
+        if let Some(state) = self.jobs.get_mut(&job) {
+            state.loads -= 1;
+            if !planted!(self, DoneJobStays) {
+                self.remove_if_done(job);
+            }
+        }
+    }
+
+    fn remove_if_done(&mut self, job: JobId) {
+        if self.jobs[&job].is_done() {
+            self.remove_job(job);
+        }
+    }
+
+    fn remove_job(&mut self, job: JobId) {
+        let state = self.jobs.remove(&job).expect("the caller saw it");
+        if let Some(moment) = state.timer
+            && !planted!(self, TimerOutlivesJob)
+        {
+            self.timers.remove(&(moment, job));
+        }
+    }
+
+    /// The one place where a job's timer changes.
+    fn retime(&mut self, job: JobId) {
+        let state = self.jobs.get_mut(&job).expect("the caller saw it");
+        let (before, after) = (state.timer, state.next_moment());
+        state.timer = after;
+        if before != after {
+            before.map(|moment| self.timers.remove(&(moment, job)));
+            after.map(|moment| self.timers.insert((moment, job)));
+        }
+    }
+}

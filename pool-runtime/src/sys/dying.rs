@@ -1,0 +1,216 @@
+//! What a worker notes about itself when a signal is about to end it.
+//!
+//! The exit status tells the program which signal it was, and nothing of why. So
+//! where a pool limits its workers, a handler looks for signs that the limit is the
+//! cause, writes what it has found into one word that the program reads after the
+//! death, and lets the signal do what it does by default: the exit status is the
+//! true one. Handlers are one-time (`SA_RESETHAND`) and restricted to what is safe
+//! in any state that a process may be in: they read, make a few system calls, and
+//! touch no lock and no heap.
+//!
+//! What the word holds is a hint, as all that a worker says.
+
+use std::alloc::handle_alloc_error;
+use std::ffi::{c_int, c_void};
+use std::io;
+use std::mem::MaybeUninit;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+
+use super::{memory, stack};
+
+/// What was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sign {
+    /// The process had no memory left.
+    OutOfMemory,
+    /// It made the system call of this number, which a filter forbids.
+    Forbidden(u32),
+}
+
+const OUT_OF_MEMORY: u64 = 1;
+const FORBIDDEN: u64 = 2;
+
+impl Sign {
+    /// As the word holds it: what is more to say, the signal, the kind.
+    fn noted(self, signal: c_int) -> u64 {
+        let signal = u64::from(signal.cast_unsigned() & 0xff) << 8;
+        match self {
+            Sign::OutOfMemory => signal | OUT_OF_MEMORY,
+            Sign::Forbidden(call) => u64::from(call) << 32 | signal | FORBIDDEN,
+        }
+    }
+
+    /// What the word of a process says that was ended by `signal`.
+    pub(crate) fn read(word: u64, signal: c_int) -> Option<Sign> {
+        let signs = [Sign::OutOfMemory, Sign::Forbidden((word >> 32) as u32)];
+        signs.into_iter().find(|sign| sign.noted(signal) == word)
+    }
+}
+
+/// Where to note, and in which process: a copy that a task forks has no say.
+static PLACE: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
+static WORKER: AtomicU32 = AtomicU32::new(0);
+
+/// Bytes of the stack that handlers run on: a task's own may be used up. Processors
+/// with large registers save some 11 KiB there.
+const STACK: usize = 64 << 10;
+
+/// Less than this, in bytes, counts as no memory left: more than what the C library
+/// asks the kernel for at a time where a task asks for little.
+const HARDLY_ANY: usize = 1 << 20;
+
+/// From here on, deaths of this process for lack of memory are noted. Called on the
+/// thread that runs tasks.
+pub(crate) fn watch_memory(place: &'static AtomicU64) -> io::Result<()> {
+    note_in(place);
+    // Never freed: the kernel may need it as long as the thread lives.
+    let stack = Vec::leak(vec![0_u8; STACK]);
+    let stack = libc::stack_t { ss_sp: stack.as_mut_ptr().cast(), ss_flags: 0, ss_size: STACK };
+    // SAFETY: the stack is as long as it says, and nobody else's for ever.
+    if unsafe { libc::sigaltstack(&raw const stack, ptr::null_mut()) } == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    for signal in [libc::SIGABRT, libc::SIGSEGV] {
+        handle(signal, look_for_memory)?;
+    }
+    Ok(())
+}
+
+/// From here on, a death of this process by a forbidden system call is noted.
+#[cfg(feature = "sandbox")]
+pub(crate) fn watch_calls(place: &'static AtomicU64) -> io::Result<()> {
+    note_in(place);
+    handle(libc::SIGSYS, note_call)
+}
+
+#[cfg(feature = "sandbox")]
+extern "C" fn note_call(signal: c_int, info: *mut libc::siginfo_t, _: *mut c_void) {
+    /// `SYS_SECCOMP` of the kernel.
+    const BY_A_FILTER: c_int = 1;
+    /// The kernel's description of a signal, where it is SIGSYS.
+    #[repr(C)]
+    struct Description {
+        signal: c_int,
+        errno: c_int,
+        code: c_int,
+        place: *const c_void,
+        call: c_int,
+    }
+    // SAFETY: the kernel gives a valid description of the signal, longer than this, and
+    // these are its fields if a filter is the cause.
+    let call = unsafe {
+        let code = (*info).si_code;
+        (code == BY_A_FILTER).then(|| (*info.cast::<Description>()).call)
+    };
+    if let Some(call) = call {
+        note(Sign::Forbidden(call.cast_unsigned()), signal);
+    }
+    end_by(signal);
+}
+
+fn note_in(place: &'static AtomicU64) {
+    WORKER.store(std::process::id(), Ordering::Relaxed);
+    PLACE.store(ptr::from_ref(place).cast_mut(), Ordering::Release);
+}
+
+fn note(sign: Sign, signal: c_int) {
+    // SAFETY: it takes nothing and cannot fail. Not `std::process::id`, which promises
+    // nothing to handlers.
+    let own = unsafe { libc::getpid() };
+    // SAFETY: null, or from a reference that lives for ever.
+    let place = unsafe { PLACE.load(Ordering::Acquire).as_ref() };
+    if let Some(place) = place
+        && own.cast_unsigned() == WORKER.load(Ordering::Relaxed)
+    {
+        place.store(sign.noted(signal), Ordering::Release);
+    }
+}
+
+type Handler = extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void);
+
+/// Handles a signal once; the next of its kind does what it does by default.
+fn handle(signal: c_int, handler: Handler) -> io::Result<()> {
+    // SAFETY: all zero is a valid `sigaction`, whose mask sigemptyset makes one.
+    // The handler has the type that SA_SIGINFO asks for, and does nothing that a
+    // handler may not: see each.
+    let done = unsafe {
+        let mut action = MaybeUninit::<libc::sigaction>::zeroed().assume_init();
+        action.sa_sigaction = handler as *const () as usize;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESETHAND;
+        libc::sigemptyset(&raw mut action.sa_mask);
+        libc::sigaction(signal, &raw const action, ptr::null_mut())
+    };
+    if done == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Has the signal that is being handled end the process, also if it was no fault of
+/// this thread's that comes again when the handler returns.
+fn end_by(signal: c_int) {
+    // SAFETY: it is safe in a handler, and takes an integer.
+    unsafe {
+        libc::raise(signal);
+    }
+}
+
+/// Looks for signs that memory is what was lacking, from the surest on:
+///
+/// - The latest error on this thread is ENOMEM. `malloc` and `mmap` leave it when they
+///   fail, nothing that succeeds changes it, and the serve loop clears it before each
+///   item.
+/// - The abort comes from where Rust goes when an allocation has failed. Since what it
+///   prints there may end in another error.
+/// - Hardly any memory is left, for libraries that have met other errors since. Of bad
+///   accesses that concerns only those through a null pointer, which is what an
+///   allocation that failed has given.
+extern "C" fn look_for_memory(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+    let errno = io::Error::last_os_error().raw_os_error();
+    // SAFETY: the kernel gives a valid description of the signal. Which of its fields
+    // are there depends on the signal and its code: of a fault the address, of what
+    // a process has sent its pid.
+    let (is_own, address) = unsafe {
+        let info = &*info;
+        let is_fault = info.si_code > 0;
+        let is_own = is_fault || info.si_pid() == libc::getpid();
+        (is_own, is_fault.then(|| info.si_addr().addr()))
+    };
+    let abort = signal == libc::SIGABRT;
+    let through_null = || address.is_some_and(|address| address < NULL_PAGES);
+    let lacks_memory = || {
+        errno == Some(libc::ENOMEM)
+            || abort && stack::is_below(context, handle_alloc_error)
+            || (abort || through_null()) && !memory::has_room(HARDLY_ANY)
+    };
+    if is_own && lacks_memory() {
+        note(Sign::OutOfMemory, signal);
+    }
+    end_by(signal);
+}
+
+/// What a program can never map: an access below is one through a null pointer.
+const NULL_PAGES: usize = 64 << 10;
+
+/// No error has happened on this thread, as far as `errno` tells.
+pub(crate) fn clear_error() {
+    // SAFETY: the place is the calling thread's own.
+    unsafe {
+        *libc::__errno_location() = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sign_is_that_of_the_signal_which_ended_the_process() {
+        let word = Sign::OutOfMemory.noted(libc::SIGABRT);
+        assert_eq!(Sign::read(word, libc::SIGABRT), Some(Sign::OutOfMemory));
+        assert_eq!(Sign::read(word, libc::SIGSEGV), None);
+        let word = Sign::Forbidden(435).noted(libc::SIGSYS);
+        assert_eq!(Sign::read(word, libc::SIGSYS), Some(Sign::Forbidden(435)));
+        assert_eq!(Sign::read(word, libc::SIGSEGV), None);
+        assert_eq!(Sign::read(0, libc::SIGABRT), None);
+        assert_eq!(Sign::read(u64::MAX, libc::SIGABRT), None);
+    }
+}

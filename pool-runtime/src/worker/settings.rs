@@ -1,0 +1,120 @@
+//! What a worker sets on itself before it reports in; or says what it could not.
+
+use std::io;
+
+use rustix::io::Errno;
+use rustix::process::{Resource as Kind, Rlimit, getrlimit, setpriority_process, setrlimit};
+use rustix::thread::{CpuSet, sched_setaffinity};
+
+use crate::channel::WorkerEnd;
+use crate::sys::{dying, memory};
+#[cfg(not(feature = "sandbox"))]
+use crate::wire::settings::Rules;
+use crate::wire::settings::{Resource, Settings};
+
+/// The least that a worker needs beyond what it has when it reports in, in bytes.
+const LEAST_MEMORY: usize = 1 << 20;
+
+/// Applies all of them; the error is the rest of "worker 2 could not …".
+pub(super) fn apply(settings: &Settings, channel: &mut WorkerEnd) -> Result<(), String> {
+    if let Some(core) = settings.core {
+        pin(core).map_err(|cause| {
+            refused(&format!("pin itself to core {core}"), cause, "no such core, or a cpuset")
+        })?;
+    }
+    if let Some(nice) = settings.nice {
+        setpriority_process(None, nice).map_err(|cause| {
+            let step = format!("set its niceness to {nice}");
+            refused(&step, cause, "only the privileged may be less nice: see RLIMIT_NICE")
+        })?;
+    }
+    for &(resource, limit) in &settings.limits {
+        set_limit(resource, limit).map_err(|cause| {
+            let (_, name) = kind(resource);
+            let cause_of_it = "it is above the program's own hard limit";
+            refused(&format!("set {name} to {limit}"), cause, cause_of_it)
+        })?;
+    }
+    if let Some(bytes) = settings.memory {
+        limit_memory(bytes, channel)?;
+    }
+    // Last, as it forbids what came before.
+    settings.sandbox.as_ref().map_or(Ok(()), |rules| enter_sandbox(rules, channel))
+}
+
+#[cfg(feature = "sandbox")]
+use super::sandbox::enter as enter_sandbox;
+
+#[cfg(not(feature = "sandbox"))]
+fn enter_sandbox(_: &Rules, _: &WorkerEnd) -> Result<(), String> {
+    Err("enter its sandbox: the worker program was built without the feature `sandbox`".into())
+}
+
+fn refused(step: &str, cause: Errno, likely: &str) -> String {
+    let cause = io::Error::from(cause);
+    format!("{step}: {cause} (likely cause: {likely})")
+}
+
+fn pin(core: u32) -> Result<(), Errno> {
+    let core = usize::try_from(core).map_err(|_| Errno::INVAL)?;
+    if core >= CpuSet::MAX_CPU {
+        return Err(Errno::INVAL);
+    }
+    let mut cores = CpuSet::new();
+    cores.set(core);
+    sched_setaffinity(None, &cores)
+}
+
+/// What the kernel calls a resource, and people do.
+fn kind(resource: Resource) -> (Kind, &'static str) {
+    match resource {
+        Resource::AddressSpace => (Kind::As, "RLIMIT_AS"),
+        Resource::Core => (Kind::Core, "RLIMIT_CORE"),
+        Resource::Cpu => (Kind::Cpu, "RLIMIT_CPU"),
+        Resource::FileSize => (Kind::Fsize, "RLIMIT_FSIZE"),
+        Resource::LockedMemory => (Kind::Memlock, "RLIMIT_MEMLOCK"),
+        Resource::MessageQueues => (Kind::Msgqueue, "RLIMIT_MSGQUEUE"),
+        Resource::OpenFiles => (Kind::Nofile, "RLIMIT_NOFILE"),
+        Resource::PendingSignals => (Kind::Sigpending, "RLIMIT_SIGPENDING"),
+        Resource::Processes => (Kind::Nproc, "RLIMIT_NPROC"),
+        Resource::RealtimePriority => (Kind::Rtprio, "RLIMIT_RTPRIO"),
+        Resource::RealtimeTime => (Kind::Rttime, "RLIMIT_RTTIME"),
+    }
+}
+
+fn set_limit(resource: Resource, limit: u64) -> Result<(), Errno> {
+    // At the hard limit of processor time the kernel sends SIGKILL, which says
+    // nothing; so that comes a second after the soft one and its SIGXCPU.
+    let hard = match resource {
+        Resource::Cpu => limit.saturating_add(1),
+        _ => limit,
+    };
+    let (kind, _) = kind(resource);
+    setrlimit(kind, Rlimit { current: Some(limit), maximum: Some(hard) })
+}
+
+/// Limits private writable memory, and sees to it that a death for lack of it is
+/// told from others.
+fn limit_memory(bytes: u64, channel: &mut WorkerEnd) -> Result<(), String> {
+    let step = format!("limit its memory to {bytes} bytes");
+    let before = getrlimit(Kind::Data);
+    // Messages too: what is borrowed from the program is not the task's.
+    let sign = channel.limit_memory();
+    dying::watch_memory(sign).map_err(|cause| format!("{step}: {cause}"))?;
+    let limit = Rlimit { current: Some(bytes), maximum: before.maximum };
+    let hint = "it is above the program's own hard limit of RLIMIT_DATA, see `ulimit -Hd`";
+    setrlimit(Kind::Data, limit).map_err(|cause| refused(&step, cause, hint))?;
+    let whole = usize::try_from(bytes).unwrap_or(usize::MAX);
+    let why = if !memory::has_room(LEAST_MEMORY) {
+        "a worker of this program takes more before it runs a task"
+    } else if memory::has_room(whole) {
+        // There is not, as some of it is taken.
+        "this kernel does not hold processes to RLIMIT_DATA"
+    } else {
+        let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
+        return setrlimit(Kind::Data, limit).map_err(|cause| refused(&step, cause, hint));
+    };
+    // So that there is memory to say it with.
+    let _ = setrlimit(Kind::Data, before);
+    Err(format!("{step}: {why}"))
+}

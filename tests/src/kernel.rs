@@ -1,0 +1,31 @@
+//! A kernel, or a container, that lacks something.
+
+/// Has the kernel refuse this thread one system call from here on, and
+/// whatever the thread starts.
+///
+/// # Panics
+///
+/// When the kernel refuses that.
+pub fn refuse(call: i64, errno: i32) {
+    let step = |code: u32, jump: u8, value: u32| libc::sock_filter {
+        code: u16::try_from(code).unwrap(),
+        jt: 0,
+        jf: jump,
+        k: value,
+    };
+    let steps = [
+        // The call's number is the first of what a filter sees.
+        step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0),
+        step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 1, u32::try_from(call).unwrap()),
+        step(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ERRNO | errno as u32),
+        step(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog { len: 4, filter: steps.as_ptr().cast_mut() };
+    // SAFETY: both calls change this thread alone; the filter is read during the call,
+    // in which `steps` is there, and its length is what `len` says.
+    let installed = unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+            && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) == 0
+    };
+    assert!(installed, "{}", std::io::Error::last_os_error());
+}

@@ -1,0 +1,114 @@
+//! Jobs that take too long.
+
+use std::time::{Duration, Instant};
+
+use pool_runtime::{ErrorKind, Pool};
+use pool_tests::clean::clean;
+use pool_tests::runs;
+use pool_tests::temp::TempDir;
+
+use super::{Act, act, items};
+
+const DEADLINE: Duration = Duration::from_millis(300);
+
+#[test]
+fn what_is_finished_is_delivered_and_the_rest_has_timed_out() {
+    let _clean = clean();
+    for chunk in [1, 5] {
+        let dir = TempDir::new();
+        let at = dir.path().to_str().unwrap();
+        let pool = Pool::new(2).unwrap();
+        let mut acts = [Act::Return; 60];
+        (acts[10], acts[20]) = (Act::Hang, Act::Hang);
+        let job = pool.job(act).deadline(DEADLINE).chunk_size(chunk).window(60);
+        let results: Vec<_> = job.imap(items(at, &acts)).collect();
+        assert_eq!(results.len(), 60, "one for each item");
+        let runs = runs::noted(dir.path());
+        for (item, result) in results.into_iter().enumerate() {
+            match result {
+                Ok(value) => assert_eq!(value, item as u64),
+                Err(error) => {
+                    assert_eq!((error.kind(), error.item()), (ErrorKind::TimedOut, Some(item)));
+                    assert!(error.to_string().contains("deadline of its job, 300ms"), "{error}");
+                    let run = runs.get(&(item as u64)).map_or(0, Vec::len);
+                    assert!(run <= 1 && (run == 0 || acts[item] == Act::Hang), "{item}: {run}");
+                }
+            }
+        }
+        // The workers that hung have been replaced, and serve.
+        assert_eq!(pool.apply(act, (at, 100, Act::Return)).unwrap(), 100);
+    }
+}
+
+#[test]
+fn a_map_is_one_error_and_in_time() {
+    let _clean = clean();
+    let dir = TempDir::new();
+    let at = dir.path().to_str().unwrap();
+    let pool = Pool::new(2).unwrap();
+    let started = Instant::now();
+    let job = pool.job(act).deadline(DEADLINE);
+    let acts = [Act::Return, Act::Hang, Act::Return];
+    for error in [
+        job.map(items(at, &acts)).unwrap_err(),
+        job.map_async(items(at, &acts)).unwrap().get().unwrap_err(),
+        job.apply((at, 1, Act::Hang)).unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
+    }
+    assert!(started.elapsed() >= 3 * DEADLINE);
+}
+
+#[test]
+fn endless_input_ends_with_one_error_more() {
+    let _clean = clean();
+    let dir = TempDir::new();
+    let at = dir.path().to_str().unwrap();
+    let pool = Pool::new(2).unwrap();
+    let job = pool.job(act).deadline(DEADLINE);
+    let mut pulled = 0;
+    let endless = std::iter::from_fn(|| {
+        pulled += 1;
+        Some((at, pulled - 1, Act::Sleep(1)))
+    });
+    let mut results: Vec<_> = job.imap(endless).collect();
+    let last = results.pop().unwrap().unwrap_err();
+    assert_eq!((last.kind(), last.item()), (ErrorKind::TimedOut, None), "{last}");
+    assert_eq!(results.len() as u64, pulled, "an outcome for each item that was pulled");
+    let done = results.iter().filter(|result| result.is_ok()).count();
+    assert!(done > 10, "{done} of {pulled}");
+    for (item, result) in results.iter().enumerate() {
+        if let Err(error) = result {
+            assert_eq!((error.kind(), error.item()), (ErrorKind::TimedOut, Some(item)));
+        }
+    }
+    // Nobody is asked for anything more.
+    assert_eq!(job.imap_unordered(items(at, &[Act::Return; 3])).count(), 3);
+}
+
+#[test]
+fn a_deadline_that_is_met_changes_nothing() {
+    let _clean = clean();
+    let dir = TempDir::new();
+    let at = dir.path().to_str().unwrap();
+    let pool = Pool::new(2).unwrap();
+    let job = pool.job(act).deadline(Duration::from_secs(60)).timeout(Duration::from_secs(30));
+    let acts = vec![Act::Return; 500];
+    assert_eq!(job.map(items(at, &acts)).unwrap(), (0..500).collect::<Vec<u64>>());
+    assert_eq!(job.imap(items(at, &acts)).filter(Result::is_ok).count(), 500);
+}
+
+#[test]
+fn what_is_to_be_tried_again_is_not_after_the_deadline() {
+    let _clean = clean();
+    let dir = TempDir::new();
+    let at = dir.path().to_str().unwrap();
+    let pool = Pool::new(1).unwrap();
+    let long = Duration::from_secs(60);
+    let job = pool.job(act).deadline(DEADLINE).retries(5).backoff(long, long);
+    let results: Vec<_> = job.imap(items(at, &[Act::Return, Act::Die])).collect();
+    assert_eq!(*results[0].as_ref().unwrap(), 0);
+    let error = results[1].as_ref().unwrap_err();
+    assert_eq!((error.kind(), error.item()), (ErrorKind::TimedOut, Some(1)), "{error}");
+    assert_eq!(runs::noted(dir.path())[&1].len(), 1);
+}
