@@ -2,11 +2,12 @@
 //! must be explained by them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// What the test did to the program and its children in one round.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Account {
     signalled: Mutex<HashMap<u32, Signalled>>,
     /// When there were no descriptors.
@@ -19,6 +20,14 @@ struct Signalled {
     fatal: Vec<i32>,
     /// Items whose failure was explained by its death.
     items: usize,
+}
+
+/// Most of it says nothing of one failure.
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scarce = locked(&self.scarce);
+        f.debug_struct("Account").field("scarce", &scarce.last()).finish_non_exhaustive()
+    }
 }
 
 impl Account {
@@ -57,6 +66,11 @@ impl Account {
     pub(crate) fn scarcity_ends(&self) {
         let now = Instant::now();
         locked(&self.scarce).last_mut().expect("it has begun").1 = Some(now);
+    }
+
+    /// Whether there were no descriptors at some moment.
+    pub(crate) fn was_scarce(&self) -> bool {
+        !locked(&self.scarce).is_empty()
     }
 
     /// Whether there were no descriptors at some moment since.

@@ -18,6 +18,8 @@ pub(crate) enum Cause {
     Signal,
     /// Workers were killed before they began anything, again and again.
     Starts,
+    /// The pool has come to that, or to a lack of descriptors, and refuses to go on.
+    Refusal,
     /// There were no descriptors.
     Descriptors,
     /// The pool was closed or terminated.
@@ -93,6 +95,9 @@ impl Known<'_> {
         if error.item().is_some() {
             return None;
         }
+        if is_refusal(error) {
+            return self.refused(&error.to_string());
+        }
         if let (Some(pid), Some(signal)) = (error.pid(), error.signal()) {
             return self.account.was_ended(pid, signal).then_some(Cause::Starts);
         }
@@ -101,4 +106,23 @@ impl Known<'_> {
         let explained = scarce && self.account.was_scarce_since(self.since);
         explained.then_some(Cause::Descriptors)
     }
+
+    /// The pool says what it has come to, in words, and that may be long ago.
+    fn refused(&self, says: &str) -> Option<Cause> {
+        let scarce = says.contains("Too many open files") && self.account.was_scarce();
+        let pid = says.split_once("(pid ").and_then(|(_, rest)| rest.split_once(')'));
+        let pid = pid.and_then(|(pid, _)| pid.parse().ok());
+        let ended = pid.is_some_and(|pid| {
+            [("SIGKILL", libc::SIGKILL), ("SIGTERM", libc::SIGTERM)].iter().any(|(name, signal)| {
+                says.contains(&format!("was killed by {name}"))
+                    && self.account.was_ended(pid, *signal)
+            })
+        });
+        (scarce || ended).then_some(Cause::Refusal)
+    }
+}
+
+/// Whether a pool has given up and waits to be reset.
+pub(crate) fn is_refusal(error: &Error) -> bool {
+    error.to_string().contains("starts no more workers until Pool::reset()")
 }

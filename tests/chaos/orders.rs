@@ -185,9 +185,11 @@ impl<'a> Orders<'a> {
     pub(crate) fn fail(&self, error: &Error) {
         let cause = self.cause(error, None, None);
         self.scene.tally.count(Column::Failures, format!("calls by {cause:?}"));
-        if cause == Cause::PoolEnded {
+        match (cause, self.pool) {
             // There will be another.
-            std::thread::sleep(Duration::from_millis(1));
+            (Cause::PoolEnded, _) => std::thread::sleep(Duration::from_millis(1)),
+            (Cause::Refusal, Some(shared)) => shared.pool.reset(),
+            _ => {}
         }
     }
 
