@@ -18,6 +18,7 @@ pub(crate) struct Account {
 #[derive(Debug, Default)]
 struct Signalled {
     fatal: Vec<i32>,
+    stopped: bool,
     /// Items whose failure was explained by its death.
     items: usize,
 }
@@ -39,6 +40,15 @@ impl Account {
     /// It was gone already, or it could not be sent after all.
     pub(crate) fn did_not_end(&self, pid: u32) {
         locked(&self.signalled).entry(pid).or_default().fatal.pop();
+    }
+
+    /// A process is about to be stopped.
+    pub(crate) fn will_stop(&self, pid: u32) {
+        locked(&self.signalled).entry(pid).or_default().stopped = true;
+    }
+
+    pub(crate) fn was_stopped(&self, pid: u32) -> bool {
+        locked(&self.signalled).get(&pid).is_some_and(|entry| entry.stopped)
     }
 
     /// Whether a process was sent a signal that ends it.

@@ -8,9 +8,10 @@ use pool_tests::executor::block_on;
 use pool_tests::rng::Rng;
 
 use crate::Scene;
-use crate::account::Column;
+use crate::account::{Column, locked};
 use crate::deeds::{Answer, Mood, Order, perform, perform_lent};
 use crate::orders::{Fate, Nature, Orders};
+use crate::terms::Terms;
 
 /// A kind of call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,13 +108,14 @@ pub(crate) fn call_on(scene: &Scene<'_>, mut rng: Rng, first: u64) -> Vec<Fate> 
         let end = crate::draw(kind.ends(), &mut rng);
         let pool = scene.pools.pick(&mut rng);
         let of_pool = (!matches!(kind, Kind::Pmap | Kind::Process)).then_some(&*pool);
-        let nature = nature(kind, end, &mut rng);
-        desk.begin(&format!(
-            "{kind:?} that is {end:?}, {nature:?}, first id {:x}",
-            first + fates.len() as u64
-        ));
+        let terms = match of_pool {
+            Some(_) => Terms::draw(&mut rng, &locked(&scene.token)),
+            None => Terms::default(),
+        };
+        let nature = nature(kind, end, &terms, &mut rng);
         let next = first + fates.len() as u64;
-        let orders = Orders::new(scene, kind.name(), of_pool, nature, next, rng.any());
+        desk.begin(&format!("{kind:?}, {end:?}, {nature:?}, {terms:?}, from id {next:x}"));
+        let orders = Orders::new(scene, kind.name(), of_pool, (nature, terms), next, rng.any());
         let call = Call { kind, end, orders: &orders, scene };
         match rng.below(2) {
             0 => call.make(pool.pool.job(perform), perform, rng.any()),
@@ -126,14 +128,20 @@ pub(crate) fn call_on(scene: &Scene<'_>, mut rng: Rng, first: u64) -> Vec<Fate> 
     fates
 }
 
-fn nature(kind: Kind, end: End, rng: &mut Rng) -> Nature {
-    let stays = end == End::Cancelled && rng.below(2) == 0;
+fn nature(kind: Kind, end: End, terms: &Terms, rng: &mut Rng) -> Nature {
+    let stays = match end {
+        _ if terms.spares_running => None,
+        End::Cancelled if rng.below(2) == 0 => Some(1),
+        _ if terms.ends_items() => Some(12),
+        _ => None,
+    };
+    let most = if stays.is_some() { 12 } else { 60 };
     let (count, mood) = match rng.below(4) {
         _ if kind.is_single() => (1, Mood::Wild),
-        0 => (rng.below(3000), Mood::Brisk),
+        0 if stays.is_none() => (rng.below(3000), Mood::Brisk),
         1 if kind.is_fail_fast() => (rng.below(12), Mood::Wild),
-        _ if kind.is_fail_fast() => (rng.below(60), Mood::Tame),
-        _ => (rng.below(60), Mood::Wild),
+        _ if kind.is_fail_fast() => (rng.below(most), Mood::Tame),
+        _ => (rng.below(most), Mood::Wild),
     };
     let lazy = matches!(kind, Kind::Imap | Kind::ImapUnordered);
     let window = (lazy && rng.below(2) == 0).then(|| 1 + rng.below(40));
@@ -162,6 +170,7 @@ impl Call<'_> {
             job = job.window(window);
         }
         let orders = self.orders;
+        job = orders.terms.set_on(job);
         match self.kind {
             Kind::Map => orders.settle_all(job.map(orders.all())),
             Kind::Apply => orders.settle_only(job.apply(orders.draw())),
@@ -314,7 +323,7 @@ impl Call<'_> {
 }
 
 fn is_not_there<R>(outcome: &Result<R, Error>) -> bool {
-    outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::TimedOut)
+    outcome.as_ref().is_err_and(|error| error.to_string().contains("was not there in time"))
 }
 
 fn nap(rng: &mut Rng, most: usize) {

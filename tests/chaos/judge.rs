@@ -1,7 +1,7 @@
 //! Whether a failure is explained by a fault that was injected.
 
 use std::error::Error as _;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pool_runtime::{Error, ErrorKind};
 use pool_tests::fault::{Fault, PANIC_MESSAGE};
@@ -24,8 +24,12 @@ pub(crate) enum Cause {
     Descriptors,
     /// The pool was closed or terminated.
     PoolEnded,
-    /// The caller took the call back.
+    /// The call was taken back, by its caller or a token.
     TakenBack,
+    /// The item took longer than it may.
+    Limit,
+    /// The call took longer than it may.
+    Deadline,
 }
 
 /// What the caller knows of the call that failed.
@@ -39,8 +43,20 @@ pub(crate) struct Known<'a> {
     pub(crate) item: Option<usize>,
     /// The pool was closed or terminated by the test.
     pub(crate) pool_ended: bool,
-    /// The caller has cancelled the call.
+    /// The call was cancelled.
     pub(crate) taken_back: bool,
+    pub(crate) deadline: Option<Duration>,
+    /// The item may run for so long as what does not stay, stop or wait never does.
+    pub(crate) timeout: Option<Duration>,
+}
+
+impl<'a> Known<'a> {
+    /// Of something other than a call.
+    pub(crate) fn since(account: &'a Account, since: Instant) -> Self {
+        let (deed, item, deadline, timeout) = (None, None, None, None);
+        let (pool_ended, taken_back) = (false, false);
+        Known { account, since, deed, item, pool_ended, taken_back, deadline, timeout }
+    }
 }
 
 impl Known<'_> {
@@ -64,6 +80,7 @@ impl Known<'_> {
             ErrorKind::Closed | ErrorKind::Terminated => {
                 self.pool_ended.then_some(Cause::PoolEnded)
             }
+            ErrorKind::TimedOut => self.timed_out(error),
             ErrorKind::Cancelled => self.taken_back.then_some(Cause::TakenBack),
             _ => None,
         }
@@ -88,6 +105,20 @@ impl Known<'_> {
         let says = error.to_string().contains(" was killed by SIG");
         let cost = says && self.account.costs_an_item(error.pid()?, error.signal()?);
         cost.then_some(Cause::Signal)
+    }
+
+    fn timed_out(&self, error: &Error) -> Option<Cause> {
+        let says = error.to_string();
+        if says.contains("was not done within the deadline of its job") {
+            let over = self.deadline.is_some_and(|deadline| self.since.elapsed() >= deadline);
+            return over.then_some(Cause::Deadline);
+        }
+        let limited = self.timeout.is_some() && says.contains("after its time limit of");
+        let deed = self.deed.filter(|_| limited && error.item() == self.item)?;
+        // What prints waits while the pipe is full.
+        let slow = matches!(deed, Deed::Stays | Deed::Prints(_));
+        let stopped = error.pid().is_some_and(|pid| self.account.was_stopped(pid));
+        (slow || stopped).then_some(Cause::Limit)
     }
 
     /// A worker that could not be had: of a job, never of an item.

@@ -1,8 +1,8 @@
 //! Callers of every kind on shared pools, while a tormentor kills and stops workers
 //! and the zygote, takes all descriptors and fills pipes, and a janitor ends pools
 //! under them: whatever happens, results are right, each item has one outcome and
-//! has begun once at most, each failure is explained by a fault that was injected,
-//! and nothing is left.
+//! has begun once at most (or as often as it may be tried), each failure is explained
+//! by a fault that was injected, and nothing is left.
 //!
 //! ```text
 //!   calls ── orders ── Pool, Process ──> deeds (in workers, which note what begins)
@@ -22,8 +22,8 @@
 //! All that is drawn follows from the seed; the moments do not, so a failure may need
 //! a few runs to come again. What fails names the round's own seed.
 //!
-//! To add a kind of call, or a way in which one ends: `calls`. A thing that items do:
-//! `deeds`. A fault: `tormentor`, or `pools` if it needs one; and what it may cause:
+//! To add a kind of call, or a way in which one ends: `calls`. A setting of calls:
+//! `terms`; of pools: `pools`. A thing that items do: `deeds`. A fault: `tormentor`, or `pools` if it needs one; and what it may cause:
 //! `judge`.
 
 #![allow(unsafe_code)]
@@ -37,13 +37,16 @@ mod orders;
 mod pools;
 mod printed;
 mod targets;
+mod terms;
 mod tormentor;
 mod watch;
 
 use std::io::Write;
+use std::sync::Mutex;
 use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
+use pool_runtime::CancelToken;
 use pool_tests::clean::clean;
 use pool_tests::fault::limit;
 use pool_tests::rng::Rng;
@@ -83,6 +86,8 @@ pub(crate) struct Scene<'a> {
     printed: Printed,
     watch: Watch,
     tally: &'a Tally,
+    /// What calls of the moment may be taken back by.
+    token: Mutex<CancelToken>,
     /// Where workers note which items begin.
     dir: &'a str,
     until: Instant,
@@ -162,12 +167,14 @@ fn assert_all_was_tried(tally: &Tally) {
         let right = tally.of(Column::Items, &format!("{} right", kind.name()));
         assert!(right > 0, "no {} was right", kind.name());
     }
-    for cause in ["Signal", "Panic", "Exit0", "Exit7", "Abort", "Kill", "Segv"] {
+    for cause in ["Signal", "Panic", "Exit0", "Exit7", "Abort", "Kill", "Segv", "Limit", "Deadline"]
+    {
         let failed = tally.of(Column::Failures, &format!("items by {cause}"));
         assert!(failed > 0, "no item has failed by {cause}");
     }
-    let printed = tally.of(Column::Items, "bytes printed");
-    assert!(printed > 0, "nothing was printed");
+    for what in ["bytes printed", "tried again"] {
+        assert!(tally.of(Column::Items, what) > 0, "none: {what}");
+    }
 }
 
 /// Says how to replay a round that fails.
@@ -191,6 +198,7 @@ fn round(seed: u64, tally: &Tally, replay: &str) {
         printed: Printed::begin(),
         watch: Watch::begin(replay.to_owned()),
         tally,
+        token: Mutex::default(),
         dir: dir.path().to_str().unwrap(),
         until: Instant::now() + ROUND,
     };
@@ -218,7 +226,8 @@ fn round(seed: u64, tally: &Tally, replay: &str) {
     pool_runtime::shutdown();
     let Scene { printed, watch, .. } = scene;
     tally.add(Column::Items, "bytes printed", printed.end());
-    assert_begun_once(&fates, &deeds::noted(dir.path()));
+    let again = assert_begun_as_told(&fates, &deeds::noted(dir.path()));
+    tally.add(Column::Items, "tried again", again);
     drop(watch);
     drop(clean);
 }
@@ -231,21 +240,24 @@ fn or_panic<T>(joined: std::thread::Result<T>) -> T {
 /// Ids of a caller's items begin at its number, shifted by this.
 const FIRST: u32 = 32;
 
-/// Every item has begun as often as its outcome says, and nobody knows of others.
-fn assert_begun_once(fates: &[Vec<Fate>], begun: &[u64]) {
-    let mut counts: Vec<Vec<u8>> = fates.iter().map(|fates| vec![0; fates.len()]).collect();
+/// Every item has begun as often as its outcome says, and nobody knows of others. Tells
+/// how often one was tried again.
+fn assert_begun_as_told(fates: &[Vec<Fate>], begun: &[u64]) -> u64 {
+    let mut again = 0;
+    let mut counts: Vec<Vec<u32>> = fates.iter().map(|fates| vec![0; fates.len()]).collect();
     for &id in begun {
         let (caller, item) = ((id >> FIRST) as usize, id as u32 as usize);
         counts[caller][item] += 1;
     }
     for (caller, (fates, counts)) in fates.iter().zip(&counts).enumerate() {
         for (item, (fate, count)) in fates.iter().zip(counts).enumerate() {
-            let allowed = match fate {
-                Fate::Ran => 1..=1,
-                Fate::Open | Fate::Died => 0..=1,
-            };
             let id = (caller as u64) << FIRST | item as u64;
-            assert!(allowed.contains(count), "item {id:x}, {fate:?}, has begun {count} times");
+            assert!(
+                (fate.least..=fate.most).contains(count),
+                "item {id:x} has begun {count} times, of {fate:?}"
+            );
+            again += u64::from(count.saturating_sub(1));
         }
     }
+    again
 }

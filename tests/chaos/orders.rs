@@ -11,16 +11,13 @@ use crate::account::Column;
 use crate::deeds::{self, Answer, Deed, Mood, Order};
 use crate::judge::{Cause, Known};
 use crate::pools::Shared;
+use crate::terms::Terms;
 
-/// What is known of an item in the end.
+/// How often an item may have begun, by what is known of it in the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// Its caller got nothing for it: it has begun once or never.
-    Open,
-    /// It was answered, or panicked: it has begun once.
-    Ran,
-    /// Its worker died: it has begun, but hardly.
-    Died,
+pub(crate) struct Fate {
+    pub(crate) least: u32,
+    pub(crate) most: u32,
 }
 
 /// The longest argument and answer: longer than a ring.
@@ -33,8 +30,8 @@ pub(crate) struct Nature {
     pub(crate) mood: Mood,
     /// How many items may be pulled and not taken, if it is bounded.
     pub(crate) window: Option<usize>,
-    /// Every item stays until it is killed.
-    pub(crate) stays: bool,
+    /// One in so many items stays until it is killed.
+    pub(crate) stays: Option<usize>,
 }
 
 /// An item that the library has pulled.
@@ -44,14 +41,15 @@ struct Sent {
     deed: Deed,
     bytes: usize,
     reply: usize,
-    fate: Fate,
-    settled: bool,
+    /// Of an item that has an outcome.
+    fate: Option<Fate>,
 }
 
 /// See the module.
 pub(crate) struct Orders<'a> {
     scene: &'a Scene<'a>,
     pub(crate) nature: Nature,
+    pub(crate) terms: Terms,
     /// What the call is called, in what is counted and said.
     pub(crate) name: &'static str,
     since: Instant,
@@ -69,13 +67,14 @@ impl<'a> Orders<'a> {
         scene: &'a Scene<'a>,
         name: &'static str,
         pool: Option<&'a Shared>,
-        nature: Nature,
+        (nature, terms): (Nature, Terms),
         first: u64,
         seed: u64,
     ) -> Self {
         Orders {
             scene,
             nature,
+            terms,
             name,
             since: Instant::now(),
             pool,
@@ -96,8 +95,8 @@ impl<'a> Orders<'a> {
     pub(crate) fn draw(&self) -> Order {
         let mut rng = self.rng.borrow_mut();
         let deed = match self.nature.stays {
-            true => Deed::Stays,
-            false => self.nature.mood.draw(&mut rng),
+            Some(of) if rng.below(of) == 0 => Deed::Stays,
+            _ => self.nature.mood.draw(&mut rng),
         };
         let (bytes, reply) = match self.nature.mood {
             Mood::Brisk => (rng.below(64), rng.below(64)),
@@ -109,7 +108,7 @@ impl<'a> Orders<'a> {
         }
         let mut sent = self.sent.borrow_mut();
         let id = self.first + sent.len() as u64;
-        sent.push(Sent { id, deed, bytes, reply, fate: Fate::Open, settled: false });
+        sent.push(Sent { id, deed, bytes, reply, fate: None });
         let ahead = sent.len() - self.taken.get();
         assert!(
             self.nature.window.is_none_or(|window| ahead <= window),
@@ -142,28 +141,38 @@ impl<'a> Orders<'a> {
         let mut all = self.sent.borrow_mut();
         assert!(item < all.len(), "{}: an outcome of item {item}", self.show());
         let sent = &mut all[item];
-        assert!(!sent.settled, "{}: item {item} has two outcomes", self.show());
-        sent.settled = true;
-        match outcome {
+        assert_eq!(sent.fate, None, "{}: item {item} has two outcomes", self.show());
+        let tries = 1 + self.terms.retries;
+        sent.fate = Some(match outcome {
             Ok(answer) => {
                 let right = deeds::is_right(&answer, sent.id, sent.bytes, sent.reply);
                 assert!(right, "{}: the answer to item {item}, {sent:?}", self.show());
-                sent.fate = Fate::Ran;
                 self.count("right");
+                Fate { least: 1, most: tries }
             }
             Err(error) => {
                 let cause = self.cause(&error, Some(sent.deed), named);
-                sent.fate = match error.kind() {
-                    ErrorKind::Panicked => Fate::Ran,
-                    _ => Fate::Died,
-                };
                 self.count("failed");
                 let what = match (cause, sent.deed) {
                     (Cause::Item, Deed::Errs(fault)) => format!("items by {fault:?}"),
                     (cause, _) => format!("items by {cause:?}"),
                 };
                 self.scene.tally.count(Column::Failures, what);
+                self.fate(&error, cause)
             }
+        });
+    }
+
+    /// Of an item that has failed.
+    fn fate(&self, error: &Error, cause: Cause) -> Fate {
+        let (allowed, tries) = (1 + self.terms.retries, error.tries().unwrap_or(1));
+        let panicked = error.kind() == ErrorKind::Panicked;
+        // What fails with its worker is tried as often as it may.
+        let all = panicked || cause == Cause::Deadline || tries == allowed;
+        assert!(all && tries <= allowed, "{}: {tries} tries, {error:?}", self.show());
+        match cause {
+            Cause::Deadline => Fate { least: 0, most: allowed },
+            _ => Fate { least: panicked.into(), most: tries },
         }
     }
 
@@ -197,16 +206,17 @@ impl<'a> Orders<'a> {
     pub(crate) fn complete(&self) {
         let sent = self.sent.borrow();
         assert_eq!(sent.len(), self.nature.count, "{}", self.show());
-        let open = sent.iter().position(|sent| !sent.settled);
+        let open = sent.iter().position(|sent| sent.fate.is_none());
         assert_eq!(open, None, "{}: an item without an outcome", self.show());
     }
 
     /// What became of the items, in order.
     pub(crate) fn into_fates(self) -> Vec<Fate> {
-        let fates: Vec<Fate> = self.sent.into_inner().into_iter().map(|sent| sent.fate).collect();
-        let open = fates.iter().filter(|fate| **fate == Fate::Open).count() as u64;
+        let sent = self.sent.into_inner();
+        let open = sent.iter().filter(|sent| sent.fate.is_none()).count() as u64;
         self.scene.tally.add(Column::Items, format!("{} left", self.name), open);
-        fates
+        let unknown = Fate { least: 0, most: 1 + self.terms.retries };
+        sent.into_iter().map(|sent| sent.fate.unwrap_or(unknown)).collect()
     }
 
     fn cause(&self, error: &Error, deed: Option<Deed>, item: Option<usize>) -> Cause {
@@ -216,7 +226,9 @@ impl<'a> Orders<'a> {
             deed,
             item,
             pool_ended: self.pool.is_some_and(Shared::is_ended),
-            taken_back: self.taken_back.get(),
+            taken_back: self.taken_back.get() || self.terms.is_taken_back(),
+            deadline: self.terms.deadline,
+            timeout: self.terms.timeout,
         };
         known.explain(error).unwrap_or_else(|why| panic!("{}: {why}", self.show()))
     }
@@ -226,14 +238,15 @@ impl<'a> Orders<'a> {
     }
 
     fn show(&self) -> String {
-        format!("{} of {:?} from id {:x}", self.name, self.nature, self.first)
+        let Orders { name, nature, terms, first, .. } = self;
+        format!("{name} of {nature:?} with {terms:?} from id {first:x}")
     }
 }
 
 /// Whether an error is of an item that has begun, and not of its call.
 fn is_of_an_item(error: &Error) -> bool {
     match error.kind() {
-        ErrorKind::Panicked => true,
+        ErrorKind::Panicked | ErrorKind::TimedOut => true,
         ErrorKind::Died => error.to_string().contains("while running"),
         _ => false,
     }

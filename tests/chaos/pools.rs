@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use pool_runtime::{Pool, PoolBuilder};
+use pool_runtime::{Output, Pool, PoolBuilder};
 use pool_tests::rng::Rng;
 
 use crate::Scene;
-use crate::account::Column;
+use crate::account::{Column, locked};
 use crate::judge::Known;
 
 /// A pool, and whether it was ended by the test.
@@ -79,13 +79,25 @@ impl Pools {
     }
 }
 
-/// Pools are made in several ways.
+/// Pools are made in several ways, of workers that stay for longer or shorter.
 fn builder(rng: &mut Rng) -> PoolBuilder {
     let builder = Pool::builder().workers(1 + rng.below(WORKERS));
-    match rng.below(4) {
+    let builder = match rng.below(4) {
         // Every worker is executed.
         0 => builder.worker_program(std::env::current_exe().unwrap()),
         1 => builder.env("POOL_CHAOS_OTHER", "1").current_dir(PathBuf::from("/")),
+        _ => builder,
+    };
+    let builder = match rng.below(8) {
+        0 | 1 => builder.max_tasks_per_child(1 + rng.below(40) as u64),
+        2 => builder.max_age(Duration::from_millis(rng.below(300) as u64)),
+        3 => builder.max_rss((20 + rng.below(30) as u64) << 20),
+        _ => builder,
+    };
+    match rng.below(6) {
+        0 => builder.output(Output::Capture),
+        1 => builder.output(Output::Null),
+        2 => builder.kill_grace(Duration::ZERO),
         _ => builder,
     }
 }
@@ -98,14 +110,7 @@ fn build(scene: &Scene<'_>, rng: &mut Rng) -> Arc<Shared> {
         match builder(rng).build() {
             Ok(pool) => return Arc::new(Shared { pool, ended: AtomicBool::new(false) }),
             Err(error) => {
-                let known = Known {
-                    account: &scene.account,
-                    since,
-                    deed: None,
-                    item: None,
-                    pool_ended: false,
-                    taken_back: false,
-                };
+                let known = Known::since(&scene.account, since);
                 let cause = known.explain(&error).unwrap_or_else(|why| panic!("a pool: {why}"));
                 scene.tally.count(Column::Failures, format!("pools by {cause:?}"));
                 std::thread::sleep(Duration::from_millis(5));
@@ -127,6 +132,8 @@ pub(crate) enum Chore {
     Shutdown,
     /// Somebody looks at the workers.
     Look,
+    /// Every call that has the token of the moment is taken back.
+    CancelToken,
 }
 
 pub(crate) const CHORES: &[(usize, Chore)] = &[
@@ -135,6 +142,7 @@ pub(crate) const CHORES: &[(usize, Chore)] = &[
     (1, Chore::LetGo),
     (1, Chore::Shutdown),
     (4, Chore::Look),
+    (2, Chore::CancelToken),
 ];
 
 /// The longest time between two chores.
@@ -175,6 +183,10 @@ pub(crate) fn tidy_up(scene: &Scene<'_>, mut rng: Rng) {
             }
             Chore::LetGo => drop(other(&mut rng)),
             Chore::Shutdown => pool_runtime::shutdown(),
+            Chore::CancelToken => {
+                let token = std::mem::take(&mut *locked(&scene.token));
+                token.cancel();
+            }
             Chore::Look => {
                 let shared = scene.pools.pick(&mut rng);
                 assert!(shared.pool.workers().len() <= WORKERS);

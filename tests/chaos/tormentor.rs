@@ -126,9 +126,9 @@ impl Tormentor<'_> {
                     Fault::TermWorker => self.end(&target, Signal::TERM),
                     Fault::ContinueWorker => target.send(Signal::CONT),
                     Fault::StopAndKillWorker => {
-                        target.send(Signal::STOP) && self.later(Spell::Doomed(target))
+                        self.stop(&target) && self.later(Spell::Doomed(target))
                     }
-                    _ => target.send(Signal::STOP) && self.later(Spell::Stopped(target)),
+                    _ => self.stop(&target) && self.later(Spell::Stopped(target)),
                 }
             }
         }
@@ -143,6 +143,11 @@ impl Tormentor<'_> {
             self.scene.account.did_not_end(target.pid);
         }
         sent
+    }
+
+    fn stop(&self, target: &Target) -> bool {
+        self.scene.account.will_stop(target.pid);
+        target.send(Signal::STOP)
     }
 
     fn later(&mut self, spell: Spell) -> bool {
