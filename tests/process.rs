@@ -143,6 +143,24 @@ fn joining_with_a_limit_waits_no_longer() {
     assert_eq!(process.join_timeout(Duration::MAX).unwrap(), 16);
 }
 
+/// Also where the result comes at the moment at which the time is over.
+#[test]
+fn a_process_whose_result_is_there_in_time_has_ended() {
+    let _clean = clean();
+    for n in 0..100 {
+        let mut process = square.spawn(n).unwrap();
+        let result = loop {
+            match process.join_timeout(Duration::ZERO) {
+                Err(error) if error.kind() == ErrorKind::TimedOut => {}
+                result => break result,
+            }
+        };
+        assert_eq!(result.unwrap(), n * n);
+        assert!(!process.is_alive(), "process {n}");
+        assert!(process.exit_status().unwrap().success());
+    }
+}
+
 #[test]
 fn the_builder_sets_up_the_process() {
     let _clean = clean();

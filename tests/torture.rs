@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use pool_runtime::{Error, ErrorKind, Pool, WorkerState, pool_task};
 use pool_tests::alone::alone;
+use pool_tests::bytes::{check, payload};
 use pool_tests::pools::pids;
 use pool_tests::rng::{Rng, seed};
 use pool_tests::wait;
@@ -23,25 +24,6 @@ const LARGEST: usize = 12 << 20;
 /// each caller, of which few are large; the rings are touched in part.
 const MOST: usize = 768 << 20;
 const WINDOW: usize = 12;
-
-/// A number that other bytes hardly have. Eight at a time, since tests are slow.
-fn check(bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let sum = |sum: u64, word: u64| (sum ^ word).rotate_left(5).wrapping_mul(31);
-    let whole =
-        words.iter().fold(bytes.len() as u64, |all, word| sum(all, u64::from_ne_bytes(*word)));
-    rest.iter().fold(whole, |all, byte| sum(all, (*byte).into()))
-}
-
-/// Bytes that follow from a number.
-fn payload(length: usize, from: u64) -> Vec<u8> {
-    let mut rng = Rng::new(from);
-    // Random throughout would be slow. Places are told from each other all the same.
-    let some: Vec<u8> = (0..521).map(|_| rng.any() as u8).collect();
-    let mut bytes = some.repeat(length.div_ceil(some.len()));
-    bytes.truncate(length);
-    bytes
-}
 
 /// Most are small, some are large, and each power of two is as likely as another.
 fn length(rng: &mut Rng) -> usize {

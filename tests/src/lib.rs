@@ -4,6 +4,7 @@
 #![allow(unsafe_code)]
 
 pub mod alone;
+pub mod bytes;
 pub mod clean;
 pub mod dispositions;
 pub mod fault;

@@ -95,6 +95,10 @@ impl<T> AsyncResult<T> {
         }
     }
 
+    pub(super) fn is_taken(&self) -> bool {
+        self.job.is_none()
+    }
+
     fn take(&mut self, until: Option<Instant>) -> Result<T, Error> {
         let Some(job) = &mut self.job else {
             return Err(Error::invalid("the result was taken before"));

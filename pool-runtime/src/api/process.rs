@@ -90,10 +90,12 @@ impl<O> Process<O> {
     /// then the error's kind is `TimedOut`, and one may ask again. After a result
     /// the process has 5 s for its exit handlers.
     pub fn join_timeout(&mut self, timeout: Duration) -> Result<O, Error> {
-        if !self.result.wait_timeout(timeout) {
-            return self.result.get_timeout(Duration::ZERO);
+        let result = self.result.get_timeout(timeout);
+        // Not asked for a second time: it may have come since.
+        if self.result.is_taken() {
+            self.engine.join();
         }
-        self.join()
+        result
     }
 
     /// Asks it to end, by SIGTERM; a task may have arranged to ignore that.

@@ -15,9 +15,9 @@ pub(super) fn missing(bytes: &[u8]) -> Option<u64> {
 /// Bytes that came from a worker.
 #[derive(Debug)]
 pub(crate) struct Frames {
-    pub(super) bytes: Arc<Vec<u8>>,
+    bytes: Arc<Vec<u8>>,
     /// Bytes at the head that were given out.
-    pub(super) handled: usize,
+    handled: usize,
 }
 
 /// What is at the head of [`Frames`].
@@ -32,6 +32,19 @@ pub(crate) enum Next<'a> {
 }
 
 impl Frames {
+    pub(super) fn new(bytes: Vec<u8>) -> Frames {
+        Frames { bytes: Arc::new(bytes), handled: 0 }
+    }
+
+    /// What was not given out: the part of a frame that has come.
+    pub(super) fn rest(self) -> Vec<u8> {
+        match self.handled {
+            all if all == self.bytes.len() => Vec::new(),
+            0 => Arc::try_unwrap(self.bytes).unwrap_or_else(|shared| shared.to_vec()),
+            handled => self.bytes[handled..].to_vec(),
+        }
+    }
+
     /// The frames of a tag at the head, at most so many: how many there are, and
     /// their bodies.
     pub(crate) fn run(&mut self, tag: u8, most: u64) -> (u64, Bodies) {

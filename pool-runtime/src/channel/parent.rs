@@ -285,18 +285,12 @@ impl ParentEnd {
             }
         }
         wake_on(self.memory.congestion());
-        Ok(Frames { bytes: Arc::new(bytes), handled: 0 })
+        Ok(Frames::new(bytes))
     }
 
     /// Keeps the part of a frame that has come.
     pub(crate) fn put_back(&mut self, frames: Frames) {
-        let Frames { bytes, handled } = frames;
-        if handled < bytes.len() {
-            self.inbox = match handled {
-                0 => Arc::try_unwrap(bytes).unwrap_or_else(|shared| shared.to_vec()),
-                handled => bytes[handled..].to_vec(),
-            };
-        }
+        self.inbox = frames.rest();
     }
 }
 
