@@ -355,6 +355,6 @@ fn termination_kills_those_that_were_only_asked_to_end() {
     pool.overrun(slow);
     pool.answer(slow, Kept::Item);
     let kills = kill(slow, KillReason::Terminated);
-    assert_eq!(pool.news(Event::Terminate).last(), Some(&kills));
+    assert_eq!(pool.news(Event::Terminate).first(), Some(&kills));
     assert_eq!(pool.scheduler.next_deadline(), None);
 }
