@@ -108,6 +108,8 @@ pub(super) struct Core {
     /// First incarnations that have not reported in; the builder waits for them.
     awaited: usize,
     life_changed: bool,
+    /// What commands have led to is not decided upon.
+    undecided: bool,
     /// Whom to tell when the lock is released.
     due: Vec<Due>,
     /// Callers that sleep until something arrives, and futures that are to be woken.
@@ -149,6 +151,7 @@ impl Core {
             last_end: None,
             awaited: config.workers,
             life_changed: false,
+            undecided: false,
             due: Vec::new(),
             waiters: 0,
             patient: 0,
@@ -173,8 +176,7 @@ impl Core {
         self.carry_out();
     }
 
-    /// Lets the scheduler decide upon what a command has led to, while commands are
-    /// carried out.
+    /// Lets the scheduler decide; [`Core::carry_out`] follows, or is under way.
     fn redecide(&mut self) {
         let epoch = self.epoch;
         self.scheduler.decide(|| epoch.elapsed());
