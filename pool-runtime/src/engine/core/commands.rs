@@ -1,5 +1,6 @@
 //! From the scheduler to workers and jobs: every command carried out.
 
+use super::super::job::JobState;
 use super::super::obituary::Doom;
 use super::super::output::STREAMS;
 use super::tokens::Token;
@@ -155,14 +156,18 @@ impl Core {
     }
 
     /// Takes back what the worker has not begun, and lets it begin no other item if it
-    /// is at `condemned`; tells the scheduler.
+    /// is at `condemned`, or anywhere in a chunk of that job if nobody wants the job;
+    /// tells the scheduler.
     fn recall(&mut self, worker: Worker, condemned: Option<(JobId, Item)>) {
+        let is_unwanted = |id: JobId| self.jobs.get(&id).is_none_or(JobState::has_failed);
+        let unwanted = condemned.is_some_and(|(job, _)| is_unwanted(job));
         let recalled = self.member(worker).map(|member| member.channel.recall());
         let kept = match recalled {
             None => Kept::Nothing,
             Some(Err(corrupt)) => {
                 self.check(worker, Err(corrupt));
-                Kept::Chunk
+                // Asked again it would say the same.
+                if unwanted { Kept::Item } else { Kept::Chunk }
             }
             Some(Ok(claimed)) => {
                 // All that it has finished first: of what it has claimed, that is all but
@@ -175,9 +180,14 @@ impl Core {
                 let between = chunks == 0 && member.channel.begun() == member.finished_items;
                 let mut mad = !between && chunks != 1;
                 let before = member.finished_items;
-                let overdue = condemned.is_some() && condemned == front && !between;
-                let caught = overdue && member.channel.condemn(before + 1);
-                if overdue && !caught {
+                let aimed = front.is_some() && (unwanted || condemned == front);
+                let aimed = aimed && condemned.is_some() && !between;
+                // An overdue item has begun. What nobody wants may also be between two
+                // items, and come to the next meanwhile.
+                let places = [before + 1, before, before + 1];
+                let places = if unwanted { &places[..] } else { &places[..1] };
+                let caught = aimed && places.iter().any(|&count| member.channel.condemn(count));
+                if aimed && !caught {
                     // It is at another item: then the outcome of this one is there, behind
                     // the count. If not, the count is none.
                     let _ = member.channel.begun();
@@ -188,10 +198,10 @@ impl Core {
                 if mad {
                     self.check(worker, Err(Corrupt));
                 }
-                match (between, caught) {
-                    (true, _) => Kept::Nothing,
-                    (false, true) => Kept::Item,
-                    (false, false) => Kept::Chunk,
+                match between {
+                    true => Kept::Nothing,
+                    false if caught || mad && unwanted => Kept::Item,
+                    false => Kept::Chunk,
                 }
             }
         };
