@@ -227,6 +227,7 @@ impl JobState {
             self.packs.remove(pack);
         }
         self.unsettled -= count;
+        self.tries.forget(&items);
         if let Some(held) = &mut self.held {
             held.given -= count;
             held.settled += count;

@@ -209,6 +209,10 @@ impl Core {
         // Who has reported in by now is in time, though it has not been heard yet.
         for slot in self.scheduler.overdue(now) {
             self.serve_channel(slot);
+        }
+        // When all are heard: what one says may have another asked for its chunks and
+        // heard again, and then that is at an item which nobody has looked at.
+        for slot in self.scheduler.overdue(now) {
             if self.scheduler.is_watched(slot) {
                 self.look_at(slot, now);
             }
