@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use pool_runtime::{CancelToken, ErrorKind, Pool};
+use pool_runtime::{CancelToken, ErrorKind, Pool, Replacement};
 use pool_tests::clean::clean;
 use pool_tests::pools::pids;
 use pool_tests::runs;
 use pool_tests::temp::TempDir;
 use pool_tests::wait;
 
-use super::{Act, act, items};
+use super::{Act, act, items, whoami, whoami_at};
 
 #[test]
 fn one_token_takes_back_all_that_have_it_and_nothing_else() {
@@ -103,6 +103,22 @@ fn what_runs_is_left_to_finish_where_the_call_says_so() {
         assert_eq!(runs[&0], [worker]);
         assert_eq!(runs[&100] == [worker], chunk == 1, "who leaves a chunk leaves the pool");
     }
+}
+
+/// Whether that is at an item or between two.
+#[test]
+fn a_worker_that_is_to_leave_a_chunk_of_quick_items_dies_of_nothing() {
+    let _clean = clean();
+    let long = Duration::from_secs(3600);
+    let pool = Pool::builder().workers(1).restart_limit(0, long).build().unwrap();
+    let job = pool.job(whoami_at).cancel_running(false).chunk_size(10_000);
+    for _ in 0..100 {
+        let mut results = job.imap(0..20_000);
+        results.next().unwrap().unwrap();
+        drop(results);
+        pool.apply(whoami, ()).unwrap();
+    }
+    assert!(pool.workers().iter().all(|worker| worker.replaced != Some(Replacement::Died)));
 }
 
 #[test]

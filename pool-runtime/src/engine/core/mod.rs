@@ -114,6 +114,8 @@ pub(super) struct Core {
     /// First incarnations that have not reported in; the builder waits for them.
     awaited: usize,
     life_changed: bool,
+    /// What commands have led to is not decided upon.
+    undecided: bool,
     /// Whom to tell when the lock is released.
     due: Vec<Due>,
     /// Callers that sleep until something arrives, and futures that are to be woken.
@@ -159,6 +161,7 @@ impl Core {
             last_end: None,
             awaited: config.workers,
             life_changed: false,
+            undecided: false,
             due: Vec::new(),
             waiters: 0,
             patient: 0,
@@ -185,8 +188,7 @@ impl Core {
         self.carry_out();
     }
 
-    /// Lets the scheduler decide upon what a command has led to, while commands are
-    /// carried out.
+    /// Lets the scheduler decide; [`Core::carry_out`] follows, or is under way.
     fn redecide(&mut self) {
         let epoch = self.epoch;
         self.scheduler.decide(|| epoch.elapsed());
@@ -222,6 +224,10 @@ impl Core {
         // Who has reported in by now is in time, though it has not been heard yet.
         for slot in self.scheduler.overdue(now) {
             self.serve_channel(slot);
+        }
+        // When all are heard: what one says may have another asked for its chunks and
+        // heard again, and then that is at an item which nobody has looked at.
+        for slot in self.scheduler.overdue(now) {
             if self.scheduler.is_watched(slot) {
                 self.look_at(slot, now);
             }
