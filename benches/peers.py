@@ -221,7 +221,7 @@ def memory(count):
         start = time.perf_counter()
         for n, result in enumerate(pool.imap(double, range(count), chunksize=1_000)):
             assert result == n * 2
-            if n + 1 in (count // 10, count):
+            if n + 1 in (count // 2, count):
                 figures.append((peak_memory("self"), max(map(peak_memory, pids))))
             while time.perf_counter() - start < n * 3e-6:
                 pass

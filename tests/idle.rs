@@ -48,6 +48,10 @@ fn activity(pool: &Pool) -> Activity {
             let status = read("status");
             let switches = status.lines().filter(|line| line.contains("ctxt_switches"));
             let switches = switches.map(|line| number(line.split_whitespace().nth(1))).sum();
+            // It may end in between, as idle zygotes do.
+            if read("comm").trim() == "pool-zygote" {
+                continue;
+            }
             let on_core = number(read("schedstat").split_whitespace().next());
             activity.insert((process, thread), (read("comm"), switches, on_core));
         }

@@ -1,6 +1,5 @@
 //! From `new` to the last trace: close, join, terminate, drop.
 
-use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use pool_runtime::{ErrorKind, Pool, WorkerState, pool_task};
@@ -176,37 +175,6 @@ fn a_pool_can_be_made_used_and_dropped_on_different_threads() {
     let pool = pool.join().unwrap();
     assert_eq!(pool.apply(square, 7).unwrap(), 49);
     std::thread::spawn(move || drop(pool)).join().unwrap();
-}
-
-#[test]
-fn closing_and_joining_while_others_submit_ends_well() {
-    let _clean = clean();
-    for _ in 0..20 {
-        let pool = Arc::new(Pool::new(2).unwrap());
-        let barrier = Arc::new(Barrier::new(4));
-        let submitters: Vec<_> = (0..3)
-            .map(|_| {
-                let (pool, barrier) = (Arc::clone(&pool), Arc::clone(&barrier));
-                std::thread::spawn(move || {
-                    barrier.wait();
-                    for n in 0.. {
-                        match pool.apply(square, n) {
-                            Ok(result) => assert_eq!(result, n * n),
-                            Err(error) => return error.kind(),
-                        }
-                    }
-                    unreachable!("the pool is closed at some time")
-                })
-            })
-            .collect();
-        barrier.wait();
-        pool.apply(square, 1).unwrap();
-        pool.close();
-        pool.join().unwrap();
-        for submitter in submitters {
-            assert_eq!(submitter.join().unwrap(), ErrorKind::Closed);
-        }
-    }
 }
 
 #[test]

@@ -1,15 +1,14 @@
 //! `apply`, `apply_async` and what an `AsyncResult` can do.
 
 use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use pool_runtime::{AsyncResult, Error, ErrorKind, Pool, WorkerState, pool_task};
 use pool_tests::clean::clean;
-use pool_tests::executor::block_on;
+use pool_tests::futures::block_on;
 use pool_tests::wait;
 
 #[pool_task]

@@ -1,6 +1,5 @@
 //! Worker programs that are not what they should be.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -21,23 +20,15 @@ fn failed(builder: PoolBuilder) -> Error {
     builder.build().map(|_| ()).expect_err("this is no worker program")
 }
 
-/// A shell script of these lines.
-fn script(temp: &TempDir, name: &str, lines: &str) -> String {
-    let path = temp.file(name);
-    std::fs::write(&path, format!("#!/bin/sh\n{lines}\n")).unwrap();
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
-    path
-}
-
 #[test]
 fn a_program_that_cannot_be_executed_is_named() {
     let _clean = clean();
     let temp = TempDir::new();
     let plain = temp.file("plain");
     std::fs::write(&plain, "text\n").unwrap();
-    let empty = script(&temp, "no interpreter", "");
+    let empty = temp.script("no interpreter", "");
     std::fs::write(&empty, "#!/no/such/interpreter\n").unwrap();
-    let garbage = script(&temp, "garbage", "");
+    let garbage = temp.script("garbage", "");
     std::fs::write(&garbage, [0x7f, b'E', b'L', b'F', 9, 9]).unwrap();
     let cases = [
         (temp.file("missing"), "No such file or directory"),
@@ -69,10 +60,10 @@ fn a_program_that_is_not_ours_and_ends_is_an_error_at_once() {
     let cases = [
         ("/bin/true".to_owned(), 0),
         ("/bin/false".to_owned(), 1),
-        (script(&temp, "exits", "exit 9"), 9),
+        (temp.script("exits", "exit 9"), 9),
         // It says something to what should be the program, and to the channel's
         // place in standard input.
-        (script(&temp, "prints", "echo junk >&0; exit 3"), 3),
+        (temp.script("prints", "echo junk >&0; exit 3"), 3),
         (env!("CARGO_BIN_EXE_stranger").to_owned(), 0),
     ];
     for (program, code) in cases {
@@ -96,7 +87,7 @@ fn a_program_that_is_not_ours_and_ends_is_an_error_at_once() {
 fn a_program_that_kills_itself_is_an_error_at_once() {
     let _clean = clean();
     let temp = TempDir::new();
-    let error = failed(pool_of(script(&temp, "dies", "kill -TERM $$")));
+    let error = failed(pool_of(temp.script("dies", "kill -TERM $$")));
     assert_eq!((error.kind(), error.signal()), (ErrorKind::Spawn, Some(libc::SIGTERM)), "{error}");
     assert!(error.to_string().contains("was killed by SIGTERM before it reported in"), "{error}");
 }
@@ -106,12 +97,12 @@ fn a_program_that_stays_silent_is_an_error_in_time() {
     let _clean = clean();
     let temp = TempDir::new();
     let silent = [
-        script(&temp, "sleeps", "exec sleep 1000000"),
+        temp.script("sleeps", "exec sleep 1000000"),
         // What it has started goes with it.
-        script(&temp, "has a child", "sleep 1000000"),
-        script(&temp, "is deaf", "trap '' TERM INT HUP; while :; do sleep 1; done"),
-        script(&temp, "writes junk", "while :; do echo junk >&0; sleep 1; done"),
-        script(&temp, "lets go", "exec <&- >&-; exec sleep 1000000"),
+        temp.script("has a child", "sleep 1000000"),
+        temp.script("is deaf", "trap '' TERM INT HUP; while :; do sleep 1; done"),
+        temp.script("writes junk", "while :; do echo junk >&0; sleep 1; done"),
+        temp.script("lets go", "exec <&- >&-; exec sleep 1000000"),
     ];
     for program in silent {
         let start = Instant::now();

@@ -4,7 +4,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
 use pool_runtime::{AsyncResult, Error, ErrorKind, Job, Process, Task, TaskInput};
-use pool_tests::executor::block_on;
+use pool_tests::futures::block_on;
 use pool_tests::rng::Rng;
 
 use crate::Scene;

@@ -3,69 +3,12 @@
 use pool_runtime::{Error, ErrorKind, Pool, pool_task};
 use pool_tests::clean::clean;
 use pool_tests::fault::{ERR_MESSAGE, Fault, PANIC_MESSAGE};
+use pool_tests::orders::{Answer, Order, Phase};
 use pool_tests::pools::{idle, pids};
-use serde::de::Error as _;
-use serde::ser::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-/// What a call is at when the fault happens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Phase {
-    Decode,
-    Body,
-    Encode,
-}
-
-/// What happens to an item, if anything does.
-type Trouble = Option<(Phase, Fault)>;
-
-/// An argument that can fail to be decoded.
-#[derive(Clone, Copy, Debug, Serialize)]
-struct Order {
-    number: u64,
-    trouble: Trouble,
-}
-
-impl<'de> Deserialize<'de> for Order {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Order, D::Error> {
-        let (number, trouble) = Deserialize::deserialize(deserializer)?;
-        let order = Order { number, trouble };
-        order.reach(Phase::Decode).map_err(D::Error::custom)?;
-        Ok(order)
-    }
-}
-
-impl Order {
-    fn reach(&self, phase: Phase) -> Result<(), &'static str> {
-        match self.trouble {
-            Some((when, fault)) if when == phase => fault.commit(),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// A result that can fail to be encoded.
-#[derive(Debug, Deserialize)]
-struct Answer {
-    squared: u64,
-    pid: u32,
-    #[serde(skip)]
-    order: Option<Order>,
-}
-
-impl Serialize for Answer {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let order = self.order.expect("an answer is encoded where it was made");
-        order.reach(Phase::Encode).map_err(S::Error::custom)?;
-        (self.squared, self.pid).serialize(serializer)
-    }
-}
 
 #[pool_task]
 fn square(order: Order) -> Answer {
-    order.reach(Phase::Body).expect("a body has no error to return here");
-    let squared = order.number * order.number;
-    Answer { squared, pid: std::process::id(), order: Some(order) }
+    order.answer()
 }
 
 const TASK: &str = "crash_matrix::items::square";

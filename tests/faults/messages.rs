@@ -1,15 +1,15 @@
 //! Values that do not survive the way, and large ones that must.
 
 use std::os::fd::BorrowedFd;
-use std::process::Command;
 use std::time::Duration;
 
 use pool_runtime::{ErrorKind, Pool, pool_task};
 use pool_tests::alone::alone;
 use pool_tests::clean::clean;
-use pool_tests::fault::{kill_this_process, send};
+use pool_tests::fault::send;
+use pool_tests::halfway;
 use pool_tests::pools::{idle, pids};
-use pool_tests::{mapping, wait};
+use pool_tests::wait;
 use rustix::process::Signal;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -171,32 +171,12 @@ fn sixty_four_mebibytes_go_both_ways_at_once_on_every_worker() {
     assert_eq!(pids(&pool), before);
 }
 
-/// Whether a thread of this process sleeps until a word in memory changes.
-fn sleeps_in_futex(thread: u32) -> bool {
-    let wchan = std::fs::read_to_string(format!("/proc/self/task/{thread}/wchan")).unwrap();
-    wchan.contains("futex")
-}
-
 /// Returns a result much larger than the ring, and dies once part of it is out, if
 /// `dies`. The program is stopped meanwhile, so that it is a part indeed.
 #[pool_task]
 fn die_while_sending(dies: bool) -> String {
     if dies {
-        let own = std::process::id();
-        let program = std::os::unix::process::parent_id();
-        send(program, Signal::STOP);
-        std::thread::spawn(move || {
-            // The thread that runs tasks is the first. It waits for room in the ring once
-            // it has filled it, and a stopped program makes none; for anything else it
-            // waits but for a moment.
-            let mut asleep = 0;
-            wait::until("a part of the result to be out", || {
-                asleep = if sleeps_in_futex(own) { asleep + 1 } else { 0 };
-                asleep == 20
-            });
-            let script = "kill -KILL $0; kill -CONT $1";
-            Command::new("sh").args(["-c", script, &own.to_string(), &program.to_string()]).status()
-        });
+        halfway::die_while_sending();
     }
     "r".repeat(LARGE)
 }
@@ -226,17 +206,11 @@ fn a_worker_that_dies_halfway_through_sending_costs_that_item() {
     });
 }
 
-/// Bytes of requests that the program has sent to this worker.
-fn sent_to_this_worker() -> u64 {
-    mapping::word(0)
-}
-
 /// Dies while its next argument, a large one, is on its way to it.
 #[pool_task]
 fn die_while_receiving(text: String) -> usize {
     if text.len() == 1 {
-        wait::until("the ring to be full", || sent_to_this_worker() >= mapping::AREA as u64);
-        kill_this_process();
+        halfway::die_while_receiving();
     }
     text.len()
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use pool_runtime::{Pool, pool_task};
 use pool_tests::fault::{limit, send};
+use pool_tests::processes::children_of;
 use pool_tests::wait;
 use rustix::process::{Resource, Signal};
 
@@ -89,6 +90,9 @@ fn main() {
             here(&dir, worker.pid);
         }
         std::thread::sleep(Duration::MAX);
+    }
+    if how == "idle, then return" {
+        return children_of(std::process::id()).into_iter().for_each(|pid| here(&dir, pid));
     }
     let calls = [
         pool.apply_async(spin, &*dir).unwrap(),

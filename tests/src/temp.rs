@@ -1,5 +1,6 @@
 //! A directory for one test.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -37,6 +38,19 @@ impl TempDir {
     #[must_use]
     pub fn file(&self, name: &str) -> String {
         self.0.join(name).into_os_string().into_string().unwrap()
+    }
+
+    /// A shell script of these lines in it, to be executed.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be written.
+    #[must_use]
+    pub fn script(&self, name: &str, lines: &str) -> String {
+        let path = self.file(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{lines}\n")).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+        path
     }
 }
 

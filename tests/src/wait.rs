@@ -22,3 +22,14 @@ pub fn is_running(pid: u32) -> bool {
         Err(_) => false,
     }
 }
+
+/// Whether a process is stopped by a signal.
+///
+/// # Panics
+///
+/// When there is no such process.
+#[must_use]
+pub fn is_stopped(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat.rsplit_once(')').unwrap().1.starts_with(" T")
+}

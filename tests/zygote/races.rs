@@ -6,6 +6,7 @@ use std::thread;
 use pool_runtime::{Pool, shutdown};
 use pool_tests::alone::alone;
 use pool_tests::clean::clean;
+use pool_tests::fork::in_a_copy;
 use pool_tests::wait;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -93,22 +94,6 @@ fn shutdown_at_any_moment_harms_nobody() {
         drop(over);
         ends.join().unwrap();
     });
-}
-
-/// Runs `body` in a copy of this process; gives how the copy ended.
-fn in_a_copy(body: impl FnOnce()) -> i32 {
-    // SAFETY: the copy allocates, which the C library allows after a fork, and takes
-    // no lock that another thread of this test might hold.
-    let pid = unsafe { libc::fork() };
-    if pid == 0 {
-        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
-        // SAFETY: it takes an integer. The copy must not go on as a test.
-        unsafe { libc::_exit(i32::from(ended.is_err())) };
-    }
-    let mut status = 0;
-    // SAFETY: it writes the status of this process's own child.
-    assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
-    status
 }
 
 #[test]

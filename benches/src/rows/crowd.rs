@@ -30,12 +30,14 @@ const PACE_MICROS: u64 = 100;
 
 pub(crate) fn crowd(setting: &Setting) -> Row {
     let items = setting.effort.pick(10_000, 2_000, 50);
+    let for_each_worker = setting.effort.pick(40, 4, 1);
     let mut row = Row::new(
         "The cost of an item as the pool grows",
         format!(
-            "{} items, one a message; tasks sleep, {PACE_MICROS} µs for each worker of the \
-                 pool, so that in every pool an item is due each {PACE_MICROS} µs. The processor \
-                 time of the program, and of the program and all workers, divided by the items.",
+            "{} items or {for_each_worker} for each worker, whichever is more, one a message; \
+                 tasks sleep, {PACE_MICROS} µs for each worker of the pool, so that in every pool \
+                 an item is due each {PACE_MICROS} µs. The processor time of the program, and of \
+                 the program and all workers, divided by the items.",
             count(items)
         ),
     );
@@ -48,6 +50,9 @@ pub(crate) fn crowd(setting: &Setting) -> Row {
         if setting.effort == Effort::Smoke && workers > 16 {
             continue;
         }
+        // Every worker is woken once when the map begins, and rests once when it ends: a few
+        // items each would measure that.
+        let items = items.max(workers * for_each_worker);
         row.enter(name, move || cost(workers, items));
     }
     row
@@ -56,12 +61,14 @@ pub(crate) fn crowd(setting: &Setting) -> Row {
 fn cost(workers: usize, items: usize) -> Result<Vec<f64>, String> {
     let pool = Pool::new(workers).map_err(said)?;
     let job = pool.job(tasks::sleep).chunk_size(1);
-    // Every worker has run an item, and has what it needs for one.
-    job.map(vec![0; workers * 2]).map_err(said)?;
+    let nap = PACE_MICROS * workers as u64;
+    // Every worker has run an item, and has what it needs for one. Shorter items some
+    // workers would have run by themselves.
+    job.map(vec![nap; workers * 2]).map_err(said)?;
     let pids: Vec<u32> = pool.workers().iter().map(|worker| worker.pid).collect();
     let workers_time = || pids.iter().filter_map(|&pid| main_thread_time(pid)).sum::<f64>();
     let (theirs, own) = (workers_time(), own_time());
-    job.map(vec![PACE_MICROS * workers as u64; items]).map_err(said)?;
+    job.map(vec![nap; items]).map_err(said)?;
     let own = own_time() - own;
     let theirs = workers_time() - theirs;
     let per_item = 1.0 / items as f64;

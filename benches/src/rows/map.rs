@@ -10,6 +10,11 @@ use crate::figures::{count, timed};
 use crate::peers::procspawn;
 use crate::tasks;
 
+/// This library with a limit of time for each item, which no item meets.
+const LIMITED: &str = "pool-runtime, limited";
+const LIMIT: Duration = Duration::from_secs(10);
+const WITH_LIMIT: &str = "a timeout of 10 s for each item";
+
 /// Chunks as this library chooses them; the peers have the best of several.
 pub(crate) fn map(setting: &Setting) -> Row {
     let items = setting.effort.pick(1_000_000, 100_000, 1_000);
@@ -25,6 +30,12 @@ pub(crate) fn map(setting: &Setting) -> Row {
         let (time, results) = timed(|| pool.map(tasks::double, 0..items as u64));
         checked(time, &results.map_err(said)?, items)
     });
+    row.enter_timed_with(LIMITED, our_pool(), move |pool| {
+        let job = pool.job(tasks::double).timeout(LIMIT);
+        let (time, results) = timed(|| job.map(0..items as u64));
+        checked(time, &results.map_err(said)?, items)
+    })
+    .remark(WITH_LIMIT);
     let procspawn = procspawn::pool(WORKERS).and_then(|pool| {
         let sizes = [1_000, 10_000, 50_000, 250_000].map(|size| size.min(items / WORKERS));
         let time = |size| Ok((in_chunks(&pool, items, size)?, size));
@@ -57,6 +68,12 @@ pub(crate) fn map_one(setting: &Setting) -> Row {
         let (time, results) = timed(|| job.map(0..items as u64));
         checked(time, &results.map_err(said)?, items)
     });
+    row.enter_timed_with(LIMITED, our_pool(), move |pool| {
+        let job = pool.job(tasks::double).chunk_size(1).timeout(LIMIT);
+        let (time, results) = timed(|| job.map(0..items as u64));
+        checked(time, &results.map_err(said)?, items)
+    })
+    .remark(WITH_LIMIT);
     let window = WORKERS * 4;
     row.enter_timed_with("procspawn", procspawn::pool(WORKERS), move |pool| {
         let (time, results) =

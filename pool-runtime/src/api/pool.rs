@@ -273,7 +273,7 @@ impl WorkerInfo {
             Life::Vacant => return None,
             Life::Starting { .. } => WorkerState::Starting,
             Life::Serving if busy => WorkerState::Busy,
-            Life::Leaving => WorkerState::Busy,
+            Life::Leaving { .. } => WorkerState::Busy,
             Life::Serving => WorkerState::Idle,
             Life::Stopping { .. } | Life::Dying { .. } => WorkerState::Stopping,
         };

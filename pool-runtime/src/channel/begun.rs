@@ -45,9 +45,12 @@ pub(super) fn count(word: &impl Tally) -> u64 {
     word.load(Ordering::Acquire) >> 1
 }
 
-/// Lets the worker begin no other item, if it is at its item number `count`.
+/// Lets the worker begin no other item, if the latest that it has begun is its item
+/// number `count`, or if it was condemned there before.
 pub(super) fn condemn(word: &impl Tally, count: u64) -> bool {
-    word.replace(count << 1, count << 1 | CONDEMNED, Ordering::Relaxed)
+    let condemned = count << 1 | CONDEMNED;
+    word.replace(count << 1, condemned, Ordering::Relaxed)
+        || word.load(Ordering::Relaxed) == condemned
 }
 
 #[cfg(test)]
@@ -62,7 +65,7 @@ mod tests {
         assert!(condemn(&word, 2));
         assert!(!begin(&word, 3));
         assert_eq!(count(&word), 2);
-        assert!(!condemn(&word, 2), "once is enough");
+        assert!(condemn(&word, 2), "it stays so");
     }
 
     #[test]
@@ -75,7 +78,7 @@ mod tests {
 
     #[test]
     fn whatever_the_word_holds_nothing_is_begun_or_condemned_by_mistake() {
-        for garbage in [1, 3, u64::MAX, 1 << 63] {
+        for garbage in [1, 5, u64::MAX, 1 << 63] {
             let word = AtomicU64::new(garbage);
             assert!(!begin(&word, 1) && !condemn(&word, 1));
             assert_eq!(word.into_inner(), garbage);

@@ -40,6 +40,7 @@ impl Line {
         let served = Attention::Served as u32;
         let word = self.memory.attention();
         let _ = word.compare_exchange(self.armed, served, Ordering::Relaxed, Ordering::Relaxed);
-        futex::wake(word);
+        // Callers of other jobs may sleep there too, and came first.
+        futex::wake_all(word);
     }
 }

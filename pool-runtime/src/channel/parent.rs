@@ -55,6 +55,8 @@ pub(crate) struct ParentEnd {
     /// The part of a long frame that has come.
     inbox: Vec<u8>,
     outbox: VecDeque<Outgoing>,
+    /// Of the line that was armed last.
+    turn: u32,
 }
 
 /// How many chunks a worker had claimed, ever, when it was asked for the others.
@@ -101,6 +103,7 @@ impl ParentEnd {
             lifeline: Some(lifeline),
             inbox: Vec::new(),
             outbox: VecDeque::new(),
+            turn: 0,
         };
         Ok((end, their_lifeline))
     }
@@ -125,7 +128,7 @@ impl ParentEnd {
     }
 
     /// Sends a chunk given as its tag, its head and its items, or keeps what does not
-    /// fit for [`ParentEnd::flush`].
+    /// fit for [`ParentEnd::catch_up`].
     pub(crate) fn send_chunk(&mut self, tag: u8, head: &[u8], body: Body) -> Result<(), Corrupt> {
         if self.outbox.is_empty() {
             let message = Message::new(tag, [head, body.as_slice()]);
@@ -145,8 +148,17 @@ impl ParentEnd {
         self.outbox.push_back(Outgoing { tag, head: head.to_vec(), body, sent });
     }
 
+    /// Sends what the worker has made room for, and wakes it for that.
+    pub(crate) fn catch_up(&mut self) -> Result<(), Corrupt> {
+        if !self.outbox.is_empty() {
+            self.flush()?;
+            self.wake();
+        }
+        Ok(())
+    }
+
     /// Sends what the worker has made room for.
-    pub(crate) fn flush(&mut self) -> Result<(), Corrupt> {
+    fn flush(&mut self) -> Result<(), Corrupt> {
         while !self.outbox.is_empty() {
             self.memory.backlog().prepare();
             if !self.send_kept()? {
@@ -177,8 +189,13 @@ impl ParentEnd {
         // What no byte of is sent need not be sent. A frame that is there in part must
         // be, or what comes after it is not understood.
         self.outbox.retain(|kept| kept.sent > 0);
+        let rest = !self.outbox.is_empty();
         self.keep(request::RECALL, &recalls.to_le_bytes(), None, 0);
         self.flush()?;
+        if rest {
+            // The worker may sleep until that has come.
+            self.wake();
+        }
         Ok(Claimed(claimed))
     }
 
@@ -207,9 +224,10 @@ impl ParentEnd {
 
     /// Tells the worker when to wake the caller that will sleep on the line; it must
     /// look once more, as with [`ParentEnd::arm`].
-    pub(crate) fn arm_line(&self, attention: Attention) -> Line {
-        self.memory.doorbell().arm_direct(attention);
-        Line::new(self.memory.clone(), ring::direct(attention))
+    pub(crate) fn arm_line(&mut self, attention: Attention) -> Line {
+        self.turn = self.turn.wrapping_add(1);
+        self.memory.doorbell().arm_direct(attention, self.turn);
+        Line::new(self.memory.clone(), ring::direct(attention, self.turn))
     }
 
     /// How long the worker has worked on the chunks that it has ended, ever, in
@@ -281,3 +299,6 @@ fn wake_on(word: &AtomicU32) {
         futex::wake(word);
     }
 }
+
+#[cfg(test)]
+mod tests;

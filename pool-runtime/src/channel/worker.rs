@@ -311,7 +311,7 @@ impl Sender {
         let least = match tag {
             report::RETURNED => Attention::Eager,
             // A failure may be the end of a map; the others are rare.
-            _ => Attention::Patient,
+            _ => Attention::Lazy,
         };
         self.bell.summon(&self.memory, self.memory.doorbell().summons(least))
     }

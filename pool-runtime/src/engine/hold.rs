@@ -5,7 +5,9 @@
 //! other thread and no system call. After a moment it sleeps on the workers that
 //! are at its job, to be woken by one of them. The engine's thread looks for those
 //! who wait in another way: futures, a second caller of the same job, one whose
-//! job is still queued, and the callers of a large pool.
+//! job is still queued, and the callers of a large pool. It wakes the caller of a map
+//! when half of what was queued has gone to workers, or at the end, and not for each
+//! result that nobody takes yet.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use super::cancel::CancelToken;
 use super::core::Core;
-use super::job::{Arrival, JobState, Progress, Shape};
+use super::job::{Arrival, JobState, Progress, Rouse, Shape};
 use super::pace::{Pace, Work};
 use super::pack::Pack;
 use super::rules::Rules;
@@ -146,7 +148,7 @@ impl Job {
             return Progress::Failed(error);
         }
         let mut core = self.shared.lock();
-        let mut patience = Patience { looks: LOOKS, until: None, patient };
+        let mut patience = Patience { looks: LOOKS, until: None, patient, to_the_end: false };
         loop {
             let progress = core.job_mut(self.id).progress();
             if !matches!(progress, Progress::Nothing) {
@@ -180,7 +182,7 @@ impl Job {
     fn locked_when_done(&self, until: Option<Instant>) -> Option<Locked<'_>> {
         let mut core = self.shared.lock();
         let patient = !core.job_mut(self.id).shape.single;
-        let mut patience = Patience { looks: LOOKS, until, patient };
+        let mut patience = Patience { looks: LOOKS, until, patient, to_the_end: true };
         while !core.job_mut(self.id).is_done() {
             if !self.pause(&mut core, &mut patience) {
                 return None;
@@ -217,7 +219,7 @@ impl Job {
         // What has come by now, no bell will tell of.
         let came = core.listen();
         let lines = match came {
-            false => self.sleep(core, limit),
+            false => self.sleep(core, patience, limit),
             true => {
                 // Others may have something to do about it.
                 core.act();
@@ -238,10 +240,16 @@ impl Job {
 
     /// Sleeps until something may have changed for the job. Gives the workers that were
     /// told to wake this caller, and are to be told otherwise.
-    fn sleep(&self, core: &mut Locked<'_>, limit: Option<Duration>) -> Vec<(Slot, Line)> {
+    fn sleep(
+        &self,
+        core: &mut Locked<'_>,
+        patience: &Patience,
+        limit: Option<Duration>,
+    ) -> Vec<(Slot, Line)> {
         let lines = core.lines(self.id);
         if lines.is_empty() {
-            let arrived = core.job_mut(self.id).begin_sleep();
+            let rouse = self.rouse(core, patience);
+            let arrived = core.job_mut(self.id).begin_sleep(rouse);
             core.wait(&arrived, limit);
             core.job_mut(self.id).end_sleep();
         // Not if it came before the worker could see that it is waited for.
@@ -249,6 +257,18 @@ impl Job {
             core.sleep_on(&lines, limit);
         }
         lines
+    }
+
+    /// When one who sleeps has something to do. One who is patient has when the workers
+    /// need more items soon, or when there is no more to be had.
+    fn rouse(&self, core: &mut Core, patience: &Patience) -> Rouse {
+        if patience.to_the_end || (patience.patient && core.job_mut(self.id).is_ended()) {
+            return Rouse::AtEnd;
+        }
+        match patience.patient {
+            true => Rouse::WhenQueued(core.queued(self.id).div_ceil(2)),
+            false => Rouse::WhenQueued(usize::MAX),
+        }
     }
 
     /// As a future waits: `waker` is woken when nothing more will arrive.
@@ -321,6 +341,8 @@ struct Patience {
     looks: u32,
     until: Option<Instant>,
     patient: bool,
+    /// Until nothing more will arrive.
+    to_the_end: bool,
 }
 
 /// What a core that has been told things does next.

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar};
 use std::task::Waker;
 use std::thread::ThreadId;
-use std::time::Duration;
 
 use super::cancel::Ticket;
 use super::core::Question;
@@ -12,8 +11,8 @@ use super::pace::{Pace, Pacer, Work};
 use super::pack::Pack;
 use super::rules::{Rules, Tries};
 use crate::channel::{Bodies, Line};
-use crate::error::{Error, ErrorKind};
-use crate::ids::{Item, Items, index};
+use crate::error::Error;
+use crate::ids::{Item, Items};
 use crate::task::TaskDef;
 
 /// Outcomes that came together.
@@ -43,6 +42,13 @@ pub(crate) struct Shape {
     pub(crate) fail_fast: bool,
 }
 
+impl Shape {
+    /// Whether nobody wants any result of it before it has them all.
+    pub(super) fn is_map(self) -> bool {
+        self.fail_fast && !self.single
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct JobState {
@@ -52,8 +58,10 @@ pub(super) struct JobState {
     pub(super) tries: Tries,
     /// Held so that a token knows whether the job is there.
     ticket: Option<Arc<Ticket>>,
-    /// Packs with items that are not settled, in order.
+    /// Packs with items that are not settled, in order, and between them some that are
+    /// settled.
     packs: VecDeque<Pack>,
+    settled_packs: usize,
     /// Outcomes that the caller has not taken, in order of arrival.
     arrivals: VecDeque<Arrival>,
     unsettled: u64,
@@ -74,6 +82,8 @@ pub(super) struct JobState {
     /// Made by the first that sleeps on it.
     arrived: Option<Arc<Condvar>>,
     sleepers: usize,
+    /// When they are woken.
+    rouse: Rouse,
     /// Where a caller sleeps that sleeps on its workers themselves: one of them, by
     /// which it is woken.
     line: Option<Line>,
@@ -95,6 +105,16 @@ struct Held {
     settled: u64,
 }
 
+/// When those are woken who sleep until something happens to their job, which a failure
+/// of the job always is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rouse {
+    /// When nothing more will arrive.
+    AtEnd,
+    /// At an outcome when no more chunks than these wait for a worker.
+    WhenQueued(usize),
+}
+
 /// What is to be told of a change, once the lock is released.
 #[derive(Debug, Default)]
 pub(super) struct Due {
@@ -114,6 +134,7 @@ impl JobState {
             tries: Tries::default(),
             ticket: None,
             packs: VecDeque::new(),
+            settled_packs: 0,
             arrivals: VecDeque::new(),
             unsettled: 0,
             held: None,
@@ -126,6 +147,7 @@ impl JobState {
             consumer: Some(std::thread::current().id()),
             arrived: None,
             sleepers: 0,
+            rouse: Rouse::AtEnd,
             line: None,
             waker: None,
         }
@@ -218,13 +240,13 @@ impl JobState {
         after.checked_sub(1).expect("unsettled items are kept")
     }
 
-    /// Items of one chunk have their outcomes.
-    pub(super) fn settle(&mut self, arrival: Arrival) -> Due {
+    /// Items of one chunk have their outcomes, and so many chunks wait for a worker.
+    pub(super) fn settle(&mut self, arrival: Arrival, queued: usize) -> Due {
         let items = arrival.items();
         let count = items.end - items.start;
         let pack = self.pack_of(items.start);
         if self.packs[pack].settle(count) {
-            self.packs.remove(pack);
+            self.remove_pack(pack);
         }
         self.unsettled -= count;
         if let Some(held) = &mut self.held {
@@ -236,12 +258,36 @@ impl JobState {
         if !self.detached {
             self.arrivals.push_back(arrival);
         }
-        self.wake()
+        let mut due = self.wake();
+        if !self.is_done() && Rouse::WhenQueued(queued) > self.rouse {
+            due.sleepers = None;
+        }
+        due
+    }
+
+    /// A pack is settled. There may be as many as thousands of workers have room for, and
+    /// they are settled in any order: to take one out from among them would move many.
+    fn remove_pack(&mut self, pack: usize) {
+        if pack > 0 {
+            self.packs[pack].let_go();
+            self.settled_packs += 1;
+            if self.settled_packs > self.packs.len() / 2 {
+                self.packs.retain(|pack| !pack.is_settled());
+                self.settled_packs = 0;
+            }
+            return;
+        }
+        self.packs.pop_front();
+        while self.packs.front().is_some_and(Pack::is_settled) {
+            self.packs.pop_front();
+            self.settled_packs -= 1;
+        }
     }
 
     /// The job ends here.
     pub(super) fn fail(&mut self, error: Error) -> Due {
         self.packs.clear();
+        self.settled_packs = 0;
         self.held = None;
         self.failed = true;
         self.failure = Some(error);
@@ -291,7 +337,8 @@ impl JobState {
     }
 
     /// What to sleep on; [`JobState::end_sleep`] follows.
-    pub(super) fn begin_sleep(&mut self) -> Arc<Condvar> {
+    pub(super) fn begin_sleep(&mut self, rouse: Rouse) -> Arc<Condvar> {
+        self.rouse = if self.sleepers == 0 { rouse } else { self.rouse.max(rouse) };
         self.sleepers += 1;
         Arc::clone(self.arrived.get_or_insert_default())
     }
@@ -323,41 +370,10 @@ impl JobState {
         std::mem::replace(&mut self.waker, waker)
     }
 
-    /// An item that was ended because it had run for as long as it may.
-    pub(super) fn overdue(&self, who: &str, pid: Option<u32>, item: Option<Item>) -> Error {
-        let (task, item) = (self.task.name, item.map(index));
-        let on = item.map_or_else(String::new, |item| format!(" on item {item}"));
-        let limit = self.rules.timeout.unwrap_or_default();
-        let with_pid = pid.map_or_else(String::new, |pid| format!(" (pid {pid})"));
-        let message = format!(
-            "{who}{with_pid} was still running {task}{on} after its time limit of {limit:?} and was \
-             ended"
-        );
-        let error = Error::new(ErrorKind::TimedOut, message).with_task(task, item);
-        match pid {
-            Some(pid) => error.with_process(pid, None),
-            None => error,
-        }
-    }
-
-    /// An item, or the rest of the input, that was not done when the deadline passed.
-    pub(super) fn late(&self, item: Option<Item>) -> Error {
-        late(self.task, self.rules.deadline.unwrap_or_default(), item)
-    }
-
     /// What an error of this job says of an item.
     pub(super) fn named(&self, item: Item) -> Option<Item> {
         (!self.shape.single).then_some(item)
     }
-}
-
-/// What was not done when a job's deadline had passed.
-pub(crate) fn late(task: &'static TaskDef, deadline: Duration, item: Option<Item>) -> Error {
-    let item = item.map(index);
-    let on = item.map_or_else(String::new, |item| format!(" on item {item}"));
-    let message =
-        format!("{}{on} was not done within the deadline of its job, {deadline:?}", task.name);
-    Error::new(ErrorKind::TimedOut, message).with_task(task.name, item)
 }
 
 /// What a caller finds when it looks at its job.

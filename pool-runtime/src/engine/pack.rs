@@ -63,7 +63,16 @@ impl Pack {
     /// So many more items are settled; `true` if these were the last.
     pub(super) fn settle(&mut self, count: u64) -> bool {
         self.unsettled -= count;
+        self.is_settled()
+    }
+
+    pub(super) fn is_settled(&self) -> bool {
         self.unsettled == 0
+    }
+
+    /// Nothing of it will be sent any more.
+    pub(super) fn let_go(&mut self) {
+        self.bytes = Arc::default();
     }
 }
 

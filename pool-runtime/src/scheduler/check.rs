@@ -29,6 +29,12 @@ impl Scheduler {
         for id in &self.rotation {
             assert!(self.jobs.contains_key(id), "{id:?} is gone but in the rotation");
         }
+        for slot in (0..self.config.workers).map(Slot) {
+            let is_seen_to =
+                self.slots.is_watched(slot) || self.recalls.contains_key(&self.slots.current(slot));
+            let is_due = self.slots.watch_due(slot).is_some();
+            assert!(is_seen_to || !is_due, "slot {slot} is not watched");
+        }
         if self.recalls.is_empty() {
             assert!(!self.slots.has_room() || self.rotation.is_empty(), "room while chunks wait");
             assert!(!self.slots.has_idle() || self.slots.stocked().is_none(), "idle beside stock");
@@ -63,8 +69,7 @@ impl Slots {
             vacant += usize::from(is_vacant);
             deadlines.extend(state.life.deadline().map(|deadline| (deadline, slot)));
             if let Some(due) = state.watch.due {
-                let limited = state.loads.front().is_some_and(|load| load.timeout.is_some());
-                assert!(serves && limited, "a watch over slot {slot}");
+                assert_eq!(Some(due), self.watch_due(slot), "the watch over slot {slot}");
                 deadlines.insert((due, slot));
             }
             let open = serves && weight < DEPTH;

@@ -1,27 +1,34 @@
 //! What time brings: deadlines of workers, of items and of jobs.
 //!
 //! An item's clock starts when it begins in the worker, which the scheduler is not
-//! told: news of each item would cost more than most items. So a worker whose first
-//! chunk has a time limit is *watched*: a moment is kept that is never later than the
+//! told: news of each item would cost more than most items. So a worker that has a
+//! chunk with a time limit is *watched*: a moment is kept that is never later than the
 //! deadline of the item that it is at. When that moment comes, somebody looks, and
 //! tells when the present item began ([`Event::Looked`](super::Event::Looked)), which
 //! moves the watch on or shows that the item is overdue. So there is one look in the
 //! time of a limit, however many items are done in it.
 //!
+//! The watch is over all chunks of the worker: it may have finished the first and be at
+//! the next, and nobody has heard of it. It is the least of
+//!
 //! ```text
-//!   chunk sent, or come to the head      watch := sent + limit
-//!   looked, the item began at b          watch := b + limit
-//!   looked, none has begun               watch := now + limit, but not for ever:
-//!                                        whoever begins nothing is recalled and killed
-//!   watch has come, after a look         Condemn: the worker may finish the item in the
-//!                                        same moment, and the answer tells which was first
+//!   of each chunk with a limit       since + limit, where since is
+//!     sent, and not looked at since    when it was sent
+//!     looked, an item of it is begun   when that began
+//!     looked, not begun                the time of the look
+//!   of one that begins nothing       the moment at which it is given up
 //! ```
+//!
+//! A look may show that the item is overdue, or that the worker has begun nothing for so
+//! long that it must have been stopped. Then it is *accused*: it may finish or begin the
+//! item in the same moment, and the answer to `Condemn` tells which was first.
 
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
+use super::returns::{Accusation, Asked};
 use super::{Command, ItemFailure, KillReason, Life, Scheduler, Verdict};
 use crate::ids::{Moment, Slot, Worker};
-use crate::limits::UNRESPONSIVE;
 
 impl Scheduler {
     /// When [`Scheduler::expire`] will have something to do.
@@ -30,8 +37,7 @@ impl Scheduler {
         self.slots.next_deadline().into_iter().chain(timer).min()
     }
 
-    /// The slots whose deadline has come. Of those that are at items with a time limit
-    /// [`Event::Looked`](super::Event::Looked) must be told before [`Scheduler::expire`].
+    /// The slots whose deadline has come. Those that are watched are to be looked at.
     pub(crate) fn overdue(&self, now: Moment) -> Vec<Slot> {
         self.slots.overdue(now)
     }
@@ -41,7 +47,8 @@ impl Scheduler {
         self.slots.is_watched(slot)
     }
 
-    /// Acts on every deadline that has come.
+    /// Acts on every deadline that has come, but for those of the watched: who was not
+    /// looked at may be at an item that has just begun.
     pub(crate) fn expire(&mut self, now: Moment) {
         let late = Duration::from_nanos(planted!(self, DeadlineActedOnLate).into());
         while let Some(worker) = self.slots.expired(now.saturating_sub(late)) {
@@ -50,8 +57,12 @@ impl Scheduler {
                 Life::Starting { .. } => KillReason::StartTimeout,
                 Life::Stopping { .. } => KillReason::StopGrace,
                 &Life::Dying { why, .. } => why,
-                Life::Serving => {
-                    self.condemn(worker);
+                Life::Leaving { .. } => {
+                    self.end_worker(worker, KillReason::ItemTimeout, now);
+                    continue;
+                }
+                Life::Serving if planted!(self, UnseenAreAccused) => {
+                    self.accuse(worker, Accusation::Overdue);
                     continue;
                 }
                 other => unreachable!("{other:?} has no deadline"),
@@ -74,39 +85,38 @@ impl Scheduler {
         self.decide(|| now);
     }
 
-    /// The item that a watched worker is at is overdue, as far as anybody has looked.
-    pub(super) fn condemn(&mut self, worker: Worker) {
-        let load = self.slots.front(worker).expect("who is watched has a chunk");
-        let (job, item) = (load.job, load.items.start);
-        self.slots.unwatch(worker.slot);
-        // Who is asked already for what it has not begun is watched again at its answer.
-        if self.recalls.insert(worker) {
-            self.commands.push_back(Command::Condemn { worker, job, item });
-        }
-    }
-
     /// Somebody has looked at a watched worker.
     pub(super) fn look(&mut self, worker: Worker, began: Option<Moment>, now: Moment) -> Verdict {
-        if self.slots.current(worker.slot) != worker || !self.slots.is_watched(worker.slot) {
+        let slot = worker.slot;
+        if self.slots.current(slot) != worker || !self.slots.is_watched(slot) {
             return Verdict::Ignored;
         }
-        let limit = self.slots.front(worker).and_then(|load| load.timeout);
-        let limit = limit.expect("who is watched has a limit");
-        match began {
-            Some(began) => self.slots.watch(worker.slot, began.saturating_add(limit), None),
-            None => {
-                let since = self.slots.unbegun_since(worker.slot).unwrap_or(now);
-                let give_up = since.saturating_add(limit.max(UNRESPONSIVE));
-                if give_up <= now && !planted!(self, UnresponsiveIsKept) {
-                    self.slots.suspect(worker.slot);
-                    self.recall(worker);
-                } else {
-                    let next = now.saturating_add(limit).min(give_up);
-                    self.slots.watch(worker.slot, next, Some(since));
-                }
-            }
+        self.slots.see(slot, began, now);
+        let front = self.slots.front(worker).expect("who is watched has a chunk");
+        let overdue = front.timeout.map(|limit| front.since.saturating_add(limit));
+        let is_overdue = began.is_some() && overdue.is_some_and(|overdue| overdue <= now);
+        let is_given_up = self.slots.gives_up_at(slot).is_some_and(|moment| moment <= now)
+            && !planted!(self, UnresponsiveIsKept);
+        if is_overdue {
+            self.accuse(worker, Accusation::Overdue);
+        } else if is_given_up {
+            self.accuse(worker, Accusation::Unresponsive);
+        } else {
+            self.slots.watch(slot);
         }
         Verdict::Accepted
+    }
+
+    /// The worker is to begin nothing after the item that it is at, or is before.
+    pub(super) fn accuse(&mut self, worker: Worker, why: Accusation) {
+        let load = self.slots.front(worker).expect("who is accused has a chunk");
+        let (job, item) = (load.job, load.items.start);
+        self.slots.set_due(worker.slot, None);
+        // Who is asked already for what it has not begun is watched again at its answer.
+        if let Entry::Vacant(unasked) = self.recalls.entry(worker) {
+            unasked.insert(Asked::Condemned { why, job, item });
+            self.commands.push_back(Command::Condemn { worker, job, item });
+        }
     }
 
     /// The worker is at an overdue item, and will begin no other: the item fails, and
@@ -121,7 +131,7 @@ impl Scheduler {
             item,
             why: ItemFailure::TimedOut,
         });
-        self.hold_item(job);
+        self.hold_item(job, item);
         load.items.start += 1;
         if planted!(self, NeighboursAreLost) {
             load.items.start = load.items.end;

@@ -51,7 +51,8 @@ impl Scheduler {
         {
             self.deaths.pop_front();
         }
-        if self.deaths.len() > limit as usize && !planted!(self, BreakerNeverTrips) {
+        let most = limit as usize - usize::from(planted!(self, BreakerTripsEarly) && limit > 0);
+        if self.deaths.len() > most && !planted!(self, BreakerNeverTrips) {
             self.trip();
         }
     }
@@ -63,13 +64,19 @@ impl Scheduler {
         self.deaths.clear();
         self.tripped = self.config.replace && self.mode == Mode::Open;
         for worker in self.slots.loaded() {
-            self.recall(worker);
+            if !planted!(self, TrippedJobsGoOn) {
+                self.recall(worker);
+            }
         }
     }
 
     pub(super) fn reset(&mut self) -> Verdict {
         if !std::mem::take(&mut self.tripped) {
             return Verdict::Ignored;
+        }
+        // What it was reset for is over, and so are the deaths that came of it.
+        if !planted!(self, DeathsOutliveReset) {
+            self.deaths.clear();
         }
         self.slots.forgive();
         Verdict::Accepted
@@ -106,7 +113,7 @@ impl Scheduler {
                 state.queue.pop_front().expect("a job in the rotation has chunks");
             state.loads += 1;
             let (timeout, spared) = (state.terms.timeout, state.terms.spares_running);
-            let sent = timeout.map_or(Moment::ZERO, |_| now());
+            let since = timeout.map_or(Moment::ZERO, |_| now());
             if !state.queue.is_empty() {
                 if planted!(self, UnfairRotation) {
                     self.rotation.push_front(job);
@@ -114,7 +121,7 @@ impl Scheduler {
                     self.rotation.push_back(job);
                 }
             }
-            let load = Load { job, items: items.clone(), weight, timeout, sent, spared };
+            let load = Load { job, items: items.clone(), weight, timeout, since, spared };
             let worker = self.slots.load(load);
             self.commands.push_back(Command::Send { worker, job, items });
         }

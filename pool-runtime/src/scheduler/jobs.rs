@@ -24,7 +24,7 @@ pub(super) struct Job {
     /// Its deadline has passed: whatever is not done fails.
     pub(super) expired: bool,
     /// Items that have failed and are not judged yet.
-    pub(super) unjudged: usize,
+    pub(super) unjudged: BTreeSet<Item>,
     /// Items that are tried again, not before a moment, and what they weigh.
     pub(super) delayed: BTreeSet<(Moment, Item, u32)>,
     /// What stands for the job in `timers`.
@@ -36,7 +36,7 @@ impl Job {
         self.ended
             && self.queue.is_empty()
             && self.loads == 0
-            && self.unjudged == 0
+            && self.unjudged.is_empty()
             && self.delayed.is_empty()
     }
 
@@ -156,25 +156,29 @@ impl Scheduler {
     }
 
     /// An item of a job with retries has failed: it stays with the job for now.
-    pub(super) fn hold_item(&mut self, job: JobId) {
+    pub(super) fn hold_item(&mut self, job: JobId, item: Item) {
         if let Some(state) = self.jobs.get_mut(&job)
             && state.terms.retries
             && !planted!(self, HeldItemForgotten)
         {
-            state.unjudged += 1;
+            state.unjudged.insert(item);
         }
     }
 
     pub(super) fn judge(&mut self, job: JobId, item: Item, verdict: Judgement) -> Verdict {
-        let Some(state) = self.jobs.get_mut(&job).filter(|state| state.unjudged > 0) else {
+        let Some(state) = self.jobs.get_mut(&job) else {
             return Verdict::Ignored;
         };
-        state.unjudged -= 1;
+        if !state.unjudged.remove(&item) && !planted!(self, JudgedTwice) {
+            return Verdict::Ignored;
+        }
         match verdict {
             Judgement::Settled => {}
             Judgement::Again { .. } if planted!(self, RetriesAreLost) => {}
             Judgement::Again { not_before, weight } => {
-                if not_before == Moment::ZERO || state.expired || planted!(self, RetriesInHaste) {
+                let expired = state.expired && !planted!(self, ExpiredJobTriesAgain);
+                let at_once = not_before == Moment::ZERO || planted!(self, RetriesInHaste);
+                if at_once || expired {
                     self.requeue(job, Chunk { items: item..item + 1, weight });
                 } else {
                     state.delayed.insert((not_before, item, weight));
@@ -189,6 +193,9 @@ impl Scheduler {
     /// Items that no worker has any more wait again, before all that comes later in
     /// the input.
     pub(super) fn requeue(&mut self, job: JobId, chunk: Chunk) {
+        if chunk.items.is_empty() {
+            return;
+        }
         let at_the_head = planted!(self, RequeuedAtTheHead);
         let at_the_back = planted!(self, RequeuedAtTheBack);
         let state = self.jobs.get_mut(&job).expect("a job that has items exists");

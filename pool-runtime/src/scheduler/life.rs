@@ -11,8 +11,9 @@ use crate::ids::Moment;
 ///     ^                  |             |  |  |  chunk sent     |
 ///     |                  | deadline    |  |  +---> Serving ----+
 ///     |                  v    ended    |  |        with loads
-///     +--- exited --- Dying <----------+  | goodbye, or it retires
-///     |                  ^                v
+///     +--- exited --- Dying <----------+  | goodbye, or it retires, or was
+///     |                  ^                |    condemned before it began
+///     |                  |                v
 ///     |                  +-- deadline - Stopping <-- it retires -- Leaving
 ///     +------------------- exited --------+             (from Serving, when its
 ///                                                        job leaves it to finish)
@@ -29,8 +30,9 @@ pub(crate) enum Life {
     Starting { deadline: Moment },
     /// Ready for items, or at work on some.
     Serving,
-    /// Finishes the item that it is at, which nobody waits for, and leaves.
-    Leaving,
+    /// Finishes the item that it is at, which nobody waits for, and leaves; in time, if
+    /// the item has a limit.
+    Leaving { deadline: Option<Moment> },
     /// Told to leave, or leaving by itself; has no items.
     Stopping { deadline: Moment },
     /// Killed, or asked to end and to be killed at a moment; the exit is still to come.
@@ -43,7 +45,8 @@ impl Life {
         match *self {
             Life::Starting { deadline } | Life::Stopping { deadline } => Some(deadline),
             Life::Dying { kill_at, .. } => kill_at,
-            Life::Vacant | Life::Serving | Life::Leaving => None,
+            Life::Leaving { deadline } => deadline,
+            Life::Vacant | Life::Serving => None,
         }
     }
 }

@@ -17,7 +17,8 @@
 //! 3. A job's queue is not empty exactly when the job is in the rotation.
 //! 4. `open` names exactly the serving workers with room, `stocked` those with
 //!    loads behind the first.
-//! 5. `deadlines` holds exactly the slots whose state has a deadline.
+//! 5. `deadlines` holds exactly the slots whose state has a deadline, or that are
+//!    watched. Who has a chunk with a time limit is, unless its answer is awaited.
 
 #[cfg(test)]
 mod sim;
@@ -34,7 +35,7 @@ mod returns;
 mod slots;
 mod watch;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::ids::{Item, Items, JobId, JobMap, Moment, Slot, Worker};
@@ -45,6 +46,7 @@ pub(crate) use planted::Mutation;
 pub(crate) use protocol::{
     Command, Event, ItemFailure, JobFailure, Judgement, Kept, KillReason, Terms, Verdict,
 };
+use returns::Asked;
 use slots::Slots;
 
 /// How a pool behaves; fixed when it is built.
@@ -95,7 +97,7 @@ pub(crate) struct Scheduler {
     commands: VecDeque<Command>,
     /// The workers whose `Recall` or `Condemn` is not answered. None of them is asked
     /// twice.
-    recalls: BTreeSet<Worker>,
+    recalls: BTreeMap<Worker, Asked>,
     /// When time will change something for a job.
     timers: BTreeSet<(Moment, JobId)>,
     /// Deaths of the latest past that count for the breaker, and those whose moment is
@@ -118,7 +120,7 @@ impl Scheduler {
             jobs: JobMap::default(),
             rotation: VecDeque::new(),
             commands: VecDeque::new(),
-            recalls: BTreeSet::new(),
+            recalls: BTreeMap::new(),
             timers: BTreeSet::new(),
             deaths: VecDeque::new(),
             untold_deaths: 0,
@@ -153,6 +155,11 @@ impl Scheduler {
     /// queued, and a worker has nothing to do.
     pub(crate) fn is_hungry(&self) -> bool {
         (self.rotation.is_empty() || planted!(self, HungryBesideQueue)) && self.slots.has_idle()
+    }
+
+    /// How many chunks of a job no worker has.
+    pub(crate) fn queued(&self, job: JobId) -> usize {
+        self.jobs.get(&job).map_or(0, |job| job.queue.len())
     }
 
     /// What the worker of a slot is doing, for `Pool::workers`.
@@ -226,7 +233,7 @@ impl Scheduler {
             return Verdict::Ignored;
         }
         // Before the chunk may be seen to be done, and with it the job.
-        self.hold_item(job);
+        self.hold_item(job, item);
         self.advance(worker, 1);
         Verdict::Accepted
     }

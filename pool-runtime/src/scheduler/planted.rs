@@ -153,6 +153,42 @@ pub(crate) enum Mutation {
     SparedRunsOn,
     /// The chunks of a worker that retires go with it.
     RetiredTakesItsChunksAlong,
+    /// Only the first chunk of a worker is watched, though it may be at the next.
+    OnlyFirstChunkIsWatched,
+    /// A watched worker is accused though nobody has looked.
+    UnseenAreAccused,
+    /// A worker that has done something meanwhile is taken for one that begins nothing.
+    PatienceIsNotRenewed,
+    /// A worker that was thought to begin nothing has its item fail, though it has just
+    /// begun it.
+    SuspectTimesOut,
+    /// A worker that was thought to begin nothing goes on with its chunk, of which it
+    /// will begin nothing more.
+    SuspectKeepsItsChunk,
+    /// A worker that begins nothing is not held against its slot.
+    UnresponsiveIsForgiven,
+    /// A worker that will begin nothing any more is sent chunks.
+    CondemnedServesOn,
+    /// A worker that was asked to end is not killed with the pool.
+    TerminationSparesAsked,
+    /// An item's limit counts from when somebody has looked.
+    LimitsCountFromLooks,
+    /// An item that is left to finish may take for ever.
+    SparedForgetsLimit,
+    /// What is said of an item counts although that was judged, or has not failed.
+    JudgedTwice,
+    /// An item of an expired job is tried again.
+    ExpiredJobTriesAgain,
+    /// A worker that leaves by itself counts as dead.
+    RetiredCountAsDead,
+    /// Deaths of workers that were to end count for the breaker.
+    AskedDeathsCount,
+    /// The breaker trips one death too early.
+    BreakerTripsEarly,
+    /// Workers go on with jobs that the breaker has failed.
+    TrippedJobsGoOn,
+    /// Deaths before the breaker was reset count afterwards.
+    DeathsOutliveReset,
     /// Workers are started after the breaker has tripped.
     TrippedPoolRestarts,
     /// Deaths of long ago count for the breaker.

@@ -45,9 +45,8 @@ pub(crate) enum Event {
     /// worker had finished by then, all of which come first. It will not begin what it
     /// had not, save what it keeps.
     Recalled { worker: Worker, kept: Kept, now: Moment },
-    /// How a worker is getting on that has an item with a time limit and is overdue:
-    /// when the item began that it is at, or that none has begun. What it had finished
-    /// comes first.
+    /// How a watched worker is getting on that is overdue: when the item began that it is
+    /// at, or that it has begun none. All that it had finished comes first.
     Looked { worker: Worker, began: Option<Moment>, now: Moment },
     /// A worker has said that it will begin nothing more and is leaving, as it was told
     /// to when it started (so many items, such an age), or because it was condemned.
@@ -74,7 +73,8 @@ pub(crate) enum Command {
     Send { worker: Worker, job: JobId, items: Items },
     /// Take back the chunks that the worker has not begun; report `Recalled`.
     Recall { worker: Worker },
-    /// The same; and if it is at this very item, let it begin no other.
+    /// The same; and if it is at this very item, or will begin it next, let it begin
+    /// nothing more.
     Condemn { worker: Worker, job: JobId, item: Item },
     /// Say goodbye; the worker leaves by itself.
     Stop { worker: Worker },
@@ -133,7 +133,7 @@ pub(crate) enum ItemFailure {
 /// What a worker keeps that was asked for what it has not begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kept {
-    /// All is back.
+    /// All is back: it is at no item.
     Nothing,
     /// It goes on with the first chunk that is left.
     Chunk,

@@ -5,26 +5,63 @@ use std::collections::VecDeque;
 
 use super::slots::Load;
 use super::{Chunk, Command, ItemFailure, Kept, KillReason, Life, Scheduler, Verdict};
-use crate::ids::{Moment, Worker};
+use crate::ids::{Item, JobId, Moment, Worker};
+
+/// Why a worker was asked for what it has not begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// For other workers, or for a job that is over.
+    Plainly,
+    /// It is to begin nothing after this item.
+    Condemned { why: Accusation, job: JobId, item: Item },
+}
+
+/// Why a worker is to begin nothing after an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Accusation {
+    /// The item has run for as long as it may.
+    Overdue,
+    /// It was to begin long ago.
+    Unresponsive,
+    /// Its job was dropped, and leaves it to finish.
+    Spared,
+}
 
 impl Scheduler {
     /// Asks for what a worker has not begun, unless it is asked already: its answer is
     /// judged by what is known when it comes.
     pub(super) fn recall(&mut self, worker: Worker) {
-        if self.recalls.insert(worker) || planted!(self, RecallsTwice) {
+        let is_asked = self.recalls.contains_key(&worker);
+        if !is_asked {
+            self.recalls.insert(worker, Asked::Plainly);
+        }
+        if !is_asked || planted!(self, RecallsTwice) {
             self.commands.push_back(Command::Recall { worker });
         }
     }
 
     /// What a worker had not begun is back.
     pub(super) fn take_back(&mut self, worker: Worker, kept: Kept, now: Moment) -> Verdict {
-        if !self.recalls.remove(&worker) && !planted!(self, UnaskedRecallCounts) {
+        let asked = self.recalls.remove(&worker);
+        if asked.is_none() && !planted!(self, UnaskedRecallCounts) {
             return Verdict::Ignored;
         }
+        let is_at = |job, item| {
+            let front = self.slots.front(worker);
+            front.is_some_and(|load| (load.job, load.items.start) == (job, item))
+        };
+        let accusation = match asked {
+            // It has not finished that since.
+            Some(Asked::Condemned { why, job, item }) if is_at(job, item) => Some(why),
+            _ => None,
+        };
         let keeps = match kept {
             Kept::Nothing => planted!(self, UnbegunChunkIsKept),
             Kept::Chunk | Kept::Item => !planted!(self, BegunChunkIsRecalled),
         };
+        if kept == Kept::Item {
+            self.slots.begin(worker.slot);
+        }
         let back = self.slots.recall(worker.slot, keeps.into());
         // A chunk that had not begun is no reason to kill: it is back.
         let unbegun_kills = planted!(self, UnbegunChunkKills)
@@ -37,25 +74,31 @@ impl Scheduler {
         if unbegun_kills {
             self.end_worker(worker, KillReason::JobDropped, now);
         }
-        self.go_on(worker, kept, now);
+        self.go_on(worker, kept, accusation, now);
         Verdict::Accepted
     }
 
     /// What becomes of a worker that has only the chunk that it is at, if any.
-    fn go_on(&mut self, worker: Worker, kept: Kept, now: Moment) {
+    fn go_on(&mut self, worker: Worker, kept: Kept, accusation: Option<Accusation>, now: Moment) {
         let Some(load) = self.slots.front(worker) else {
-            if self.slots.is_suspect(worker) {
-                self.end_worker(worker, KillReason::Unresponsive, now);
-            }
-            return;
+            return self.go_without(worker, accusation, now);
         };
+        let is_overdue = kept == Kept::Item
+            && (accusation == Some(Accusation::Overdue) || planted!(self, SuspectTimesOut));
         let (id, spared, left) = (load.job, load.spared, load.items.end - load.items.start);
+        let deadline = load.timeout.map(|limit| now.saturating_add(limit));
         match self.jobs.get(&id).map(|job| job.expired) {
-            Some(false) if kept == Kept::Item && !planted!(self, CondemnedGoesOn) => {
+            Some(false) if is_overdue && !planted!(self, CondemnedGoesOn) => {
                 self.time_out(worker, now);
             }
-            // It has moved on since it was found overdue, or was asked for another reason.
-            Some(false) => self.slots.watch_again(worker.slot, now),
+            Some(false) => {
+                // It was thought to begin nothing, but has begun that very item.
+                if kept == Kept::Item && !is_overdue && !planted!(self, SuspectKeepsItsChunk) {
+                    let behind = self.slots.split(worker.slot);
+                    self.requeue(id, behind);
+                }
+                self.slots.watch(worker.slot);
+            }
             Some(true) => {
                 for load in self.end_worker(worker, KillReason::JobDeadline, now) {
                     self.put_back(load);
@@ -65,12 +108,33 @@ impl Scheduler {
             None if !spared || planted!(self, SparedIsKilled) => {
                 self.end_worker(worker, KillReason::JobDropped, now);
             }
-            None if kept == Kept::Item => {
-                self.slots.set(worker.slot, Life::Leaving);
+            None if is_overdue => {
+                self.end_worker(worker, KillReason::ItemTimeout, now);
             }
-            None if left > 1 && !planted!(self, SparedRunsOn) => self.condemn(worker),
+            None if kept == Kept::Item => {
+                let deadline = deadline.filter(|_| !planted!(self, SparedForgetsLimit));
+                self.slots.set(worker.slot, Life::Leaving { deadline });
+            }
+            None if left > 1 && !planted!(self, SparedRunsOn) => {
+                self.accuse(worker, Accusation::Spared);
+            }
             // It finishes its item, which nobody waits for.
-            None => {}
+            None => self.slots.watch(worker.slot),
+        }
+    }
+
+    /// The same for one that has nothing. If it was condemned before it began, it begins
+    /// nothing any more.
+    fn go_without(&mut self, worker: Worker, accusation: Option<Accusation>, now: Moment) {
+        match accusation {
+            Some(Accusation::Unresponsive) => {
+                self.end_worker(worker, KillReason::Unresponsive, now);
+            }
+            Some(Accusation::Spared) if !planted!(self, CondemnedServesOn) => {
+                let deadline = now.saturating_add(self.config.stop_grace);
+                self.slots.set(worker.slot, Life::Stopping { deadline });
+            }
+            _ => {}
         }
     }
 
@@ -89,7 +153,9 @@ impl Scheduler {
             None => Command::Kill { worker, why },
         });
         let kill_at = kill_at.filter(|_| !planted!(self, AskedIsNeverKilled));
-        let fruitless = why == KillReason::Unresponsive;
+        let fruitless = why == KillReason::Unresponsive
+            && !self.slots.is_fruitful(worker.slot)
+            && !planted!(self, UnresponsiveIsForgiven);
         self.slots.set(worker.slot, Life::Dying { why, fruitless, kill_at })
     }
 
@@ -97,16 +163,14 @@ impl Scheduler {
     pub(super) fn put_back(&mut self, load: Load) {
         let Load { job, items, weight, .. } = load;
         if self.jobs.contains_key(&job) {
-            if !items.is_empty() {
-                self.requeue(job, Chunk { items, weight });
-            }
+            self.requeue(job, Chunk { items, weight });
             self.unload(job);
         }
     }
 
     /// A worker leaves by itself, with nothing begun that is not finished.
     pub(super) fn retire(&mut self, worker: Worker, now: Moment) -> Verdict {
-        let serves = matches!(self.slots.life(worker.slot), Life::Serving | Life::Leaving);
+        let serves = matches!(self.slots.life(worker.slot), Life::Serving | Life::Leaving { .. });
         if self.slots.current(worker.slot) != worker || !serves {
             return Verdict::Ignored;
         }
@@ -146,8 +210,10 @@ impl Scheduler {
                 let fruitful = self.slots.is_fruitful(worker.slot);
                 (!fruitful || planted!(self, EveryDeathIsFruitless), true)
             }
-            Life::Stopping { .. } | Life::Leaving => (false, false),
-            Life::Dying { fruitless, .. } => (*fruitless, false),
+            Life::Stopping { .. } | Life::Leaving { .. } => {
+                (false, planted!(self, RetiredCountAsDead))
+            }
+            Life::Dying { fruitless, .. } => (*fruitless, planted!(self, AskedDeathsCount)),
         };
         self.untold_deaths += u32::from(unasked);
         let mut loads = self.slots.vacate(worker.slot, fruitless);
@@ -163,7 +229,7 @@ impl Scheduler {
             let (job, item, why) = (load.job, load.items.start, ItemFailure::Died);
             if self.jobs.contains_key(&job) && !planted!(self, BegunItemForgotten) {
                 self.commands.push_back(Command::FailItem { worker, job, item, why });
-                self.hold_item(job);
+                self.hold_item(job, item);
             }
             load.items.start += 1;
         }
@@ -179,6 +245,11 @@ impl Scheduler {
 
     pub(super) fn kill_all(&mut self, why: KillReason) {
         for worker in self.slots.alive() {
+            if planted!(self, TerminationSparesAsked)
+                && matches!(self.slots.life(worker.slot), Life::Dying { .. })
+            {
+                continue;
+            }
             self.commands.push_back(Command::Kill { worker, why });
             self.slots.set(worker.slot, Life::Dying { why, fruitless: false, kill_at: None });
         }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 #[cfg(test)]
 use super::Mutation;
+use super::jobs::Chunk;
 use super::life::Life;
 use super::watch::Watch;
 use super::{DEPTH, FRUITLESS_LIVES, Verdict};
@@ -22,8 +23,8 @@ pub(crate) struct Load {
     pub(crate) weight: u32,
     /// How long an item of it may run.
     pub(crate) timeout: Option<Duration>,
-    /// When it was sent, if it has such a limit.
-    pub(crate) sent: Moment,
+    /// If it has such a limit: no item of it that is not done has begun before.
+    pub(crate) since: Moment,
     /// Its item is left to finish when the job is dropped.
     pub(crate) spared: bool,
 }
@@ -125,10 +126,13 @@ impl Slots {
         self.deadlines.first().map(|&(deadline, _)| deadline)
     }
 
-    /// A worker whose deadline is not after `now`.
+    /// A worker whose deadline is not after `now`, save that of its watch.
     pub(super) fn expired(&self, now: Moment) -> Option<Worker> {
-        let &(deadline, slot) = self.deadlines.first()?;
-        (deadline <= now).then(|| self.current(slot))
+        let mut due = self.deadlines.iter().take_while(|(deadline, _)| *deadline <= now);
+        let &(_, slot) = due.find(|&&(_, slot)| {
+            *self.life(slot) != Life::Serving || planted!(self, UnseenAreAccused)
+        })?;
+        Some(self.current(slot))
     }
 
     pub(super) fn overdue(&self, now: Moment) -> Vec<Slot> {
@@ -138,7 +142,7 @@ impl Slots {
 
     /// The one place where a life changes. Loads end with the life that had them.
     pub(super) fn set(&mut self, slot: Slot, life: Life) -> VecDeque<Load> {
-        self.set_watch(slot, Watch::default());
+        self.set_due(slot, None);
         let state = &mut self.slots[slot.0];
         let before = std::mem::replace(&mut state.life, life);
         match before {
@@ -156,6 +160,7 @@ impl Slots {
             self.deadlines.remove(&(deadline, slot));
         }
         state.weight = 0;
+        state.watch = Watch::default();
         let loads = std::mem::take(&mut state.loads);
         match state.life {
             Life::Vacant => {
@@ -178,7 +183,7 @@ impl Slots {
     /// The one place where the loads of a serving worker change.
     fn reload<R>(&mut self, slot: Slot, change: impl FnOnce(&mut SlotState) -> R) -> R {
         let state = &mut self.slots[slot.0];
-        let (weight, stocked) = (state.weight, state.is_stocked());
+        let (weight, stocked, count) = (state.weight, state.is_stocked(), state.loads.len());
         // What stays the same when items of the chunk are done.
         let name = |load: &Load| (load.job, load.items.end);
         let front = state.loads.front().map(name);
@@ -194,8 +199,12 @@ impl Slots {
             (true, false) => drop(self.stocked.remove(&slot)),
             _ => {}
         }
-        if front != state.loads.front().map(name) {
-            self.watch_front(slot);
+        let is_other = front != state.loads.front().map(name);
+        if is_other {
+            state.watch.unbegun = None;
+        }
+        if state.watch.due.is_some() && (is_other || count != state.loads.len()) {
+            self.watch(slot);
         }
         result
     }
@@ -231,10 +240,14 @@ impl Slots {
             false => self.open.first(),
         };
         let &(_, slot) = open.expect("the caller saw a worker with room");
+        let limited = load.timeout.is_some();
         self.reload(slot, |state| {
             state.weight += load.weight;
             state.loads.push_back(load);
         });
+        if limited {
+            self.watch(slot);
+        }
         self.current(slot)
     }
 
@@ -283,6 +296,16 @@ impl Slots {
         })
     }
 
+    /// The worker keeps of its first chunk the first item only; gives the others.
+    pub(super) fn split(&mut self, slot: Slot) -> Chunk {
+        self.reload(slot, |state| {
+            let load = state.loads.front_mut().expect("the caller saw a load");
+            let items = load.items.start + 1..load.items.end;
+            load.items.end = items.start;
+            Chunk { items, weight: load.weight }
+        })
+    }
+
     /// What a serving worker has, in order.
     pub(super) fn loads(&self, slot: Slot) -> &VecDeque<Load> {
         &self.slots[slot.0].loads
@@ -290,8 +313,16 @@ impl Slots {
 
     /// An item has begun in the present life of the slot.
     pub(super) fn begin(&mut self, slot: Slot) {
-        self.slots[slot.0].fruitless = 0;
-        self.slots[slot.0].fruitful = true;
+        let state = &mut self.slots[slot.0];
+        state.fruitless = 0;
+        state.fruitful = true;
+        if planted!(self, PatienceIsNotRenewed) {
+            return;
+        }
+        let state = &mut self.slots[slot.0];
+        if state.watch.unbegun.take().is_some() && self.is_watched(slot) {
+            self.watch(slot);
+        }
     }
 
     /// Whether an item has begun in the present life of the slot.

@@ -1,35 +1,51 @@
-//! The watch over a worker whose first chunk has a time limit; see `clock`.
+//! The watch over a worker that has chunks with a time limit; see `clock`.
 
 use super::slots::Slots;
-use crate::ids::{Moment, Slot, Worker};
+use crate::ids::{Moment, Slot};
+use crate::limits::UNRESPONSIVE;
 
-/// What is known of the item that a worker is at, if that has a time limit.
+/// When a worker is to be looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Watch {
-    /// No later than the item's deadline.
+    /// No later than the deadline of any item that it may be at. None while it is
+    /// accused and has not answered, and if nothing that it has is limited.
     pub(super) due: Option<Moment>,
-    /// Since when it is known that the worker has begun nothing of its first chunk.
+    /// Since when it is known that the worker has begun nothing of its first chunk,
+    /// which has a limit.
     pub(super) unbegun: Option<Moment>,
-    /// It has begun nothing for too long, and is asked for all that it has.
-    pub(super) suspect: bool,
 }
 
 impl Slots {
-    /// The first chunk of a worker is another: a limit of its items' counts from when
-    /// it was sent, as far as anybody knows.
-    pub(super) fn watch_front(&mut self, slot: Slot) {
-        let front = self.slots[slot.0].loads.front();
-        let due = front.and_then(|load| Some(load.sent.saturating_add(load.timeout?)));
-        let due = due.filter(|_| !planted!(self, LimitsAreForgotten));
-        let suspect = self.slots[slot.0].watch.suspect && front.is_none();
-        self.set_watch(slot, Watch { due, unbegun: None, suspect });
+    /// What the watch over a worker is to be, by what is known of its chunks.
+    pub(super) fn watch_due(&self, slot: Slot) -> Option<Moment> {
+        let state = &self.slots[slot.0];
+        let overdue = |load: &super::slots::Load| Some(load.since.saturating_add(load.timeout?));
+        let watched = match planted!(self, OnlyFirstChunkIsWatched) {
+            true => 1,
+            false => state.loads.len(),
+        };
+        state.loads.iter().take(watched).filter_map(overdue).chain(self.gives_up_at(slot)).min()
     }
 
-    pub(super) fn set_watch(&mut self, slot: Slot, watch: Watch) {
-        let before = std::mem::replace(&mut self.slots[slot.0].watch, watch);
-        if before.due != watch.due {
-            before.due.map(|due| self.deadlines.remove(&(due, slot)));
-            watch.due.map(|due| self.deadlines.insert((due, slot)));
+    /// When a worker that begins nothing is given up.
+    pub(super) fn gives_up_at(&self, slot: Slot) -> Option<Moment> {
+        let state = &self.slots[slot.0];
+        let limit = state.loads.front()?.timeout?;
+        Some(state.watch.unbegun?.saturating_add(limit.max(UNRESPONSIVE)))
+    }
+
+    /// More is known of the chunks of a worker, or they are others, or it is accused no
+    /// more.
+    pub(super) fn watch(&mut self, slot: Slot) {
+        let due = self.watch_due(slot).filter(|_| !planted!(self, LimitsAreForgotten));
+        self.set_due(slot, due);
+    }
+
+    pub(super) fn set_due(&mut self, slot: Slot, due: Option<Moment>) {
+        let before = std::mem::replace(&mut self.slots[slot.0].watch.due, due);
+        if before != due {
+            before.map(|due| self.deadlines.remove(&(due, slot)));
+            due.map(|due| self.deadlines.insert((due, slot)));
         }
     }
 
@@ -37,37 +53,18 @@ impl Slots {
         self.slots[slot.0].watch.due.is_some()
     }
 
-    pub(super) fn unbegun_since(&self, slot: Slot) -> Option<Moment> {
-        self.slots[slot.0].watch.unbegun
-    }
-
-    pub(super) fn watch(&mut self, slot: Slot, due: Moment, unbegun: Option<Moment>) {
-        self.set_watch(slot, Watch { due: Some(due), unbegun, suspect: false });
-    }
-
-    pub(super) fn unwatch(&mut self, slot: Slot) {
-        self.set_watch(slot, Watch::default());
-    }
-
-    /// The worker goes on with its first chunk after it was asked for others; if that
-    /// has a limit, somebody is to look at it.
-    pub(super) fn watch_again(&mut self, slot: Slot, now: Moment) {
-        let state = &self.slots[slot.0];
-        if state.watch.due.is_none()
-            && state.loads.front().is_some_and(|load| load.timeout.is_some())
-        {
-            self.watch(slot, now, None);
+    /// Somebody has looked at the worker: the item that it is at began then, or none
+    /// has begun, and nothing that is behind it.
+    pub(super) fn see(&mut self, slot: Slot, began: Option<Moment>, now: Moment) {
+        let began = began.filter(|_| !planted!(self, LimitsCountFromLooks));
+        let state = &mut self.slots[slot.0];
+        for (index, load) in state.loads.iter_mut().enumerate() {
+            load.since = if index == 0 { began.unwrap_or(now) } else { now };
         }
-    }
-
-    /// The worker begins nothing, and is asked for all that it has.
-    pub(super) fn suspect(&mut self, slot: Slot) {
-        self.set_watch(slot, Watch { due: None, unbegun: None, suspect: true });
-    }
-
-    /// Whether a worker that has nothing left was suspected.
-    pub(super) fn is_suspect(&self, worker: Worker) -> bool {
-        let state = &self.slots[worker.slot.0];
-        self.current(worker.slot) == worker && state.watch.suspect
+        let limited = state.loads.front().is_some_and(|load| load.timeout.is_some());
+        state.watch.unbegun = match began {
+            None if limited => state.watch.unbegun.or(Some(now)),
+            _ => None,
+        };
     }
 }

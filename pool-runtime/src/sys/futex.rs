@@ -60,8 +60,14 @@ pub(crate) fn wait_any(words: &[(&AtomicU32, u32)], limit: Option<Duration>) -> 
     }
 }
 
-/// Wakes whoever sleeps on the word.
+/// Wakes one that sleeps on the word.
 pub(crate) fn wake(word: &AtomicU32) {
     // The word is mapped and aligned, which is all that could be wrong.
     let _ = futex::wake(word, Flags::empty(), 1);
+}
+
+/// Wakes all that sleep on the word.
+pub(crate) fn wake_all(word: &AtomicU32) {
+    // As above. The kernel takes the number for a signed one.
+    let _ = futex::wake(word, Flags::empty(), i32::MAX.cast_unsigned());
 }

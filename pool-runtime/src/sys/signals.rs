@@ -46,22 +46,26 @@ pub(crate) fn ignore_fatal_io() {
     }
 }
 
-/// Puts every signal to its default and unblocks them all. Only system calls:
-/// it runs in a process that shares its parent's memory, before exec.
+/// Puts every signal to its default, forgets those that have come, and unblocks them
+/// all. Only system calls: it runs in a process that shares its parent's memory,
+/// before exec.
 pub(super) fn reset_all() {
     // By the system call itself: the C library refuses its own two, 32 and 33,
-    // which its posix_spawn leaves ignored in a program that it has started. All
-    // zero is the default in the kernel's `struct sigaction`: handler, flags,
-    // restorer, and a mask of 8 bytes.
-    let default = [0u64; 4];
-    // SAFETY: the kernel reads `default`, which is as long as what it reads, and
-    // writes nothing, since there is no place for the old one. The default is
-    // valid for every signal; SIGKILL and SIGSTOP give an error, which is ignored.
+    // which its posix_spawn leaves ignored in a program that it has started. These
+    // are the kernel's `struct sigaction`: handler, flags, restorer, and a mask of 8
+    // bytes. Ignored first, because that makes the kernel forget a signal that is
+    // pending, as one to the program's group may be from before this process left it.
+    let actions = [libc::SIG_IGN, libc::SIG_DFL].map(|handler| [handler as u64, 0, 0, 0]);
+    // SAFETY: the kernel reads an action, which is as long as what it reads, and
+    // writes nothing, since there is no place for the old one. Both are valid for
+    // every signal; SIGKILL and SIGSTOP give an error, which is ignored.
     // The empty set is initialised by sigemptyset before use.
     unsafe {
         for signal in 1..=64 {
-            let old = ptr::null_mut::<u64>();
-            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), old, 8usize);
+            for action in &actions {
+                let old = ptr::null_mut::<u64>();
+                libc::syscall(libc::SYS_rt_sigaction, signal, action.as_ptr(), old, 8usize);
+            }
         }
         let mut none = MaybeUninit::uninit();
         libc::sigemptyset(none.as_mut_ptr());

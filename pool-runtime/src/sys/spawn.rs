@@ -137,10 +137,12 @@ extern "C" fn enter(plan: *mut c_void) -> c_int {
     unsafe {
         let plan = &mut *plan.cast::<Plan>();
         let step = 'failed: {
-            signals::reset_all();
+            // First, while all are blocked: a signal to the program's group is for the
+            // program to handle, and would end this process, or stop it for ever.
             if libc::setpgid(0, 0) == -1 {
                 break 'failed "make a process group";
             }
+            signals::reset_all();
             if libc::fchdir(plan.dir) == -1 {
                 break 'failed "enter the working directory";
             }

@@ -94,10 +94,11 @@ impl<W: Word> Sleep<'_, W> {
 pub(crate) enum Attention {
     /// The program has been summoned, and will look.
     Served = 0,
-    /// Nobody waits for a result. The worker summons when it has nothing to do.
+    /// Nobody waits for a result, or only for the last of many. The worker summons when
+    /// it has nothing to do, and when an item fails.
     Lazy = 1,
     /// Somebody waits for all results of a map. The worker summons when it begins the
-    /// last chunk that it has, to be sent more, and when an item fails.
+    /// last chunk that it has, to be sent more.
     Patient = 2,
     /// Somebody waits for the next result. The worker summons at each.
     Eager = 3,
@@ -113,14 +114,18 @@ pub(crate) enum Summon {
     Caller,
 }
 
-impl Summon {
-    /// What is stored for it, beside the attention.
-    const CALLER: u32 = 4;
-}
+/// The bits of the attention.
+const ATTENTION: u32 = 3;
 
-/// What the word holds while a caller sleeps on it.
-pub(crate) fn direct(attention: Attention) -> u32 {
-    attention as u32 | Summon::CALLER
+/// Stored beside the attention where a caller sleeps on the word.
+const CALLER: u32 = 4;
+
+/// What the word holds while a caller sleeps on it. Callers of several jobs may do so by
+/// turns, each before the one before it is awake, or even asleep. One that was woken
+/// before it slept must not find the word as it left it because another has come: each
+/// has a number.
+pub(crate) fn direct(attention: Attention, turn: u32) -> u32 {
+    attention as u32 | CALLER | turn << 3
 }
 
 /// The flag that tells a worker when to summon whom.
@@ -135,8 +140,8 @@ impl<W: Word> Doorbell<'_, W> {
     }
 
     /// The same for a caller that will sleep on the word.
-    pub(crate) fn arm_direct(&self, attention: Attention) {
-        self.0.store(direct(attention), Ordering::Relaxed);
+    pub(crate) fn arm_direct(&self, attention: Attention, turn: u32) {
+        self.0.store(direct(attention, turn), Ordering::Relaxed);
         W::fence(Ordering::SeqCst);
     }
 
@@ -146,12 +151,12 @@ impl<W: Word> Doorbell<'_, W> {
     pub(crate) fn summons(&self, least: Attention) -> Summon {
         const SERVED: u32 = Attention::Served as u32;
         W::fence(Ordering::SeqCst);
-        if self.0.load(Ordering::Relaxed) & !Summon::CALLER < least as u32 {
+        if self.0.load(Ordering::Relaxed) & ATTENTION < least as u32 {
             return Summon::Nobody;
         }
         match self.0.swap(SERVED, Ordering::Relaxed) {
             SERVED => Summon::Nobody,
-            armed if armed & Summon::CALLER != 0 => Summon::Caller,
+            armed if armed & CALLER != 0 => Summon::Caller,
             _ => Summon::Bell,
         }
     }

@@ -3,18 +3,87 @@
 
 use super::{Core, Member};
 use crate::channel::{Attention, Line};
-use crate::ids::{JobId, Slot};
+use crate::ids::{Items, JobId, Slot, Worker};
 use crate::limits::LOOK_MOST;
 
+/// So many looks are worth it if one of them finds news: together they cost a tenth of
+/// what a bell costs.
+const LOOKS_FOR_ONE: usize = 8;
+
 impl Core {
-    /// What a worker is to be told now.
-    pub(super) fn attention(&self) -> Attention {
+    /// What a worker with chunks of this one map, or with others, is to be told now.
+    fn attention(&self, map: Option<JobId>) -> Attention {
+        if !self.is_looked_at() {
+            // Whatever else it has, somebody may wait for.
+            return if map.is_some() { Attention::Lazy } else { Attention::Eager };
+        }
         match (self.waiters, self.patient) {
-            _ if !self.is_looked_at() => Attention::Eager,
             (0, 0) => Attention::Lazy,
             (0, _) => Attention::Patient,
             _ => Attention::Eager,
         }
+    }
+
+    /// Tells a worker when to summon from now on. If it is another by now than the caller
+    /// thinks of, it is told what it would be told anyway.
+    pub(super) fn arm(&mut self, slot: Slot) {
+        let map = self.members[slot.0].as_ref().and_then(|member| member.map);
+        let attention = self.attention(map);
+        if let Some(member) = &mut self.members[slot.0] {
+            member.attention = attention;
+            member.channel.arm(attention);
+        }
+    }
+
+    /// Sees to it that a worker that is about to be sent a chunk summons as often as
+    /// whoever waits for that needs it to.
+    pub(super) fn attend_to(&mut self, worker: Worker, map: Option<JobId>, chunk: (JobId, &Items)) {
+        let slot = worker.slot;
+        let large = !self.is_looked_at();
+        let front = if large { self.scheduler.front(worker) } else { None };
+        let alone = front.is_some_and(|(job, items)| (job, &items) == chunk);
+        let Some(member) = self.members[slot.0].as_mut().filter(|it| it.worker == worker) else {
+            return;
+        };
+        member.map = if alone { map } else { member.map.filter(|_| member.map == map) };
+        let (told, only) = (member.attention, member.map);
+        let raised = told < self.attention(only);
+        // Less often than before only if it has nothing else: then all is read that it has
+        // sent.
+        if raised || (large && alone) {
+            self.arm(slot);
+        }
+        // What it was told not to ring for may be the end of another job.
+        if raised && large && self.has_news(slot) {
+            self.unread.push(slot);
+        }
+    }
+
+    /// In a large pool, the workers that are at one map do not ring at each result: it
+    /// would cost more than the rest of what an item costs, and while they have a chunk
+    /// before them there is no hurry. One of them rings when it has none. Then it is
+    /// time to look at some others too, which are sent more before they run out, and so
+    /// do not ring at all.
+    ///
+    /// As many at a time as callers of smaller pools look at, and on as long as that finds
+    /// something, so that what a bell costs does not depend on how many workers there are.
+    pub(super) fn look_around(&mut self) {
+        let mut found = 0;
+        for _ in 0..LOOK_MOST {
+            let slot = Slot(self.next_look);
+            self.next_look = (self.next_look + 1) % self.members.len();
+            if self.has_news(slot) {
+                self.drain(slot);
+                found += 1;
+            }
+        }
+        self.look_around = found >= LOOK_MOST / LOOKS_FOR_ONE;
+        self.decide();
+    }
+
+    /// How many chunks of a job no worker has.
+    pub(in crate::engine) fn queued(&self, job: JobId) -> usize {
+        self.scheduler.queued(job)
     }
 
     /// Whether callers look at the rings. In a large pool that would cost each of
@@ -45,7 +114,7 @@ impl Core {
         if !self.is_looked_at() {
             return false;
         }
-        let attention = self.attention();
+        let attention = self.attention(None);
         for member in self.members.iter_mut().flatten() {
             if member.attention < attention && self.scheduler.front(member.worker).is_some() {
                 member.attention = attention;
@@ -66,7 +135,7 @@ impl Core {
         if !self.is_looked_at() || self.job_mut(id).is_slept_on() {
             return Vec::new();
         }
-        let attention = self.attention();
+        let attention = self.attention(None);
         let mut lines = Vec::new();
         for member in self.members.iter_mut().flatten() {
             if self.scheduler.front(member.worker).is_some_and(|(job, _)| job == id) {
@@ -75,7 +144,7 @@ impl Core {
             }
         }
         if lines.len() > Line::most() {
-            lines.iter().for_each(|&(slot, _)| self.rearm(slot));
+            lines.iter().for_each(|&(slot, _)| self.arm(slot));
             lines.clear();
         }
         self.job_mut(id).set_line(lines.first().map(|(_, line)| line.clone()));
@@ -88,19 +157,10 @@ impl Core {
     pub(in crate::engine) fn hang_up(&mut self, id: JobId, lines: &[(Slot, Line)]) {
         self.job_mut(id).set_line(None);
         for &(slot, _) in lines {
-            self.rearm(slot);
+            self.arm(slot);
             if self.has_news(slot) {
                 self.drain(slot);
             }
-        }
-    }
-
-    fn rearm(&mut self, slot: Slot) {
-        let attention = self.attention();
-        // If it is another worker by now, it is told what it would be told anyway.
-        if let Some(member) = &mut self.members[slot.0] {
-            member.attention = attention;
-            member.channel.arm(attention);
         }
     }
 

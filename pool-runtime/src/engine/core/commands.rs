@@ -100,6 +100,7 @@ impl Core {
             reported_in: false,
             listening: true,
             attention: Attention::Eager,
+            map: None,
             worked: 0,
             finished_items: 0,
             finished_chunks: 0,
@@ -121,15 +122,9 @@ impl Core {
         let tag = if job.shape.single { request::CALL } else { request::CHUNK } | careful;
         let first = job.named(items.start).unwrap_or(SINGLE);
         message::put_chunk_head(&mut head, job.task.key, first, items.end - items.start);
-        let attention = self.attention();
-        let sent = self.member(worker).map(|member| {
-            // Somebody may wait for what a worker has not had before.
-            if member.attention < attention {
-                member.attention = attention;
-                member.channel.arm(attention);
-            }
-            member.channel.send_chunk(tag, &head, body)
-        });
+        let map = job.shape.is_map().then_some(id);
+        self.attend_to(worker, map, (id, items));
+        let sent = self.member(worker).map(|member| member.channel.send_chunk(tag, &head, body));
         self.head = head;
         self.check(worker, sent.unwrap_or(Ok(())));
     }
@@ -143,15 +138,16 @@ impl Core {
         }
     }
 
-    /// Takes back what the worker has not begun, and lets it begin no other item if it
-    /// is at `condemned`; tells the scheduler.
+    /// Takes back what the worker has not begun, and lets it begin nothing more if it is
+    /// at the `condemned` item, or right before it; tells the scheduler.
     fn recall(&mut self, worker: Worker, condemned: Option<(JobId, Item)>) {
         let recalled = self.member(worker).map(|member| member.channel.recall());
         let kept = match recalled {
             None => Kept::Nothing,
             Some(Err(corrupt)) => {
                 self.check(worker, Err(corrupt));
-                Kept::Chunk
+                // Who is killed begins no other.
+                if condemned.is_some() { Kept::Item } else { Kept::Chunk }
             }
             Some(Ok(claimed)) => {
                 // All that it has finished first: of what it has claimed, that is all but
@@ -160,27 +156,23 @@ impl Core {
                 let front = self.scheduler.front(worker).map(|(job, items)| (job, items.start));
                 let member = self.member(worker).expect("only an exit removes it");
                 let chunks = claimed.beyond(member.finished_chunks);
+                let ahead = member.ahead();
+                let between = chunks == 0 && ahead == 0;
                 // Of one that has gone mad, whatever it says, it may be at an item.
-                let between = chunks == 0 && member.channel.begun() == member.finished_items;
-                let mut mad = !between && chunks != 1;
-                let before = member.finished_items;
-                let overdue = condemned.is_some() && condemned == front && !between;
-                let caught = overdue && member.channel.condemn(before + 1);
-                if overdue && !caught {
-                    // It is at another item: then the outcome of this one is there, behind
-                    // the count. If not, the count is none.
-                    let _ = member.channel.begun();
-                    self.drain(worker.slot);
-                    let member = self.members[worker.slot.0].as_ref();
-                    mad |= member.expect("only an exit removes it").finished_items == before;
-                }
-                if mad {
+                let is_mad = (!between && chunks != 1) || (ahead > 1 && !member.has_news());
+                let is_there = !between && condemned.is_some() && condemned == front;
+                let count = member.finished_items + ahead.min(1);
+                let caught = is_there && ahead <= 1 && member.channel.condemn(count);
+                if is_mad {
                     self.check(worker, Err(Corrupt));
                 }
-                match (between, caught) {
-                    (true, _) => Kept::Nothing,
-                    (false, true) => Kept::Item,
-                    (false, false) => Kept::Chunk,
+                match caught {
+                    _ if between => Kept::Nothing,
+                    true if ahead == 0 => Kept::Nothing,
+                    true => Kept::Item,
+                    false if is_mad && is_there => Kept::Item,
+                    // It may have begun the next meanwhile.
+                    false => Kept::Chunk,
                 }
             }
         };

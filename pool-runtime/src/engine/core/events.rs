@@ -24,6 +24,7 @@ impl Core {
             return;
         };
         let heard = member.channel.hush();
+        self.look_around |= member.map.is_some();
         self.serve_channel(slot);
         if heard == Heard::Ring {
             return;
@@ -39,24 +40,18 @@ impl Core {
     /// Reads what a worker has sent, sends what it has made room for, and tells it
     /// when to ring again.
     pub(super) fn serve_channel(&mut self, slot: Slot) {
-        let attention = self.attention();
         for _ in 0..TURNS {
             let Some(member) = &mut self.members[slot.0] else {
                 return;
             };
-            if member.channel.flush().is_err() {
+            if member.channel.catch_up().is_err() {
                 self.condemn(slot, Doom::Nonsense);
                 return;
             }
-            member.channel.wake();
             self.drain(slot);
             self.decide();
-            let member = self.members[slot.0].as_mut().expect("only an exit removes it");
-            if member.doom == Some(Doom::Nonsense) {
-                return;
-            }
-            member.channel.arm(attention);
-            member.attention = attention;
+            self.arm(slot);
+            let member = self.members[slot.0].as_ref().expect("only an exit removes it");
             if !member.has_news() {
                 return;
             }
@@ -210,7 +205,10 @@ impl Core {
                 }
                 // More than it was asked for. Of one that is to end nothing is wanted.
                 (Some(Report::Returned(_) | Report::Failed(_) | Report::Unfit(_)), _) => {
-                    if !matches!(self.scheduler.life(slot), Life::Dying { .. } | Life::Leaving) {
+                    if !matches!(
+                        self.scheduler.life(slot),
+                        Life::Dying { .. } | Life::Leaving { .. }
+                    ) {
                         return false;
                     }
                 }
@@ -265,21 +263,27 @@ impl Core {
         true
     }
 
-    /// Tells the scheduler how a worker is getting on whose item may be overdue.
+    /// Tells the scheduler how a worker is getting on whose item may be overdue. If there
+    /// is more to be read first, the worker stays overdue, and the next turn looks again.
     pub(super) fn look_at(&mut self, slot: Slot, now: Moment) {
         let Some(member) = self.members[slot.0].as_mut() else {
             return;
         };
         let begun = member.channel.begun();
-        let began = (begun != member.finished_items).then(|| {
-            let said = member.channel.began_at().saturating_sub(self.epoch_nanos);
-            let began = Moment::from_nanos(said).min(now);
-            // What a task has written there must not give it ever more time.
-            match member.seen_at {
-                Some((item, earlier)) if item == begun => began.min(earlier),
-                _ => began,
+        let began = match member.ahead() {
+            0 => None,
+            1 => {
+                let said = member.channel.began_at().saturating_sub(self.epoch_nanos);
+                let began = Moment::from_nanos(said).min(now);
+                // What a task has written there must not give it ever more time.
+                Some(match member.seen_at {
+                    Some((item, earlier)) if item == begun => began.min(earlier),
+                    _ => began,
+                })
             }
-        });
+            _ if member.has_news() => return,
+            _ => return self.condemn(slot, Doom::Nonsense),
+        };
         member.seen_at = began.map(|began| (begun, began));
         let worker = member.worker;
         self.tell(Event::Looked { worker, began, now });

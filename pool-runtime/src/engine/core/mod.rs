@@ -7,23 +7,20 @@ mod events;
 mod jobs;
 mod outcomes;
 mod output;
+mod seen;
 mod tokens;
 
-use std::process::ExitStatus;
 use std::sync::Arc;
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
-
-use super::Seen;
 use super::job::{Due, JobState};
 use super::launch::Launch;
 use super::obituary::{Doom, Obituary};
 use super::output::{Stream, Tap};
 use crate::channel::{Attention, ParentEnd};
 use crate::error::{Error, Panic};
-use crate::ids::{JobMap, Moment, Slot, Worker};
+use crate::ids::{JobId, JobMap, Moment, Slot, Worker};
 use crate::scheduler::{Config, Event, Scheduler};
 use crate::sys::child::Child;
 use crate::sys::clock;
@@ -42,6 +39,8 @@ struct Member {
     listening: bool,
     /// What the worker was told last; it may have rung since.
     attention: Attention,
+    /// The map that all chunks are of that it has, if they are of one.
+    map: Option<JobId>,
     /// What of its working time is counted to some job.
     worked: u64,
     /// Items and chunks whose outcomes have come.
@@ -76,6 +75,13 @@ impl Member {
     /// read any more, so its news would stay news for ever.
     fn has_news(&self) -> bool {
         self.doom != Some(Doom::Nonsense) && self.channel.has_news()
+    }
+
+    /// How many items it has begun after those whose outcomes were read: with more than
+    /// one, their outcomes are there to be read, since each is sent before the next item
+    /// begins.
+    fn ahead(&self) -> u64 {
+        self.channel.begun().wrapping_sub(self.finished_items)
     }
 
     /// Kills the worker, for this reason if it is the first.
@@ -118,6 +124,10 @@ pub(super) struct Core {
     unread: Vec<Slot>,
     /// Output that is not read before the mailbox has place.
     held_output: Vec<(Slot, Stream)>,
+    /// Somebody has rung who does so for others too, and which of these is next; see
+    /// [`Core::look_around`].
+    look_around: bool,
+    next_look: usize,
     cores: usize,
     /// Kept for their memory, empty between uses: a chunk's head, and the slots that
     /// were sent something.
@@ -154,6 +164,8 @@ impl Core {
             patient: 0,
             unread: Vec::new(),
             held_output: Vec::new(),
+            look_around: false,
+            next_look: 0,
             head: Vec::new(),
             sent_to: Vec::new(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
@@ -203,6 +215,9 @@ impl Core {
         if tokens.contains(&BELL) {
             self.resume_output();
         }
+        if self.look_around {
+            self.look_around();
+        }
         let now = self.now();
         // Who has reported in by now is in time, though it has not been heard yet.
         for slot in self.scheduler.overdue(now) {
@@ -217,7 +232,7 @@ impl Core {
 
     /// How long the engine's thread may sleep; it must ask right before.
     pub(super) fn timeout(&mut self) -> Option<Duration> {
-        if !self.unread.is_empty() {
+        if !self.unread.is_empty() || self.look_around {
             return Some(Duration::ZERO);
         }
         self.asleep_until = self.scheduler.next_deadline();
@@ -284,38 +299,6 @@ impl Core {
 
     pub(super) fn waits_for(&self, thread: ThreadId) -> bool {
         self.jobs.values().any(|job| job.consumer == Some(thread) && !job.is_ended())
-    }
-
-    pub(super) fn seen(&self) -> Vec<Seen> {
-        let members = self.members.iter().flatten();
-        members
-            .map(|member| Seen {
-                slot: member.worker.slot,
-                pid: member.child.pid(),
-                life: self.scheduler.life(member.worker.slot).clone(),
-                busy: self.scheduler.front(member.worker).is_some(),
-                replaced: self.replaced[member.worker.slot.0],
-            })
-            .collect()
-    }
-
-    pub(super) fn pid(&self, slot: Slot) -> Option<u32> {
-        let living = self.members[slot.0].as_ref().map(|member| member.child.pid());
-        living.or_else(|| self.obituaries[slot.0].as_ref().map(|obituary| obituary.pid))
-    }
-
-    pub(super) fn signal(&self, slot: Slot, signal: Signal) -> Result<(), Error> {
-        let Some(member) = &self.members[slot.0] else {
-            return Ok(());
-        };
-        member.child.signal(signal).map_err(|cause| {
-            let message = format!("failed to signal process {}: {cause}", member.child.pid());
-            Error::invalid(message).with_source(cause)
-        })
-    }
-
-    pub(super) fn last_exit(&self, slot: Slot) -> Option<Option<ExitStatus>> {
-        self.obituaries[slot.0].as_ref().map(|obituary| obituary.status)
     }
 
     /// Nothing is left to do: gives every descriptor back.

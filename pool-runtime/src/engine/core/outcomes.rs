@@ -110,7 +110,7 @@ impl Core {
                 due
             }
             arrival => {
-                let due = job.settle(arrival);
+                let due = job.settle(arrival, self.scheduler.queued(id));
                 self.feed(id);
                 due
             }

@@ -113,7 +113,7 @@ enum Plan {
     Eager,
     /// So does a caller that sleeps on the word.
     Direct,
-    /// It wants to hear of failures.
+    /// It wants to hear of some things only.
     Patient,
     /// It wants to hear before the worker sleeps.
     Lazy,
@@ -152,7 +152,7 @@ fn bell<const PROGRAM: u8, const WORKER: u8>(plan: Plan) {
     let mut read = 0;
     let mut look = |attention| {
         match plan {
-            Plan::Direct => doorbell.arm_direct(attention),
+            Plan::Direct => doorbell.arm_direct(attention, 0),
             _ => doorbell.arm(attention),
         }
         while receive(&mut consumer, read) {
