@@ -132,7 +132,7 @@ fn nature(kind: Kind, end: End, terms: &Terms, rng: &mut Rng) -> Nature {
     let stays = match end {
         _ if terms.spares_running => None,
         End::Cancelled if rng.below(2) == 0 => Some(1),
-        _ if terms.ends_items() => Some(12),
+        _ if terms.ends_items() => Some(8),
         _ => None,
     };
     let most = if stays.is_some() { 12 } else { 60 };

@@ -76,7 +76,7 @@ const WARM_UP: u64 = 3;
 const GROWTH: usize = 8 << 20;
 
 /// Rounds in which everything comes up that is drawn.
-const ENOUGH: u64 = 5;
+const ENOUGH: u64 = 10;
 
 /// What everybody in a round shares.
 #[derive(Debug)]

@@ -25,7 +25,7 @@ impl Terms {
     /// Some or none of them. The token is the one that all calls of the moment share.
     pub(crate) fn draw(rng: &mut Rng, token: &CancelToken) -> Terms {
         let mut one_in = |n| rng.below(n) == 0;
-        let (timed, due, tried, backoff) = (one_in(8), one_in(10), one_in(3), one_in(2));
+        let (timed, due, tried, backoff) = (one_in(5), one_in(8), one_in(3), one_in(2));
         let (token, spares_running) = (one_in(5).then(|| token.clone()), one_in(6));
         let mut millis =
             |least, most| Duration::from_millis((least + rng.below(most - least)) as u64);

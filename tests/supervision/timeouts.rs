@@ -189,3 +189,20 @@ fn a_timeout_of_nothing_is_refused() {
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
     }
 }
+
+/// The first failure ends a map. What stood in the failed item's worker comes back at
+/// that moment, and must not be sent to another.
+#[test]
+fn an_overdue_item_ends_a_map_of_which_more_is_waiting_behind_it() {
+    let _clean = clean();
+    let pool = Pool::new(2).unwrap();
+    let limit = Duration::from_millis(300);
+    for _ in 0..3 {
+        let temp = TempDir::new();
+        let acts = [Act::Hang, Act::Sleep(250), Act::Return, Act::Sleep(250)];
+        let job = pool.job(act).chunk_size(1).timeout(limit);
+        let error = job.map(items(temp.path().to_str().unwrap(), &acts)).unwrap_err();
+        assert_eq!((error.kind(), error.item()), (ErrorKind::TimedOut, Some(0)), "{error}");
+        idle(&pool, 2);
+    }
+}

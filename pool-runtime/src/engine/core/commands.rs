@@ -125,7 +125,11 @@ impl Core {
     }
 
     fn send(&mut self, worker: Worker, id: JobId, items: &Items) {
-        let job = &self.jobs[&id];
+        // It may have failed by a command before this one: then the worker is asked for
+        // what it has of the job, and that is not there.
+        let Some(job) = self.jobs.get(&id).filter(|job| !job.has_failed()) else {
+            return;
+        };
         let body = job.pack(items).body(items);
         let mut head = std::mem::take(&mut self.head);
         head.clear();
