@@ -145,11 +145,14 @@ fn a_queued_call_that_is_taken_back_never_runs_round_after_round() {
     for _ in 0..25 {
         let dir = TempDir::new();
         let at = dir.path().to_str().unwrap();
-        let first = pool.apply_async(act, (at, 1, Act::Sleep(5))).unwrap();
+        let go = dir.path().with_extension("go");
+        let first = pool.apply_async(act, (at, 1, Act::WaitForFile)).unwrap();
         let second = pool.apply_async(act, (at, 2, Act::Return)).unwrap();
         second.cancel();
         assert_eq!(second.get().unwrap_err().kind(), ErrorKind::Cancelled);
+        std::fs::write(&go, "").unwrap();
         assert_eq!(first.get().unwrap(), 1);
+        std::fs::remove_file(&go).unwrap();
         assert_eq!(pool.apply(act, (at, 3, Act::Return)).unwrap(), 3);
         assert!(!runs::noted(dir.path()).contains_key(&2));
     }
