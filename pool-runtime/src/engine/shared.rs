@@ -210,7 +210,7 @@ fn wake(due: Vec<Due>) {
         {
             discard(panic);
         }
-        over.map(dispose);
+        dispose(over);
     }
 }
 
