@@ -89,8 +89,10 @@ fn a_busy_worker_is_replaced_between_two_items_when_it_is_old() {
 }
 
 #[test]
-fn a_worker_needs_at_least_one_item() {
+fn a_worker_needs_at_least_one_item_and_some_time() {
     let _clean = clean();
-    let error = Pool::builder().max_tasks_per_child(0).build().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    for builder in [Pool::builder().max_tasks_per_child(0), Pool::builder().max_age(Duration::ZERO)]
+    {
+        assert_eq!(builder.build().unwrap_err().kind(), ErrorKind::InvalidArgument);
+    }
 }

@@ -210,9 +210,7 @@ fn wake(due: Vec<Due>) {
         {
             discard(panic);
         }
-        if let Some(over) = over {
-            dispose(over);
-        }
+        dispose(over);
     }
 }
 

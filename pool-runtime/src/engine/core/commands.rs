@@ -80,7 +80,7 @@ impl Core {
                 assert!(before.is_none(), "two workers in slot {}", worker.slot);
             }
             Err(error) => {
-                self.note_end(error);
+                self.note_end(error, false);
                 self.life_changed = true;
                 self.tell(Event::StartFailed { worker });
                 self.undecided = true;

@@ -109,7 +109,8 @@ pub(super) struct Core {
     /// The same, on the clock that workers know.
     epoch_nanos: u64,
     start_timeout: Duration,
-    /// How the latest worker came to its end, or why it could not be started.
+    /// How the latest worker came to its end of which nobody asked that, or why it
+    /// could not be started; if there is none, how any has ended.
     last_end: Option<Error>,
     /// First incarnations that have not reported in; the builder waits for them.
     awaited: usize,
@@ -286,10 +287,11 @@ impl Core {
         self.awaited > 0 && self.last_end.is_none()
     }
 
-    /// Keeps how a worker came to its end, or why it could not be started; while
-    /// the pool starts up, the first of these, which the others may follow from.
-    fn note_end(&mut self, end: Error) {
-        if self.awaited == 0 || self.last_end.is_none() {
+    /// Keeps how a worker came to its end, which it may have been `asked` for, or why it
+    /// could not be started; while the pool starts up, the first of these, which the
+    /// others may follow from.
+    fn note_end(&mut self, end: Error, asked: bool) {
+        if self.awaited == 0 && !asked || self.last_end.is_none() {
             self.last_end = Some(end);
         }
     }
