@@ -100,8 +100,8 @@ impl<'pool, T: Task> Job<'pool, T> {
     /// When the time has passed, what is finished is delivered. What was pulled from the
     /// input and is not finished fails with `TimedOut`, item by item, and workers that
     /// run some of it are ended as for [`Job::timeout`]. Nothing more is pulled: a lazy
-    /// map whose input was not at its end yields one more `TimedOut`, without an item,
-    /// and ends. A `map` is one error.
+    /// map that had not seen the end of its input yields one more `TimedOut`, without an
+    /// item, and ends. A `map` is one error.
     pub fn deadline(mut self, limit: Duration) -> Self {
         self.rules.deadline = Some(limit);
         self
@@ -139,8 +139,9 @@ impl<'pool, T: Task> Job<'pool, T> {
     /// Which failures are tried again, in place of the rule of [`Job::retries`], without
     /// which this does nothing.
     ///
-    /// It is asked on whatever thread learns of the failure, also one of the pool's, so
-    /// it should not take long. If it panics the item is not tried again.
+    /// It is asked on whatever thread learns of the failure, also the pool's own, which
+    /// sees to nothing else meanwhile: it should not take long, nor wait for this pool. If
+    /// it panics the item is not tried again.
     ///
     /// ```
     /// use pool_runtime::{ErrorKind, Pool, pool_task};
