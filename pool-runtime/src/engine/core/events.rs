@@ -93,7 +93,10 @@ impl Core {
                 .and_then(|signal| Sign::read(member.channel.sign(), signal)),
             memory_limit: self.outside().launch.memory_limit(),
         };
-        self.note_end(obituary.of_start(self.start_timeout));
+        // One that has retired, perhaps before others have reported in, lacked nothing.
+        if member.replaced.is_none() {
+            self.note_end(obituary.of_start(self.start_timeout));
+        }
         self.replaced[slot.0] = Some(member.replaced.unwrap_or(match member.doom {
             Some(Doom::Commanded(_)) => Replaced::Ended,
             _ => Replaced::Died,
