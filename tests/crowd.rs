@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pool_runtime::{ErrorKind, Pool, pool_task};
 use pool_tests::clean::clean;
@@ -13,8 +13,9 @@ use pool_tests::wait;
 /// More than callers look at themselves.
 const MANY: usize = 40;
 
-/// Longer than anything takes here that is not stuck.
-const LONG: Duration = Duration::from_secs(60);
+/// Longer than anything takes here that is not stuck, and shorter than a task waits for a
+/// file.
+const LONG: Duration = Duration::from_secs(30);
 
 #[pool_task]
 fn wait_for(file: &Path, item: u64) -> u64 {
@@ -67,8 +68,10 @@ fn a_failed_item_ends_its_map_while_every_worker_is_busy() {
         }
         (if item == 3 { go.clone() } else { never.clone() }, item == 3)
     });
+    let start = Instant::now();
     let error = pool.job(panic_once).chunk_size(1).map(items).unwrap_err();
     assert_eq!((error.kind(), error.item()), (ErrorKind::Panicked, Some(3)), "{error}");
+    assert!(start.elapsed() < LONG, "it was told when the others gave up");
 }
 
 /// Maps, lazy ones and single calls together, on items that take from nothing to some

@@ -52,6 +52,24 @@ fn commit(deed: Deed, path: &Path) -> Result<(), String> {
     done.map_err(|error| format!("{:?}", error.kind()))
 }
 
+#[pool_task]
+fn leak(bytes: usize) -> u32 {
+    std::mem::forget(vec![1_u8; bytes]);
+    // The worker looks at its memory at most once in a millisecond.
+    std::thread::sleep(std::time::Duration::from_millis(2));
+    std::process::id()
+}
+
+#[test]
+fn a_worker_that_grows_is_replaced_though_it_may_read_no_file() {
+    let _clean = clean();
+    let most = 64 << 20;
+    let pool = Pool::builder().workers(1).sandbox(Sandbox::new()).max_rss(most).build().unwrap();
+    let mut pids = pool.map(leak, [32 << 20; 9]).unwrap();
+    pids.dedup();
+    assert!(pids.len() >= 3, "{pids:?}");
+}
+
 fn allowed(pool: &Pool, deed: Deed, path: impl AsRef<Path>) -> bool {
     match pool.apply(commit, (deed, path.as_ref())).unwrap() {
         Ok(()) => true,

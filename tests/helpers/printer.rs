@@ -9,11 +9,13 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use pool_runtime::{Output, Pool, pool_task};
 use pool_tests::fault::Fault;
 use pool_tests::left::leave_behind;
 use pool_tests::wait;
+use rustix::fs::OFlags;
 
 /// Prints by every way there is, the last line without an end.
 #[pool_task]
@@ -42,6 +44,26 @@ fn count(lines: u64) {
     for line in 0..lines {
         println!("line {line}");
     }
+}
+
+/// Fills the worker's output until nothing more goes in for a while, without waiting
+/// itself; the item after it prints as usual.
+#[pool_task]
+fn fill(item: u64, dir: &str) {
+    let stdout = rustix::stdio::stdout();
+    if item > 0 {
+        rustix::fs::fcntl_setfl(stdout, OFlags::empty()).unwrap();
+        return println!("after that");
+    }
+    rustix::fs::fcntl_setfl(stdout, OFlags::NONBLOCK).unwrap();
+    let mut refused = 0;
+    while refused < 20 {
+        if rustix::io::write(stdout, b"x\n").is_err() {
+            refused += 1;
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+    std::fs::write(PathBuf::from(dir).join("filled"), "").unwrap();
 }
 
 /// Leaves behind a process that holds the worker's output, and whose pid it prints.
@@ -93,6 +115,9 @@ fn main() {
             let mut lock = std::io::stdout().lock();
             pool.apply(count, number).unwrap();
             writeln!(lock, "unlocked").unwrap();
+        }
+        "fill" => {
+            pool.job(fill).chunk_size(2).map((0..2).map(|item| (item, dir.clone()))).unwrap();
         }
         "leave" => pool.apply(leave_somebody, ()).unwrap(),
         other => panic!("{other:?} is nothing to do"),

@@ -94,6 +94,23 @@ fn whatever_an_item_ends_by_its_error_has_what_it_wrote_and_nothing_else() {
     }
 }
 
+#[pool_task]
+fn half_a_line_in_c(item: u64) {
+    // SAFETY: a C string without directives.
+    unsafe { libc::printf(c"half a line".as_ptr()) };
+    assert!(item.is_multiple_of(2));
+}
+
+#[test]
+fn what_the_c_library_keeps_back_is_its_items() {
+    let _clean = clean();
+    let pool = capturing(1).build().unwrap();
+    let results = pool.job(half_a_line_in_c).chunk_size(10).imap(0..20);
+    for error in results.filter_map(Result::err) {
+        assert_eq!(error.stdout(), Some("half a line"), "{error}");
+    }
+}
+
 #[test]
 fn many_failures_of_one_worker_each_have_their_own() {
     let _clean = clean();

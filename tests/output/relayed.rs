@@ -228,6 +228,21 @@ fn an_output_that_does_not_wait_loses_no_line() {
 }
 
 #[test]
+fn a_worker_whose_output_is_full_and_does_not_wait_loses_no_mark() {
+    let _clean = clean();
+    let (reader, writer) = std::io::pipe().unwrap();
+    let printer = Printer::start("fill", 0, writer, Stdio::inherit());
+    wait::until("the worker's output to be full", || printer.has_left("filled"));
+    let (last, others) = {
+        let mut lines: Vec<Line> = lines(reader).map(|line| parse(&line)).collect();
+        (lines.pop().unwrap(), lines)
+    };
+    assert_eq!((last.1, &*last.2), (Some(1), "after that"));
+    assert!(others.iter().all(|line| (line.1, &*line.2) == (Some(0), "x")));
+    printer.end();
+}
+
+#[test]
 fn a_process_that_holds_a_workers_output_does_not_hold_up_the_end() {
     let _clean = clean();
     let [stdout, _] = Printer::run("leave", 0);

@@ -13,7 +13,8 @@ use crate::wait;
 ///
 /// When it cannot be started.
 #[must_use]
-#[allow(clippy::zombie_processes, reason = "it is left behind")]
+// It outlives this process, whose successor as its parent waits for it.
+#[allow(clippy::zombie_processes)]
 pub fn leave_behind() -> u32 {
     let mut command = Command::new("setsid");
     let child = command.args(["sleep", "1000000"]).stdin(Stdio::null()).spawn().unwrap();

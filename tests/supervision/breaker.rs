@@ -6,7 +6,9 @@ use pool_runtime::{ErrorKind, Pool};
 use pool_tests::clean::clean;
 use pool_tests::fault::Fault;
 use pool_tests::pools::idle;
+use pool_tests::runs;
 use pool_tests::temp::TempDir;
+use pool_tests::wait;
 
 use super::{Act, act, fail, items, whoami};
 
@@ -22,6 +24,7 @@ fn too_many_deaths_end_the_job_with_the_last_cause_and_a_reset_lets_it_go_on() {
     assert_eq!((last.kind(), last.item()), (ErrorKind::Died, None), "{last}");
     assert!(last.to_string().contains("was killed by SIGKILL"), "{last}");
     assert!((5..=9).contains(&results.len()), "{} results", results.len());
+    assert!(!last.to_string().contains("before"), "it had begun an item: {last}");
     // It says so until it is told otherwise.
     for _ in 0..3 {
         let error = pool.apply(whoami, ()).unwrap_err();
@@ -33,6 +36,23 @@ fn too_many_deaths_end_the_job_with_the_last_cause_and_a_reset_lets_it_go_on() {
     idle(&pool, 2);
     pool.close();
     pool.join().unwrap();
+}
+
+/// Though others end after it, whose jobs have failed by it.
+#[test]
+fn the_cause_that_is_told_is_the_death_and_not_what_it_has_led_to() {
+    let _clean = clean();
+    let dir = TempDir::new();
+    let at = dir.path().to_str().unwrap();
+    let pool = Pool::builder().workers(2).restart_limit(0, LONG).build().unwrap();
+    let hangs = pool.apply_async(act, (at, 1, Act::Hang)).unwrap();
+    wait::until("it to run", || !runs::noted(dir.path()).is_empty());
+    let error = pool.apply(fail, Fault::Exit7).unwrap_err();
+    assert_eq!(error.exit_code(), Some(7));
+    assert_eq!(hangs.get().unwrap_err().exit_code(), Some(7));
+    wait::until("the other to end", || pool.workers().is_empty());
+    let error = pool.apply(whoami, ()).unwrap_err();
+    assert!(error.to_string().contains("exited with code 7"), "{error}");
 }
 
 #[test]

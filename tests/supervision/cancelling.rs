@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use pool_runtime::{CancelToken, ErrorKind, Pool};
+use pool_runtime::{CancelToken, ErrorKind, Pool, Replacement};
 use pool_tests::clean::clean;
 use pool_tests::pools::pids;
 use pool_tests::runs;
 use pool_tests::temp::TempDir;
 use pool_tests::wait;
 
-use super::{Act, act, items};
+use super::{Act, act, items, whoami, whoami_at};
 
 #[test]
 fn one_token_takes_back_all_that_have_it_and_nothing_else() {
@@ -105,6 +105,22 @@ fn what_runs_is_left_to_finish_where_the_call_says_so() {
     }
 }
 
+/// Whether that is at an item or between two.
+#[test]
+fn a_worker_that_is_to_leave_a_chunk_of_quick_items_dies_of_nothing() {
+    let _clean = clean();
+    let long = Duration::from_secs(3600);
+    let pool = Pool::builder().workers(1).restart_limit(0, long).build().unwrap();
+    let job = pool.job(whoami_at).cancel_running(false).chunk_size(10_000);
+    for _ in 0..100 {
+        let mut results = job.imap(0..20_000);
+        results.next().unwrap().unwrap();
+        drop(results);
+        pool.apply(whoami, ()).unwrap();
+    }
+    assert!(pool.workers().iter().all(|worker| worker.replaced != Some(Replacement::Died)));
+}
+
 #[test]
 fn what_runs_is_asked_to_end_and_then_killed_otherwise() {
     let _clean = clean();
@@ -129,11 +145,14 @@ fn a_queued_call_that_is_taken_back_never_runs_round_after_round() {
     for _ in 0..25 {
         let dir = TempDir::new();
         let at = dir.path().to_str().unwrap();
-        let first = pool.apply_async(act, (at, 1, Act::Sleep(5))).unwrap();
+        let go = dir.path().with_extension("go");
+        let first = pool.apply_async(act, (at, 1, Act::WaitForFile)).unwrap();
         let second = pool.apply_async(act, (at, 2, Act::Return)).unwrap();
         second.cancel();
         assert_eq!(second.get().unwrap_err().kind(), ErrorKind::Cancelled);
+        std::fs::write(&go, "").unwrap();
         assert_eq!(first.get().unwrap(), 1);
+        std::fs::remove_file(&go).unwrap();
         assert_eq!(pool.apply(act, (at, 3, Act::Return)).unwrap(), 3);
         assert!(!runs::noted(dir.path()).contains_key(&2));
     }

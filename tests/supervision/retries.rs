@@ -1,7 +1,7 @@
 //! Items that are tried again.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use pool_runtime::{ErrorKind, Pool};
@@ -106,6 +106,31 @@ fn a_rule_may_use_the_pool_and_one_that_panics_says_no() {
     let rude = job.retry_if(|_| panic!("a rule that panics"));
     assert_eq!(rude.apply((at, 3, Act::DieTimes(1))).unwrap_err().kind(), ErrorKind::Died);
     assert_eq!(pool.apply(act, (at, 4, Act::Return)).unwrap(), 4);
+}
+
+#[test]
+fn a_rule_may_use_the_pool_when_it_is_dropped() {
+    struct Curious(Arc<Pool>, mpsc::Sender<usize>);
+    impl Drop for Curious {
+        fn drop(&mut self) {
+            self.1.send(self.0.workers().len()).unwrap();
+        }
+    }
+    let _clean = clean();
+    let dir = TempDir::new();
+    let at = dir.path().to_str().unwrap();
+    let pool = Arc::new(Pool::new(1).unwrap());
+    for act_of_item in [Act::Return, Act::Panic] {
+        let (tells, told) = mpsc::channel();
+        let curious = Curious(Arc::clone(&pool), tells);
+        let job = pool.job(act).retries(1).retry_if(move |_| curious.1.send(0).is_err());
+        // Nobody holds the call, and with it the rule, but the pool.
+        drop(job.apply_async((at, 1, act_of_item)).unwrap());
+        drop(job);
+        let last = told.into_iter().last();
+        assert_eq!(last, Some(1), "{act_of_item:?}");
+    }
+    assert_eq!(pool.apply(act, (at, 2, Act::Return)).unwrap(), 2);
 }
 
 #[test]

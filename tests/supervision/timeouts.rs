@@ -43,6 +43,29 @@ fn an_overdue_item_fails_alone_and_its_neighbours_in_the_chunk_run() {
     }
 }
 
+/// What was behind the item in its chunk is wanted by nobody, though somebody is idle.
+#[test]
+fn an_overdue_item_ends_a_map_that_others_have_room_for() {
+    let _clean = clean();
+    let mut acts = [Act::Return; 12];
+    acts[0] = Act::Hang;
+    let dir = TempDir::new();
+    let at = dir.path().to_str().unwrap();
+    let pool = Pool::new(3).unwrap();
+    for chunk in [2, 4, 12] {
+        let job = pool.job(act).timeout(LIMIT).chunk_size(chunk);
+        let error = job.map(items(at, &acts)).unwrap_err();
+        assert_eq!((error.kind(), error.item()), (ErrorKind::TimedOut, Some(0)), "{error}");
+        let error = job.map_async(items(at, &acts)).unwrap().get().unwrap_err();
+        assert_eq!((error.kind(), error.item()), (ErrorKind::TimedOut, Some(0)), "{error}");
+        // Nobody holds it any more.
+        drop(job.map_async(items(at, &acts)).unwrap());
+        assert_eq!(pool.apply(act, (at, 100, Act::Return)).unwrap(), 100);
+    }
+    pool.close();
+    pool.join().unwrap();
+}
+
 #[test]
 fn the_clock_starts_when_the_item_begins_and_not_when_it_is_queued() {
     let _clean = clean();

@@ -86,9 +86,10 @@ impl<T> AsyncResult<T> {
         self.ready().then(|| !job.has_failed())
     }
 
-    /// Takes the call back: what is queued never runs, what runs is killed with
-    /// its worker, and the result is an error of kind `Cancelled`. A call that
-    /// is done stays as it is.
+    /// Takes the call back: what is queued never runs, what runs is ended with its
+    /// worker, or left to finish ([`Job::cancel_running`](crate::Job::cancel_running)),
+    /// and the result is an error of kind `Cancelled`. A call that is done stays as it
+    /// is.
     pub fn cancel(&self) {
         if let Some(job) = &self.job {
             job.cancel();

@@ -124,7 +124,7 @@ impl PoolBuilder {
     }
 
     /// Replaces a worker by a fresh one when it has lived for so long, between two items
-    /// or while it waits for one; unless set, never.
+    /// or while it waits for one; unless set, never. 0 is an error of `build`.
     pub fn max_age(mut self, age: Duration) -> Self {
         self.wishes.lifespan.age = Some(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX));
         self
@@ -270,6 +270,9 @@ impl PoolBuilder {
         };
         if self.wishes.lifespan.tasks == Some(0) {
             return Err(Error::invalid("max_tasks_per_child of 0: a worker needs at least one"));
+        }
+        if self.wishes.lifespan.age == Some(0) {
+            return Err(Error::invalid("a max_age of 0: no worker would live to run an item"));
         }
         let config = Config {
             workers,

@@ -81,8 +81,9 @@ pub(crate) enum Heard {
 }
 
 impl ParentEnd {
-    /// A channel, eager for the first report, whose worker's end, and `extra` after it, come with the boot
-    /// message on the returned descriptor, the worker's end of the lifeline.
+    /// A channel, eager for the first report, whose worker's end, and `extra` after it,
+    /// come with the boot message on the returned descriptor, the worker's end of the
+    /// lifeline.
     pub(crate) fn open(
         boot: &[u8],
         extra: Option<BorrowedFd<'_>>,
@@ -248,8 +249,8 @@ impl ParentEnd {
         self.memory.began_at().load(Ordering::Relaxed)
     }
 
-    /// Lets the worker begin no other item, if its latest is number `count`, of a
-    /// careful chunk, and all that it has not claimed was recalled.
+    /// Lets the worker begin no other item, if the latest that it has begun is number
+    /// `count`. Its chunk is a careful one, and all that it has not claimed was recalled.
     pub(crate) fn condemn(&self, count: u64) -> bool {
         begun::condemn(self.memory.begun(), count)
     }

@@ -297,7 +297,7 @@ impl Job {
         self.shared.is_foreign() || self.shared.lock().job_mut(self.id).has_failures()
     }
 
-    /// Takes the work back: what is queued never runs, what runs is killed.
+    /// Takes the work back: what is queued never runs, what runs is ended, or spared.
     /// Nothing happens to a job that is done.
     pub(crate) fn cancel(&self) {
         self.shared.cancel(self.id);

@@ -123,6 +123,8 @@ pub(super) struct Due {
     pub(super) line: Option<Line>,
     /// To be asked of the caller's own rule.
     pub(super) question: Option<Question>,
+    /// A job that is over: dropping the caller's rule may run anything.
+    pub(super) over: Option<Box<JobState>>,
 }
 
 impl JobState {
@@ -249,6 +251,7 @@ impl JobState {
             self.remove_pack(pack);
         }
         self.unsettled -= count;
+        self.tries.forget(&items);
         if let Some(held) = &mut self.held {
             held.given -= count;
             held.settled += count;
@@ -298,7 +301,7 @@ impl JobState {
     pub(super) fn wake(&mut self) -> Due {
         let waker = if self.is_done() { self.waker.take() } else { None };
         let sleepers = self.arrived.clone().filter(|_| self.sleepers > 0);
-        Due { waker, sleepers, line: self.line.clone(), question: None }
+        Due { waker, sleepers, line: self.line.clone(), ..Due::default() }
     }
 
     /// Its deadline has passed.
@@ -310,7 +313,7 @@ impl JobState {
     /// No outcome will come; whoever waits is to see why.
     pub(super) fn abandon(&mut self) -> Due {
         let (waker, sleepers) = (self.waker.take(), self.arrived.clone());
-        Due { waker, sleepers, line: self.line.clone(), question: None }
+        Due { waker, sleepers, line: self.line.clone(), ..Due::default() }
     }
 
     pub(super) fn progress(&mut self) -> Progress {

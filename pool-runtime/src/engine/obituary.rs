@@ -31,6 +31,8 @@ pub(super) struct Obituary {
     pub(super) pid: u32,
     pub(super) status: Option<ExitStatus>,
     pub(super) reported_in: bool,
+    /// It had begun an item, ever.
+    pub(super) began: bool,
     pub(super) doom: Option<Doom>,
     /// A panic that was announced and not followed by a result.
     pub(super) last_words: Option<Panic>,
@@ -76,8 +78,21 @@ impl Obituary {
         error.with_written(self.written.clone())
     }
 
-    /// The worker ended before it could be of use.
-    pub(super) fn of_start(&self, start_timeout: Duration) -> Error {
+    /// Whether the pool has ended it for no fault of its own.
+    pub(super) fn is_asked_for(&self) -> bool {
+        matches!(
+            self.doom,
+            Some(Doom::Commanded(
+                KillReason::JobDropped
+                    | KillReason::ItemTimeout
+                    | KillReason::JobDeadline
+                    | KillReason::Terminated
+            ))
+        )
+    }
+
+    /// The worker ended, whatever it was at, or before it could be of use.
+    pub(super) fn of_worker(&self, start_timeout: Duration) -> Error {
         let Obituary { who, pid, .. } = self;
         let message = match self.doom {
             _ if self.unfit.is_some() => {
@@ -88,6 +103,7 @@ impl Obituary {
                  cause: a static constructor that hangs, or a worker program that does not use this \
                  library)"
             ),
+            _ if self.began => format!("{who} (pid {pid}) {}{}", self.end(), self.cause()),
             _ if self.reported_in => {
                 format!("{who} (pid {pid}) {} before it began an item{}", self.end(), self.cause())
             }

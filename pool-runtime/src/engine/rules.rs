@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::cancel::CancelToken;
 use crate::error::{Error, ErrorKind};
-use crate::ids::{Item, Moment};
+use crate::ids::{Item, Items, Moment};
 use crate::scheduler::Terms;
 use crate::task::TaskDef;
 
@@ -130,6 +130,13 @@ impl Tries {
         rules.backoff.wait(item, self.0[&item])
     }
 
+    /// Items have results: nobody will ask how often they had failed.
+    pub(super) fn forget(&mut self, items: &Items) {
+        while let Some((&item, _)) = self.0.range(items.clone()).next() {
+            self.0.remove(&item);
+        }
+    }
+
     /// The item is tried no more; gives how often it was.
     pub(super) fn end(&mut self, item: Item) -> Option<u32> {
         self.0.remove(&item)
@@ -170,5 +177,10 @@ mod tests {
         assert_eq!([(); 3].map(|()| tries.note(5, &rules)), [true, true, false]);
         assert_eq!(tries.end(5), Some(3));
         assert_eq!(tries.end(5), None);
+        for item in [1, 2, 3, 9] {
+            tries.note(item, &rules);
+        }
+        tries.forget(&(2..9));
+        assert_eq!([1, 2, 3, 9].map(|item| tries.end(item)), [Some(1), None, None, Some(1)]);
     }
 }

@@ -75,17 +75,19 @@ impl Shared {
     /// not said so; the panic hook tells of it.
     #[cold]
     fn ask(&self, questions: Vec<Question>) {
-        for question in questions {
-            let rule = AssertUnwindSafe(|| (question.rule)(&question.error));
-            let again = catch_unwind(rule).unwrap_or_else(|panic| {
+        for Question { job, item, error, rule } in questions {
+            let asked = catch_unwind(AssertUnwindSafe(|| rule(&error)));
+            let again = asked.unwrap_or_else(|panic| {
                 discard(panic);
                 false
             });
+            // Its job may be gone meanwhile, and this the last of it.
+            dispose(rule);
             if self.is_poisoned() {
                 return;
             }
             let mut core = self.lock();
-            core.answer(question, again);
+            core.answer(job, item, error, again);
             core.act();
         }
     }
@@ -196,7 +198,7 @@ impl Drop for Locked<'_> {
 /// A waker that panics must not end the engine's thread; the panic hook tells of
 /// it.
 fn wake(due: Vec<Due>) {
-    for Due { waker, sleepers, line, .. } in due {
+    for Due { waker, sleepers, line, over, .. } in due {
         if let Some(line) = line {
             line.hang_up();
         }
@@ -208,6 +210,14 @@ fn wake(due: Vec<Due>) {
         {
             discard(panic);
         }
+        dispose(over);
+    }
+}
+
+/// Drops what is the caller's, whose destructor may panic.
+fn dispose<T>(value: T) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        discard(panic);
     }
 }
 

@@ -176,9 +176,9 @@ impl Scheduler {
             Judgement::Settled => {}
             Judgement::Again { .. } if planted!(self, RetriesAreLost) => {}
             Judgement::Again { not_before, weight } => {
-                let expired = state.expired && !planted!(self, ExpiredJobTriesAgain);
+                let late = state.expired && !planted!(self, ExpiredJobTriesAgain);
                 let at_once = not_before == Moment::ZERO || planted!(self, RetriesInHaste);
-                if at_once || expired {
+                if late || at_once {
                     self.requeue(job, Chunk { items: item..item + 1, weight });
                 } else {
                     state.delayed.insert((not_before, item, weight));

@@ -265,10 +265,11 @@ impl Scheduler {
             return Verdict::Ignored;
         }
         self.mode = Mode::Terminated;
+        // Before the jobs, of which there may be very many.
+        self.kill_all(KillReason::Terminated);
         if !planted!(self, TerminatedJobsWait) {
             self.fail_jobs(JobFailure::Terminated);
         }
-        self.kill_all(KillReason::Terminated);
         Verdict::Accepted
     }
 }

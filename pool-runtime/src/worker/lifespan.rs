@@ -3,11 +3,14 @@
 //! It is the worker that sees to this: only it can stop between two items exactly,
 //! also within a chunk. What it has of that chunk and of others goes elsewhere.
 
+use std::fs::File;
+use std::os::fd::{IntoRawFd, RawFd};
 use std::time::{Duration, Instant};
 
+use crate::sys::fds;
 use crate::wire::message::{Lifespan, Retirement};
 
-/// Between two looks at the memory: reading it from /proc takes some 5 µs, so that
+/// Between two looks at the memory: reading it from /proc takes some µs, so that
 /// looking takes less than a hundredth of the time.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
@@ -16,7 +19,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 pub(super) struct Rest {
     tasks: u64,
     until: Option<Instant>,
-    memory: Option<u64>,
+    memory: Option<Growth>,
     looked: Instant,
     /// There is nothing to see to.
     endless: bool,
@@ -30,7 +33,7 @@ impl Rest {
         Rest {
             tasks: tasks.unwrap_or(u64::MAX),
             until: age.and_then(|age| now.checked_add(Duration::from_nanos(age))),
-            memory,
+            memory: memory.and_then(Growth::up_to),
             looked: now,
             endless: lifespan == Lifespan::default(),
         }
@@ -57,21 +60,44 @@ impl Rest {
         if self.until.is_some_and(|until| until <= now) {
             return Some(Retirement::Age);
         }
-        let most = self.memory?;
+        let growth = self.memory.as_ref()?;
         if now.duration_since(self.looked) < BETWEEN_LOOKS {
             return None;
         }
         self.looked = now;
-        resident_memory().is_some_and(|bytes| bytes > most).then_some(Retirement::Memory)
+        growth.is_over().then_some(Retirement::Memory)
     }
 }
 
-/// Bytes of this process's memory that are resident. `None` where the kernel does not
-/// tell: without /proc, or when a task has used up all descriptors.
-fn resident_memory() -> Option<u64> {
-    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * rustix::param::page_size() as u64)
+/// How large this process may grow.
+#[derive(Debug)]
+struct Growth {
+    /// Bytes that are resident.
+    most: u64,
+    /// Opened before tasks run: in a sandbox, or when a task has used up all descriptors,
+    /// it cannot be. Never closed, as a task may have done so: it goes with the process.
+    statm: RawFd,
+}
+
+impl Growth {
+    /// `None` where the kernel does not tell: without /proc.
+    fn up_to(most: u64) -> Option<Growth> {
+        let statm = File::open("/proc/self/statm").ok()?;
+        Some(Growth { most, statm: statm.into_raw_fd() })
+    }
+
+    fn is_over(&self) -> bool {
+        self.resident().is_some_and(|bytes| bytes > self.most)
+    }
+
+    /// `None` if a task has closed the file.
+    fn resident(&self) -> Option<u64> {
+        let mut text = [0; 128];
+        let length = rustix::io::pread(fds::borrowed(self.statm), &mut text, 0).ok()?;
+        let text = std::str::from_utf8(&text[..length]).ok()?;
+        let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
+        Some(pages.saturating_mul(rustix::param::page_size() as u64))
+    }
 }
 
 #[cfg(test)]
@@ -100,6 +126,6 @@ mod tests {
         assert_eq!(rest.spend(), None, "it has just been looked at");
         rest.looked -= BETWEEN_LOOKS;
         assert_eq!(rest.spend(), Some(Retirement::Memory));
-        assert!(resident_memory().is_some_and(|bytes| bytes > 100_000));
+        assert!(Growth::up_to(0).unwrap().resident().is_some_and(|bytes| bytes > 100_000));
     }
 }

@@ -15,7 +15,7 @@ impl Core {
     /// Carries out what the scheduler has decided, and what it decides upon that.
     pub(super) fn carry_out(&mut self) {
         let mut sent_to = std::mem::take(&mut self.sent_to);
-        while let Some(command) = self.scheduler.poll_command() {
+        while let Some(command) = self.next_command() {
             match command {
                 Command::Start { worker } => self.start(worker),
                 Command::Send { worker, job, items } => {
@@ -41,7 +41,7 @@ impl Core {
                 Command::ExpireJob { job } => self.expire_job(job),
                 Command::FailItems { job, items } => {
                     self.fail_late(job, &items);
-                    self.redecide();
+                    self.undecided = true;
                 }
                 Command::FailJob { job, why } => self.fail_job(job, why),
             }
@@ -54,6 +54,17 @@ impl Core {
             }
         }
         self.sent_to = sent_to;
+    }
+
+    /// The next of what was decided; else of what is decided upon all that. Not before:
+    /// an item that is still to fail may end its job, of which nothing must be sent then.
+    fn next_command(&mut self) -> Option<Command> {
+        let decided = self.scheduler.poll_command();
+        if decided.is_none() && std::mem::take(&mut self.undecided) {
+            self.redecide();
+            return self.scheduler.poll_command();
+        }
+        decided
     }
 
     /// The worker that a command is for. It may have ended since: then its exit
@@ -69,10 +80,10 @@ impl Core {
                 assert!(before.is_none(), "two workers in slot {}", worker.slot);
             }
             Err(error) => {
-                self.note_end(error);
+                self.note_end(error, false);
                 self.life_changed = true;
                 self.tell(Event::StartFailed { worker });
-                self.redecide();
+                self.undecided = true;
             }
         }
     }
@@ -182,7 +193,7 @@ impl Core {
         };
         let now = self.now();
         self.tell(Event::Recalled { worker, kept, now });
-        self.redecide();
+        self.undecided = true;
     }
 
     /// A worker whose memory makes no sense is killed.
@@ -193,6 +204,7 @@ impl Core {
     }
 
     fn fail_item(&mut self, worker: Worker, id: JobId, item: Item, why: ItemFailure) {
+        self.undecided = true;
         if why == ItemFailure::TimedOut {
             let who = self.outside().launch.who(worker.slot);
             let pid = self.members[worker.slot.0].as_ref().map(|member| member.child.pid());
@@ -201,7 +213,7 @@ impl Core {
                 let error = job.overdue(&who, pid, job.named(item));
                 self.fail(id, item, error.with_written(written));
             }
-            return self.redecide();
+            return;
         }
         let obituary = self.obituaries[worker.slot.0].as_ref().expect("the worker has died");
         assert_eq!(obituary.worker, worker, "the worker that died last in its slot");
@@ -211,7 +223,6 @@ impl Core {
         };
         let error = obituary.of_item(job.task.name, job.named(item));
         self.fail(id, item, error);
-        self.redecide();
     }
 
     fn fail_job(&mut self, id: JobId, why: JobFailure) {

@@ -84,6 +84,7 @@ impl Core {
             pid: member.child.pid(),
             status,
             reported_in: member.reported_in,
+            began: member.channel.begun() > 0,
             doom: member.doom,
             last_words: member.last_words.take(),
             written: self.written_by_dead(&mut member, begun),
@@ -93,10 +94,8 @@ impl Core {
                 .and_then(|signal| Sign::read(member.channel.sign(), signal)),
             memory_limit: self.outside().launch.memory_limit(),
         };
-        // One that has retired, perhaps before others have reported in, lacked nothing.
-        if member.replaced.is_none() {
-            self.note_end(obituary.of_start(self.start_timeout));
-        }
+        let asked = member.replaced.is_some() || obituary.is_asked_for();
+        self.note_end(obituary.of_worker(self.start_timeout), asked);
         self.replaced[slot.0] = Some(member.replaced.unwrap_or(match member.doom {
             Some(Doom::Commanded(_)) => Replaced::Ended,
             _ => Replaced::Died,

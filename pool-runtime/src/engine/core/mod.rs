@@ -109,11 +109,14 @@ pub(super) struct Core {
     /// The same, on the clock that workers know.
     epoch_nanos: u64,
     start_timeout: Duration,
-    /// How the latest worker came to its end, or why it could not be started.
+    /// How the latest worker came to its end of which nobody asked that, or why it
+    /// could not be started; if there is none, how any has ended.
     last_end: Option<Error>,
     /// First incarnations that have not reported in; the builder waits for them.
     awaited: usize,
     life_changed: bool,
+    /// What commands have led to is not decided upon.
+    undecided: bool,
     /// Whom to tell when the lock is released.
     due: Vec<Due>,
     /// Callers that sleep until something arrives, and futures that are to be woken.
@@ -159,6 +162,7 @@ impl Core {
             last_end: None,
             awaited: config.workers,
             life_changed: false,
+            undecided: false,
             due: Vec::new(),
             waiters: 0,
             patient: 0,
@@ -185,8 +189,7 @@ impl Core {
         self.carry_out();
     }
 
-    /// Lets the scheduler decide upon what a command has led to, while commands are
-    /// carried out.
+    /// Lets the scheduler decide; [`Core::carry_out`] follows, or is under way.
     fn redecide(&mut self) {
         let epoch = self.epoch;
         self.scheduler.decide(|| epoch.elapsed());
@@ -222,6 +225,10 @@ impl Core {
         // Who has reported in by now is in time, though it has not been heard yet.
         for slot in self.scheduler.overdue(now) {
             self.serve_channel(slot);
+        }
+        // When all are heard: what one says may have another asked for its chunks and
+        // heard again, and then that is at an item which nobody has looked at.
+        for slot in self.scheduler.overdue(now) {
             if self.scheduler.is_watched(slot) {
                 self.look_at(slot, now);
             }
@@ -280,10 +287,17 @@ impl Core {
         self.awaited > 0 && self.last_end.is_none()
     }
 
-    /// Keeps how a worker came to its end, or why it could not be started; while
-    /// the pool starts up, the first of these, which the others may follow from.
-    fn note_end(&mut self, end: Error) {
-        if self.awaited == 0 || self.last_end.is_none() {
+    /// Keeps how a worker came to its end, which it may have been `asked` for, or why it
+    /// could not be started; while the pool starts up, the first of these, which the
+    /// others may follow from.
+    fn note_end(&mut self, end: Error, asked: bool) {
+        let (starts_up, is_first) = (self.awaited > 0, self.last_end.is_none());
+        let counts = match asked {
+            // One that retires while others start is no failure.
+            true => is_first && !starts_up,
+            false => is_first || !starts_up,
+        };
+        if counts {
             self.last_end = Some(end);
         }
     }

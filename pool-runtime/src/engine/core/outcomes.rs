@@ -46,8 +46,7 @@ impl Core {
     }
 
     /// The caller's rule has spoken.
-    pub(in crate::engine) fn answer(&mut self, question: Question, again: bool) {
-        let Question { job, item, error, .. } = question;
+    pub(in crate::engine) fn answer(&mut self, job: JobId, item: Item, error: Error, again: bool) {
         if !self.jobs.contains_key(&job) {
             return;
         }
@@ -121,7 +120,8 @@ impl Core {
 
     pub(in crate::engine) fn remove_if_over(&mut self, id: JobId) {
         if self.jobs.get(&id).is_some_and(JobState::is_over) {
-            self.jobs.remove(&id);
+            let over = self.jobs.remove(&id).map(Box::new);
+            self.due.push(Due { over, ..Due::default() });
         }
     }
 }

@@ -7,79 +7,11 @@
 
 use std::collections::VecDeque;
 
-use super::super::{
-    Command, Config, DEPTH, Event, FRUITLESS_LIVES, ItemFailure, JobFailure, Kept, KillReason, Mode,
-};
+use super::super::{Command, Config, Event, JobFailure, Judgement, KillReason, Mode, Terms};
 use super::broken::Broken;
 use super::ledger::{Fate, Ledger, Serial};
-use crate::ids::{Items, JobId, Moment, Slot, Worker};
-
-/// A chunk that a process was sent, as far as it has not told that it is done.
-#[derive(Clone, Debug)]
-pub(super) struct Held {
-    pub(super) job: JobId,
-    pub(super) items: Items,
-    pub(super) weight: u32,
-}
-
-/// A process, as far as it was told something and has told something.
-#[derive(Debug)]
-pub(super) struct Post {
-    pub(super) serial: Serial,
-    pub(super) name: Worker,
-    pub(super) ready: bool,
-    /// In the order in which it was sent them.
-    pub(super) held: VecDeque<Held>,
-    /// It was asked for what it has not begun, and has not answered.
-    pub(super) asked: bool,
-    pub(super) deadline: Option<Moment>,
-    pub(super) stopped: bool,
-    pub(super) killed: Option<KillReason>,
-    /// An item has begun in it, as far as it has told.
-    pub(super) fruitful: bool,
-}
-
-impl Post {
-    fn serves(&self) -> bool {
-        self.ready && !self.stopped && self.killed.is_none()
-    }
-
-    pub(super) fn is_idle(&self) -> bool {
-        self.serves() && self.held.is_empty()
-    }
-
-    /// Whether it has chunks behind the one that it may have begun.
-    pub(super) fn is_stocked(&self) -> bool {
-        self.serves() && self.held.len() > 1
-    }
-
-    pub(super) fn weight(&self) -> u32 {
-        self.held.iter().map(|held| held.weight).sum()
-    }
-
-    pub(super) fn has_room(&self) -> bool {
-        self.serves() && self.weight() < DEPTH
-    }
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Place {
-    pub(super) post: Option<Post>,
-    /// The names of all that were here before.
-    pub(super) past: Vec<Worker>,
-    /// Processes in a row that ended before an item began in them.
-    fruitless: u32,
-    /// Processes started since the last job was opened or item known to have begun,
-    /// save those that a dropped job took with it.
-    pub(super) starts: u32,
-}
-
-impl Place {
-    fn is_given_up(&self, replace: bool) -> bool {
-        let used_up = !replace && !self.past.is_empty();
-        self.post.is_none() && (used_up || self.fruitless >= FRUITLESS_LIVES)
-    }
-}
+use super::posts::{Held, Place, Post};
+use crate::ids::{Item, JobId, Moment, Slot, Worker};
 
 #[derive(Debug)]
 pub(super) struct Books {
@@ -91,10 +23,15 @@ pub(super) struct Books {
     pub(super) owed: Vec<Command>,
     /// How many processes were started.
     pub(super) processes: u64,
-    /// No process is started and no job opened until somebody says so.
-    pub(super) tripped: bool,
     /// The process that ended last.
     pub(super) buried: Option<Serial>,
+    /// Deaths that count for the breaker, and those of this step.
+    pub(super) deaths: VecDeque<Moment>,
+    pub(super) untold_deaths: usize,
+    /// Jobs fail in this step because no worker will do.
+    pub(super) tripping: bool,
+    /// No process is started and no job opened until somebody says so.
+    pub(super) tripped: bool,
 }
 
 impl Books {
@@ -107,8 +44,11 @@ impl Books {
             ledger: Ledger::default(),
             owed: Vec::new(),
             processes: 0,
-            tripped: false,
             buried: None,
+            deaths: VecDeque::new(),
+            untold_deaths: 0,
+            tripping: false,
+            tripped: false,
         }
     }
 
@@ -118,6 +58,10 @@ impl Books {
 
     pub(super) fn post(&self, slot: usize) -> &Post {
         self.places[slot].post.as_ref().expect("a process in the slot")
+    }
+
+    pub(super) fn post_mut(&mut self, worker: Worker) -> &mut Post {
+        self.places[worker.slot.0].post.as_mut().expect("news comes from a process")
     }
 
     pub(super) fn has_jobs(&self) -> bool {
@@ -141,8 +85,22 @@ impl Books {
         self.places.iter().all(|place| place.is_given_up(self.config.replace))
     }
 
+    /// When something is due, but for looks at the watched.
     pub(super) fn next_deadline(&self) -> Option<Moment> {
-        self.posts().filter_map(|post| post.deadline).min()
+        self.posts().filter_map(|post| post.deadline).chain(self.ledger.next_moment()).min()
+    }
+
+    /// Whether these may be the slots whose deadline has come: all that have one, and
+    /// watched ones at which an item may be overdue.
+    pub(super) fn are_overdue(&self, slots: &[Slot], now: Moment) -> bool {
+        let is_due = |post: &Post| post.deadline.is_some_and(|deadline| deadline <= now);
+        let may_be = |post: &Post| post.soonest_overdue().is_some_and(|moment| moment <= now);
+        let mut all_there = self.posts().filter(|post| is_due(post));
+        all_there.all(|post| slots.contains(&post.name.slot))
+            && slots.iter().all(|slot| {
+                let post = self.places[slot.0].post.as_ref();
+                post.is_some_and(|post| is_due(post) || may_be(post))
+            })
     }
 
     /// Whether the event says something that was not known and still matters.
@@ -152,7 +110,7 @@ impl Books {
             Event::JobEnded { job } => self.ledger.is_live(job) && !self.ledger.has_ended(job),
             Event::ItemsQueued { job, .. } | Event::JobDropped { job } => self.ledger.is_live(job),
             Event::WorkerReady { worker } => {
-                self.named(worker).is_some_and(|post| !post.ready && post.killed.is_none())
+                self.named(worker).is_some_and(|post| !post.ready && post.ended.is_none())
             }
             Event::ItemsFinished { worker, job, ref items } => {
                 let begins_it = |held: &Held| {
@@ -161,17 +119,23 @@ impl Books {
                 };
                 self.named(worker).and_then(|post| post.held.front()).is_some_and(begins_it)
             }
-            Event::Recalled { worker, .. } => self.named(worker).is_some_and(|post| post.asked),
+            Event::ItemHeld { worker, job, item } => {
+                self.named(worker).is_some_and(|post| post.is_at(job, item))
+            }
+            Event::ItemJudged { job, item, .. } => self.ledger.is_unjudged(job, item),
+            Event::Recalled { worker, .. } => {
+                self.named(worker).is_some_and(|post| post.asked.is_some())
+            }
+            Event::Looked { worker, .. } => self.named(worker).is_some_and(Post::is_watched),
+            Event::WorkerRetired { worker, .. } => self
+                .named(worker)
+                .is_some_and(|post| post.ready && !post.stopped && post.ended.is_none()),
             Event::StartFailed { worker } | Event::WorkerExited { worker, .. } => {
                 self.named(worker).is_some()
             }
             Event::Reset => self.tripped,
             Event::Close => self.mode == Mode::Open,
             Event::Terminate => self.mode != Mode::Terminated,
-            Event::ItemHeld { .. }
-            | Event::ItemJudged { .. }
-            | Event::Looked { .. }
-            | Event::WorkerRetired { .. } => false,
         }
     }
 
@@ -180,90 +144,62 @@ impl Books {
         (post.name == worker).then_some(post)
     }
 
-    fn place_mut(&mut self, worker: Worker) -> (&mut Place, &mut Ledger) {
-        (&mut self.places[worker.slot.0], &mut self.ledger)
-    }
-
     /// Enters an event that is news.
     pub(super) fn enter(&mut self, event: &Event) -> Result<(), Broken> {
         match *event {
-            Event::JobOpened { job, .. } => self.open(job),
-            Event::ItemsQueued { job, ref items, weight } => self.ledger.queue(job, items, weight),
+            Event::JobOpened { job, terms } => self.open(job, terms),
+            Event::ItemsQueued { job, ref items, weight } => {
+                self.ledger.queue(job, items);
+                self.wait(job, items, weight);
+            }
             Event::JobEnded { job } => self.ledger.end(job),
             Event::JobDropped { job } => {
                 self.ledger.leave(job, Fate::Dropped);
-                let has_it = |post: &&Post| post.held.iter().any(|held| held.job == job);
-                let posts = self.places.iter().filter_map(|place| place.post.as_ref());
-                let posts = posts.filter(has_it).filter(|post| !post.asked);
-                self.owed.extend(posts.map(|post| Command::Recall { worker: post.name }));
+                self.owe_recalls(|post| post.holds(job));
             }
             Event::WorkerReady { worker } => {
-                let post = self.places[worker.slot.0].post.as_mut();
-                let post = post.expect("news comes from a process");
+                let post = self.post_mut(worker);
                 post.ready = true;
                 post.deadline = None;
             }
             Event::ItemsFinished { worker, job, ref items } => {
-                self.bear_fruit(worker);
-                let (place, ledger) = self.place_mut(worker);
-                let post = place.post.as_mut().expect("news comes from a process");
+                let serial = self.progress(worker, items.end);
                 for item in items.clone() {
-                    ledger.finished(job, item, post.serial)?;
-                }
-                let held = post.held.front_mut().expect("it finishes what it holds");
-                held.items.start = items.end;
-                if held.items.is_empty() {
-                    post.held.pop_front();
+                    self.ledger.finished(job, item, serial)?;
                 }
             }
-            Event::Recalled { worker, kept, .. } => self.take_back(worker, kept != Kept::Nothing),
+            Event::ItemHeld { worker, job, item } => {
+                let serial = self.progress(worker, item + 1);
+                self.ledger.failed(job, item, serial)?;
+            }
+            Event::ItemJudged { job, item, verdict } => self.judged(job, item, verdict),
+            Event::Recalled { worker, kept, now } => self.take_back(worker, kept, now),
+            Event::Looked { worker, began, now } => self.looked(worker, began, now),
+            Event::WorkerRetired { worker, now } => self.retire(worker, now),
             Event::StartFailed { worker } => self.bury(worker, false),
             Event::WorkerExited { worker, begun } => self.bury(worker, begun),
-            Event::Reset => self.reset(),
+            Event::Reset => {
+                self.tripped = false;
+                self.deaths.clear();
+                self.forgive();
+            }
             Event::Close => self.mode = Mode::Closing,
-            Event::ItemHeld { .. }
-            | Event::ItemJudged { .. }
-            | Event::Looked { .. }
-            | Event::WorkerRetired { .. } => unreachable!("no news"),
             Event::Terminate => {
                 self.mode = Mode::Terminated;
                 let why = JobFailure::Terminated;
                 let fails = self.ledger.live().map(|job| Command::FailJob { job, why });
                 self.owed.extend(fails);
                 self.owe_kills(KillReason::Terminated, |_| true);
+                for post in self.places.iter().filter_map(|place| place.post.as_ref()) {
+                    post.held.iter().for_each(|held| self.ledger.leave_with(held.job, post.serial));
+                }
             }
         }
         Ok(())
     }
 
-    /// Whether these are the slots whose deadline has come.
-    pub(super) fn are_overdue(&self, slots: &[Slot], now: Moment) -> bool {
-        let mut slots = slots.to_vec();
-        slots.sort();
-        let due = |post: &&Post| post.deadline.is_some_and(|deadline| deadline <= now);
-        self.posts().filter(due).map(|post| post.name.slot).eq(slots)
-    }
-
-    /// Enters that the deadlines up to now are acted on.
-    pub(super) fn expire(&mut self, now: Moment) {
-        let due = |post: &Post| post.deadline.is_some_and(|deadline| deadline <= now);
-        self.owe_kills(KillReason::StartTimeout, |post| due(post) && !post.stopped);
-        self.owe_kills(KillReason::StopGrace, |post| due(post) && post.stopped);
-    }
-
-    fn owe_kills(&mut self, why: KillReason, whom: impl Fn(&Post) -> bool) {
-        let posts = self.places.iter().filter_map(|place| place.post.as_ref());
-        let whom = posts.filter(|post| post.killed.is_none() && whom(post));
-        self.owed.extend(whom.map(|post| Command::Kill { worker: post.name, why }));
-    }
-
-    fn open(&mut self, job: JobId) {
-        self.ledger.open(job);
-        self.forgive();
-    }
-
-    fn reset(&mut self) {
-        self.tripped = false;
+    fn open(&mut self, job: JobId, terms: Terms) {
+        self.ledger.open(job, terms);
         self.forgive();
     }
 
@@ -274,51 +210,28 @@ impl Books {
         }
     }
 
-    /// It is known that an item has begun in the process.
-    fn bear_fruit(&mut self, worker: Worker) {
-        let (place, _) = self.place_mut(worker);
-        (place.fruitless, place.starts) = (0, 0);
-        place.post.as_mut().expect("news comes from a process").fruitful = true;
-    }
-
-    /// All is back but the first chunk, if that had begun; and if its job is gone,
-    /// the process must go too.
-    fn take_back(&mut self, worker: Worker, begun: bool) {
-        let (place, ledger) = self.place_mut(worker);
-        let post = place.post.as_mut().expect("an answer comes from a process");
-        post.asked = false;
-        let kept = usize::from(begun).min(post.held.len());
-        for Held { job, items, weight } in post.held.drain(kept..) {
-            ledger.come_back(job, &items, weight);
-        }
-        if post.held.front().is_some_and(|held| !ledger.is_live(held.job)) {
-            self.owed.push(Command::Kill { worker, why: KillReason::JobDropped });
-        }
-    }
-
-    fn bury(&mut self, worker: Worker, begun: bool) {
-        if begun && !self.post(worker.slot.0).held.is_empty() {
-            self.bear_fruit(worker);
-        }
+    /// A process has outcomes for what it was at, up to this item.
+    fn progress(&mut self, worker: Worker, end: Item) -> Serial {
         let place = &mut self.places[worker.slot.0];
-        let post = place.post.take().expect("news comes from a process");
-        let by_its_own_fault = matches!(post.killed, None | Some(KillReason::StartTimeout));
-        if by_its_own_fault && !post.stopped && !post.fruitful {
-            place.fruitless += 1;
+        place.bear_fruit();
+        let post = place.post.as_mut().expect("news comes from a process");
+        let held = post.held.front_mut().expect("it finishes what it holds");
+        held.items.start = end;
+        if held.items.is_empty() {
+            post.held.pop_front();
         }
-        if post.killed == Some(KillReason::JobDropped) {
-            place.starts = place.starts.saturating_sub(1);
-        }
-        for (index, Held { job, mut items, weight }) in post.held.into_iter().enumerate() {
-            if begun && index == 0 {
-                if self.ledger.is_live(job) {
-                    let item = items.start;
-                    self.owed.push(Command::FailItem { worker, job, item, why: ItemFailure::Died });
-                }
-                items.start += 1;
+        post.serial
+    }
+
+    fn judged(&mut self, job: JobId, item: Item, verdict: Judgement) {
+        match verdict {
+            Judgement::Settled => self.ledger.settled(job, item),
+            Judgement::Again { .. } if self.ledger.has_expired(job) => {
+                self.owed.push(Command::FailItems { job, items: item..item + 1 });
             }
-            self.ledger.come_back(job, &items, weight);
+            Judgement::Again { not_before, weight } => {
+                self.ledger.again(job, item, not_before, weight);
+            }
         }
-        self.buried = Some(post.serial);
     }
 }

@@ -6,7 +6,8 @@ pub(super) enum Rule {
     /// Every item of a job that was neither dropped nor failed is settled
     /// exactly once.
     SettledOnce,
-    /// An item begins in at most one process.
+    /// An item begins in at most one process, and in one more each time that it is said
+    /// to be tried again.
     BeginsOnce,
     /// A death fails exactly the item that had begun and was not settled.
     DeathCostsOneItem,
@@ -16,7 +17,7 @@ pub(super) enum Rule {
     /// one that has the least.
     RoomIsKept,
     /// A worker is asked for what it has not begun when another is idle and nothing
-    /// waits, or when a job of its chunks is dropped; and only then, once.
+    /// waits, or when a job of its chunks is over; and only then, once.
     StockIsShared,
     /// Nothing is sent while a recall is unanswered.
     NothingCrossesRecall,
@@ -37,6 +38,20 @@ pub(super) enum Rule {
     /// A job that was dropped loses its chunks in the same step, and with them
     /// exactly the workers that had begun one.
     DropFreesWorkers,
+    /// An item fails for its time limit once that has passed since it began, and no
+    /// other item does. The process must go, and so must one that begins nothing for too
+    /// long; nobody looks too late.
+    LimitsAreKept,
+    /// When the deadline of a job has come, whatever is not done of it fails, at once or
+    /// as it comes back.
+    ExpiredJobsEnd,
+    /// Nothing begins of a job that is over, or that has expired, save in a process
+    /// that is to end for it or finishes the last item that it has of it.
+    OverIsOver,
+    /// The breaker trips when too many have died of late, and then only; no job goes on.
+    BreakerTrips,
+    /// No process is started after the breaker has tripped, until somebody resets it.
+    TrippedPoolRests,
     /// Of a job that is gone nothing is sent, failed or finished.
     GoneJobsAreLeftAlone,
     /// A slot without a process gets one as long as there may be work for it.

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::super::DEPTH;
+use super::super::{DEPTH, Terms};
 use super::broken::{Broken, Rule, broken};
 use super::rng::Rng;
+use super::terms::Limits;
 use crate::ids::{Item, Items, JobId};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,8 @@ const WEIGHTS: [&[u32]; 4] = [
 pub(super) struct Caller {
     pub(super) job: JobId,
     pub(super) stage: Stage,
+    /// Its deadline is counted from when it calls.
+    pub(super) terms: Terms,
     /// How many items its iterator has; none if it has no end.
     pub(super) supply: Option<u64>,
     chunk: u64,
@@ -64,7 +67,7 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    pub(super) fn draw(job: JobId, rng: &mut Rng) -> Self {
+    pub(super) fn draw(job: JobId, limits: Limits, rng: &mut Rng) -> Self {
         let supply = match rng.below(10) {
             0 => Some(0),
             1 => None,
@@ -81,6 +84,7 @@ impl Caller {
         Caller {
             job,
             stage: Stage::Outside,
+            terms: limits.draw(rng),
             supply,
             chunk,
             weights: rng.pick(&WEIGHTS),
@@ -98,8 +102,8 @@ impl Caller {
     }
 
     /// The only item of the only job of a pool that is one process.
-    pub(super) fn single(job: JobId, rng: &mut Rng) -> Self {
-        let mut caller = Caller::draw(job, rng);
+    pub(super) fn single(job: JobId, limits: Limits, rng: &mut Rng) -> Self {
+        let mut caller = Caller::draw(job, limits, rng);
         (caller.supply, caller.chunk) = (Some(1), 1);
         caller
     }

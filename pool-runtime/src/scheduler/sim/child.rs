@@ -2,42 +2,41 @@
 
 use std::collections::VecDeque;
 
-use super::super::Event;
+use super::super::{Event, Kept, Terms};
 use super::broken::Broken;
+use super::habits::Habits;
 use super::ledger::{Ledger, Serial};
 use super::rng::Rng;
+use super::said::{Channel, Said};
 use super::tally::Happening;
-use crate::ids::{Item, Items, JobId, Worker};
-
-/// A message on the way from a process to the engine.
-#[derive(Clone, Copy, Debug)]
-enum Said {
-    StartFailed,
-    Ready,
-    Finished {
-        job: JobId,
-        item: Item,
-        /// Of its chunk.
-        last: bool,
-    },
-}
+use crate::ids::{Item, Items, JobId, Moment, Worker};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Booting,
     Up,
+    /// Has said that it leaves.
+    Retired,
     Gone,
 }
 
-/// The chunk that it is at; never empty.
+/// A chunk that it has, or is at; never empty.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub(super) job: JobId,
+    pub(super) items: Items,
+    terms: Terms,
+}
+
 #[derive(Debug)]
 struct Claimed {
-    job: JobId,
-    items: Items,
-    /// Inside the first of `items`.
-    inside: bool,
+    chunk: Sent,
+    /// Inside the first of its items, which is not done before a moment.
+    inside: Option<Moment>,
     /// No item of the chunk has begun.
     fresh: bool,
+    /// It was condemned here: what has not begun has gone elsewhere.
+    cut: bool,
 }
 
 #[derive(Debug)]
@@ -45,42 +44,53 @@ pub(super) struct Child {
     pub(super) serial: Serial,
     /// What the engine calls it; it only signs its messages so.
     pub(super) name: Worker,
+    pub(super) habits: Habits,
     stage: Stage,
     /// What it may still claim, in the order in which it was sent.
-    queue: VecDeque<(JobId, Items)>,
+    queue: VecDeque<Sent>,
     /// Stays as it is when the process dies, for the engine to look at.
     claimed: Option<Claimed>,
-    /// Said and not yet heard, in order. What was said before a death is heard.
-    channel: VecDeque<Said>,
-    /// Never reports in.
-    mute: bool,
-    /// Never leaves when told goodbye.
-    clingy: bool,
+    channel: Channel,
+    /// Items that have begun, ever, and of those the outcomes that were heard.
+    begun: u64,
+    heard: u64,
+    /// When the latest item began.
+    began: Moment,
+    /// It begins no other item with care.
+    condemned: bool,
     stopped: bool,
+    asked: bool,
     killed: bool,
+    /// Runs no further, for now.
+    pub(super) halted: bool,
 }
 
 impl Child {
-    pub(super) fn new(serial: Serial, name: Worker, mute: bool, clingy: bool) -> Self {
+    pub(super) fn new(serial: Serial, name: Worker, habits: Habits) -> Self {
         Child {
             serial,
             name,
+            habits,
             stage: Stage::Booting,
             queue: VecDeque::new(),
             claimed: None,
-            channel: VecDeque::new(),
-            mute,
-            clingy,
+            channel: Channel::default(),
+            begun: 0,
+            heard: 0,
+            began: Moment::ZERO,
+            condemned: false,
             stopped: false,
+            asked: false,
             killed: false,
+            halted: false,
         }
     }
 
     /// A process that could not be made: all there is of it is that news.
     pub(super) fn stillborn(serial: Serial, name: Worker) -> Self {
-        let mut child = Child::new(serial, name, false, false);
+        let mut child = Child::new(serial, name, Habits::default());
         child.stage = Stage::Gone;
-        child.channel.push_back(Said::StartFailed);
+        child.channel.say(Said::StartFailed);
         child
     }
 
@@ -105,64 +115,103 @@ impl Child {
 
     /// Whether it is inside an item of the job.
     pub(super) fn runs(&self, job: JobId) -> bool {
-        let inside = |claimed: &Claimed| claimed.job == job && claimed.inside;
-        !self.is_gone() && self.claimed.as_ref().is_some_and(inside)
+        self.running().is_some_and(|(other, ..)| other == job)
+    }
+
+    /// The item that it is inside, and its limits.
+    pub(super) fn running(&self) -> Option<(JobId, Item, Terms)> {
+        let claimed = self.claimed.as_ref().filter(|_| !self.is_gone())?;
+        claimed.inside?;
+        let Sent { job, ref items, terms } = claimed.chunk;
+        Some((job, items.start, terms))
     }
 
     pub(super) fn is_at_chunk(&self) -> bool {
         self.claimed.is_some()
     }
 
-    /// What is heard next; its exit once all is said and the process is gone. Of
-    /// one chunk, several results may be heard as one.
-    pub(super) fn hear(&mut self, rng: &mut Rng) -> Event {
-        let worker = self.name;
-        match self.channel.pop_front() {
-            Some(Said::StartFailed) => Event::StartFailed { worker },
-            Some(Said::Ready) => Event::WorkerReady { worker },
-            Some(Said::Finished { job, item, mut last }) => {
-                let mut end = item + 1;
-                let together = rng.pick(&[0, 50, 100]);
-                while !last && rng.percent(together) {
-                    let Some(Said::Finished { last: next_last, .. }) = self.channel.pop_front()
-                    else {
-                        break;
-                    };
-                    end += 1;
-                    last = next_last;
-                }
-                Event::ItemsFinished { worker, job, items: item..end }
-            }
-            None => {
-                let begun = self.claimed.as_ref().is_some_and(|claimed| claimed.inside);
-                Event::WorkerExited { worker, begun }
-            }
+    /// Whether it has begun an item after those whose outcomes were heard, and when it
+    /// has begun the latest. Nobody can tell if there is more to be heard first.
+    pub(super) fn look(&self) -> Option<Option<Moment>> {
+        match self.begun - self.heard {
+            0 => Some(None),
+            1 => Some(Some(self.began)),
+            _ => None,
         }
     }
 
-    pub(super) fn receive(&mut self, job: JobId, items: Items) -> Option<Happening> {
+    /// When its latest item began.
+    pub(super) fn began(&self) -> Moment {
+        self.began
+    }
+
+    /// What is heard next; its exit once all is said and the process is gone.
+    pub(super) fn hear(&mut self, rng: &mut Rng) -> Event {
+        let worker = self.name;
+        if let Some((event, outcomes)) = self.channel.hear(worker, rng) {
+            self.heard += outcomes;
+            return event;
+        }
+        let inside = |claimed: &Claimed| claimed.inside.is_some();
+        let begun = self.claimed.as_ref().is_some_and(inside);
+        Event::WorkerExited { worker, begun }
+    }
+
+    pub(super) fn receive(&mut self, job: JobId, items: Items, terms: Terms) -> Option<Happening> {
         let behind = self.claimed.is_some() || !self.queue.is_empty();
-        self.queue.push_back((job, items));
+        self.queue.push_back(Sent { job, items, terms });
         match self.stage {
             Stage::Booting => unreachable!("the books forbid it"),
             Stage::Gone => Some(Happening::ChunkCrossedDeath),
+            Stage::Retired => Some(Happening::ChunkCrossedRetirement),
             Stage::Up => behind.then_some(Happening::ChunkWentBehind),
         }
     }
 
     /// What it has not claimed is its no more.
-    pub(super) fn recall(&mut self) -> VecDeque<(JobId, Items)> {
+    pub(super) fn recall(&mut self) -> VecDeque<Sent> {
         std::mem::take(&mut self.queue)
     }
 
     /// After a recall: whether a chunk is left of which not all was heard.
     pub(super) fn has_begun_chunk(&self) -> bool {
-        let unheard = |said: &Said| matches!(said, Said::Finished { .. });
-        self.claimed.is_some() || self.channel.iter().any(unheard)
+        let is_its = |claimed: &Claimed| !claimed.cut || claimed.inside.is_some();
+        self.claimed.as_ref().is_some_and(is_its) || self.channel.has_outcomes()
+    }
+
+    /// Lets it begin no other item, if it is at the next whose outcome was not heard, or
+    /// right before it; tells what it keeps then. What it has not begun of that chunk
+    /// comes back.
+    pub(super) fn condemn(&mut self) -> Option<(Kept, Option<(JobId, Items)>)> {
+        let kept = match (self.begun - self.heard, &mut self.claimed) {
+            (0, Some(Claimed { chunk, cut: false, .. })) => {
+                (Kept::Nothing, Some((chunk.job, chunk.items.clone())))
+            }
+            (1, _) => (Kept::Item, None),
+            _ => return None,
+        };
+        self.condemned = true;
+        self.claimed.iter_mut().for_each(|claimed| claimed.cut = true);
+        Some(kept)
     }
 
     pub(super) fn goodbye(&mut self) {
         self.stopped = true;
+    }
+
+    /// It is asked to end. Whatever it does not handle, ends it.
+    pub(super) fn ask(&mut self) -> Option<Happening> {
+        self.asked = true;
+        let is_up = matches!(self.stage, Stage::Up | Stage::Booting);
+        (is_up && (self.habits.stubborn || self.halted)).then_some(Happening::AskedInVain)
+    }
+
+    pub(super) fn was_asked(&self) -> bool {
+        self.asked
+    }
+
+    pub(super) fn has_retired(&self) -> bool {
+        self.stage == Stage::Retired
     }
 
     pub(super) fn kill(&mut self) -> Option<Happening> {
@@ -171,59 +220,126 @@ impl Child {
         crossed.then_some(Happening::KillCrossedNews)
     }
 
-    /// Whether the process can go on by itself.
-    pub(super) fn can_go_on(&self) -> bool {
-        match self.stage {
+    fn is_ending(&self) -> bool {
+        self.killed || (self.asked && !self.habits.stubborn && !self.halted)
+    }
+
+    /// When it can go on by itself, if it can. Who was halted is let go on when faults
+    /// are over, save where a limit must see to it.
+    pub(super) fn goes_on_at(&self, is_calm: bool) -> Option<Moment> {
+        let next = self.claimed.as_ref().map(|claimed| &claimed.chunk);
+        let limited =
+            next.or(self.queue.front()).is_some_and(|chunk| chunk.terms.timeout.is_some());
+        let goes_on = match self.stage {
             Stage::Gone => false,
-            _ if self.killed => true,
-            Stage::Booting => !self.mute,
+            _ if self.is_ending() => true,
+            _ if self.halted && (!is_calm || limited) => false,
+            Stage::Booting => !self.habits.mute,
+            Stage::Retired => !self.habits.clingy,
             Stage::Up if self.claimed.is_none() && self.queue.is_empty() => {
-                self.stopped && !self.clingy
+                self.habits.is_spent() || (self.stopped && !self.habits.clingy)
             }
             Stage::Up => true,
-        }
+        };
+        let until = match &self.claimed {
+            _ if self.is_ending() => Moment::ZERO,
+            Some(Claimed { inside: Some(until), chunk, .. }) => match (*until, chunk.terms) {
+                // Nobody ends an item for ever that has no limit.
+                (Moment::MAX, Terms { timeout: None, .. }) if is_calm => Moment::ZERO,
+                (until, _) => until,
+            },
+            _ => Moment::ZERO,
+        };
+        goes_on.then_some(until)
     }
 
     /// The process does the next thing; a kill arrives some time.
-    pub(super) fn go_on(&mut self, ledger: &mut Ledger, rng: &mut Rng) -> Result<(), Broken> {
-        if self.killed && rng.percent(60) {
+    pub(super) fn go_on(
+        &mut self,
+        ledger: &mut Ledger,
+        rng: &mut Rng,
+        now: Moment,
+        is_calm: bool,
+    ) -> Result<Option<Happening>, Broken> {
+        if self.is_ending() && (self.asked || rng.percent(60)) {
             self.stage = Stage::Gone;
-            return Ok(());
+            return Ok(None);
         }
         match self.stage {
-            Stage::Booting if !self.mute => {
-                self.channel.push_back(Said::Ready);
+            Stage::Booting if !self.habits.mute => {
+                self.channel.say(Said::Ready);
                 self.stage = Stage::Up;
-                Ok(())
+                Ok(None)
             }
-            Stage::Up => self.work(ledger),
-            Stage::Booting | Stage::Gone => Ok(()),
+            Stage::Retired if !self.habits.clingy => {
+                self.stage = Stage::Gone;
+                Ok(None)
+            }
+            Stage::Up => self.work(ledger, rng, now, is_calm),
+            Stage::Booting | Stage::Retired | Stage::Gone => Ok(None),
         }
     }
 
-    /// Claims a chunk, begins an item, or finishes one.
-    fn work(&mut self, ledger: &mut Ledger) -> Result<(), Broken> {
+    /// Claims a chunk, begins an item, finishes one, or retires.
+    fn work(
+        &mut self,
+        ledger: &mut Ledger,
+        rng: &mut Rng,
+        now: Moment,
+        is_calm: bool,
+    ) -> Result<Option<Happening>, Broken> {
+        if self.is_between() && self.habits.is_spent() {
+            return Ok(Some(self.retire(Happening::RetiredAfterItems)));
+        }
         let Some(claimed) = &mut self.claimed else {
-            if let Some((job, items)) = self.queue.pop_front() {
-                self.claimed = Some(Claimed { job, items, inside: false, fresh: true });
-            } else if self.stopped && !self.clingy {
+            if let Some(chunk) = self.queue.pop_front() {
+                self.claimed = Some(Claimed { chunk, inside: None, fresh: true, cut: false });
+            } else if self.stopped && !self.habits.clingy {
                 self.stage = Stage::Gone;
             }
-            return Ok(());
+            return Ok(None);
         };
-        let (job, item) = (claimed.job, claimed.items.start);
-        if !claimed.inside {
-            (claimed.inside, claimed.fresh) = (true, false);
-            return ledger.begins(job, item, self.serial);
+        let Sent { job, ref items, terms } = claimed.chunk;
+        let item = items.start;
+        if claimed.inside.is_none() {
+            if terms.timeout.is_some() || terms.spares_running {
+                if self.condemned {
+                    return Ok(Some(self.retire(Happening::RetiredCondemned)));
+                }
+            } else {
+                self.condemned = false;
+            }
+            claimed.inside = Some(self.habits.until(rng, terms, now, is_calm));
+            claimed.fresh = false;
+            (self.begun, self.began) = (self.begun + 1, now);
+            ledger.begins(job, item, self.serial, now)?;
+            return Ok(None);
         }
-        claimed.inside = false;
-        claimed.items.start += 1;
-        let last = claimed.items.is_empty();
-        self.channel.push_back(Said::Finished { job, item, last });
+        claimed.inside = None;
+        claimed.chunk.items.start += 1;
+        let last = claimed.chunk.items.is_empty();
+        self.channel.say(match terms.retries && rng.percent(self.habits.flaky) {
+            true => Said::Failed { job, item },
+            false => Said::Finished { job, item, last },
+        });
+        self.habits.spend();
         if last {
             self.claimed = None;
         }
-        Ok(())
+        let is_late = terms.timeout.is_some_and(|limit| self.began.saturating_add(limit) <= now);
+        Ok(is_late.then_some(Happening::FinishedOverdue))
+    }
+
+    /// Whether it is up, and inside no item.
+    pub(super) fn is_between(&self) -> bool {
+        let is_inside = |claimed: &Claimed| claimed.inside.is_some();
+        self.stage == Stage::Up && !self.claimed.as_ref().is_some_and(is_inside)
+    }
+
+    pub(super) fn retire(&mut self, why: Happening) -> Happening {
+        self.channel.say(Said::Retired);
+        self.stage = Stage::Retired;
+        why
     }
 
     /// The process ends for a reason of its own; says in the middle of what.
@@ -232,17 +348,18 @@ impl Child {
         let at_work = match (self.stage, &self.claimed) {
             (Stage::Gone, _) => unreachable!("it is gone already"),
             (Stage::Booting, _) => Happening::DiedStarting,
+            (Stage::Retired, _) => Happening::DiedStopping,
             (Stage::Up, None) if self.queue.is_empty() => Happening::DiedIdle,
             (Stage::Up, None) => Happening::DiedBeforeClaiming,
-            (Stage::Up, Some(Claimed { inside: true, .. })) if rng.percent(50) => {
+            (Stage::Up, Some(Claimed { inside: Some(_), .. })) if rng.percent(50) => {
                 Happening::DiedInItem
             }
-            (Stage::Up, Some(Claimed { inside: true, .. })) => Happening::DiedMidResult,
+            (Stage::Up, Some(Claimed { inside: Some(_), .. })) => Happening::DiedMidResult,
             (Stage::Up, Some(Claimed { fresh: true, .. })) => Happening::DiedBeforeBegan,
             (Stage::Up, Some(_)) => Happening::DiedBetweenItems,
         };
         self.stage = Stage::Gone;
-        match (self.killed, self.stopped) {
+        match (self.killed || self.asked, self.stopped) {
             (true, _) => Happening::DiedDying,
             (false, true) => Happening::DiedStopping,
             (false, false) => at_work,

@@ -4,20 +4,23 @@
 //! is answered while others wait. What a process has said is heard before its
 //! answer and before its exit.
 
-use super::super::{Command, Event, JobFailure, Kept, KillReason, Verdict};
+use super::super::{Command, Event, JobFailure, KillReason, Verdict};
 use super::broken::{Broken, Rule, broken};
 use super::caller::{Caller, Stage};
 use super::child::Child;
 use super::glimpse::Glimpse;
+use super::habits::Habits;
 use super::tally::Happening;
 use super::world::World;
-use crate::ids::{JobId, Slot, Worker};
+use crate::ids::{JobId, Moment, Slot};
 
 /// How much was done in one step.
 #[derive(Default)]
 struct Toil {
     recalls: usize,
-    /// All but recalls, and but sends, each of which uses up a chunk that waits.
+    /// Those of jobs that spare what runs are repeated while workers move on.
+    condemnations: usize,
+    /// All but those, and but sends and failures, each of which uses up a chunk.
     others: usize,
 }
 
@@ -33,20 +36,17 @@ impl World {
     }
 
     /// Tells the scheduler an event and enters what it commands.
-    fn report(&mut self, event: Event) -> Result<bool, Broken> {
-        self.tally.events += 1;
-        let workers = self.children.len();
-        let is_news = self.books.is_news(&event);
-        let before = (!is_news).then(|| Glimpse::of(&self.scheduler, workers));
-        self.note(|| format!("{event:?}{}", if is_news { "" } else { "  (no news)" }));
-        let verdict = self.scheduler.note(event.clone());
-        if (verdict == Verdict::Accepted) != is_news {
-            let detail = format!("{event:?} was {verdict:?}, news: {is_news}");
-            return broken(Rule::OnlyNewsCounts, detail);
-        }
+    pub(super) fn report(&mut self, event: Event) -> Result<bool, Broken> {
+        let before = match self.books.is_news(&event) {
+            true => None,
+            false => Some(Glimpse::of(&self.scheduler, self.children.len())),
+        };
+        let is_live = |job| self.books.ledger.is_live(job);
+        let is_awaited = matches!(event, Event::ItemsFinished { job, .. } if is_live(job));
+        self.note_and_enter(event.clone())?;
         if let Some(before) = before {
             self.decide();
-            let after = Glimpse::of(&self.scheduler, workers);
+            let after = Glimpse::of(&self.scheduler, self.children.len());
             let command = self.scheduler.poll_command();
             if before != after || command.is_some() {
                 let detail = format!("{event:?} led to {command:?} and {before:?} to {after:?}");
@@ -54,25 +54,55 @@ impl World {
             }
             return Ok(false);
         }
-        self.books.enter(&event)?;
-        if let Event::JobDropped { .. } = event {
-            self.drops += 1;
-        }
-        if let Event::ItemsFinished { job, items, .. } = event
-            && !self.caller(job).left
-        {
-            for item in items {
-                self.caller(job).arrive(item, false)?;
+        match event {
+            Event::JobDropped { .. } => self.overs += 1,
+            Event::ItemsFinished { job, items, .. } if is_awaited => {
+                for item in items {
+                    self.caller(job).arrive(item, false)?;
+                }
+                self.perhaps_over(job)?;
             }
-            self.perhaps_over(job)?;
+            Event::ItemHeld { job, item, .. } => {
+                self.tally.count(Happening::HeldForJudgement);
+                if let Some(verdict) = self.perhaps_judge(job, item) {
+                    self.note_and_enter(verdict.clone())?;
+                    self.after_verdict(&verdict)?;
+                }
+            }
+            Event::ItemJudged { .. } => self.after_verdict(&event)?,
+            _ => {}
         }
         self.decide();
         self.collect()?;
         Ok(true)
     }
 
+    /// Notes an event; says whether it was news.
+    pub(super) fn note_and_enter(&mut self, event: Event) -> Result<bool, Broken> {
+        self.tally.events += 1;
+        let is_news = self.books.is_news(&event);
+        self.note(|| format!("{event:?}{}", if is_news { "" } else { "  (no news)" }));
+        let verdict = self.scheduler.note(event.clone());
+        if (verdict == Verdict::Accepted) != is_news {
+            let detail = format!("{event:?} was {verdict:?}, news: {is_news}");
+            return broken(Rule::OnlyNewsCounts, detail);
+        }
+        if is_news {
+            self.books.enter(&event)?;
+        }
+        Ok(is_news)
+    }
+
     fn decide(&mut self) {
         let now = self.now;
+        self.books.count_deaths(now);
+        if self.books.tripping {
+            let at_work = self.books.posts().any(|post| !post.held.is_empty());
+            self.tally.count(match at_work {
+                true => Happening::BreakerTrippedAtWork,
+                false => Happening::BreakerTripped,
+            });
+        }
         self.scheduler.decide(|| now);
     }
 
@@ -86,14 +116,13 @@ impl World {
         self.tally.count(Happening::OverByAnOutcome);
         self.caller(job).stage = Stage::Leaving;
         self.caller(job).left = true;
-        self.note(|| format!("{over:?} in the same moment"));
-        let verdict = self.scheduler.note(over.clone());
-        assert_eq!(verdict, Verdict::Accepted, "the books say that it is news");
-        self.drops += 1;
-        self.books.enter(&over)
+        self.overs += 1;
+        let is_news = self.note_and_enter(over)?;
+        assert!(is_news, "the books say so");
+        Ok(())
     }
 
-    fn caller(&mut self, job: JobId) -> &mut Caller {
+    pub(super) fn caller(&mut self, job: JobId) -> &mut Caller {
         &mut self.callers[job.0 as usize]
     }
 
@@ -103,11 +132,15 @@ impl World {
         while let Some(command) = self.scheduler.poll_command() {
             self.note(|| format!("    {command:?}"));
             self.books.obey(&command, self.now)?;
+            if let Command::ExpireJob { .. } | Command::FailJob { .. } = command {
+                self.overs += 1;
+            }
             self.pending.push_back(command);
             self.tally.commands += 1;
         }
         let now = self.now;
         self.scheduler.follow_up(|| now);
+        self.books.check_trip()?;
         match self.scheduler.poll_command() {
             None => self.books.check_hunger(&self.scheduler),
             Some(command) => broken(Rule::DecidesOnce, format!("an afterthought: {command:?}")),
@@ -120,14 +153,17 @@ impl World {
         while let Some(command) = self.pending.pop_front() {
             match command {
                 Command::Recall { .. } => toil.recalls += 1,
-                Command::Send { .. } => {}
+                Command::Condemn { .. } => toil.condemnations += 1,
+                Command::Send { .. } | Command::FailItem { .. } | Command::FailItems { .. } => {}
                 _ => toil.others += 1,
             }
             self.carry_out_one(command)?;
             self.check_toil(&toil)?;
         }
-        self.drops = 0;
+        self.overs = 0;
+        self.books.ledger.seal();
         self.books.check(&self.scheduler)?;
+        self.check_watches()?;
         for caller in &self.callers {
             if self.books.ledger.is_live(caller.job) {
                 caller.check(self.books.ledger.unsettled(caller.job))?;
@@ -136,18 +172,36 @@ impl World {
         Ok(())
     }
 
-    /// A job that is dropped is recalled from each worker at most once. Before the
+    /// Nobody looks at a worker too late.
+    fn check_watches(&self) -> Result<(), Broken> {
+        let next = self.scheduler.next_deadline().unwrap_or(Moment::MAX);
+        for slot in 0..self.children.len() {
+            if let Some(deadline) = self.deadline_in(slot)
+                && deadline < next
+            {
+                let detail =
+                    format!("slot {slot} is overdue at {deadline:?}, not seen till {next:?}");
+                return broken(Rule::LimitsAreKept, detail);
+            }
+        }
+        Ok(())
+    }
+
+    /// A job that is over is recalled from each worker at most once. Before the
     /// first and after each, every worker is asked for its stock at most once: it has
     /// none then, and is sent one only when nobody is idle any more.
     fn check_toil(&self, toil: &Toil) -> Result<(), Broken> {
         let workers = self.children.len();
-        let recalls = workers * (1 + 2 * self.drops);
-        let others = 4 * workers + self.callers.len() + 2 * toil.recalls;
-        if toil.recalls <= recalls && toil.others <= others {
+        let recalls = workers * (1 + 2 * self.overs);
+        let others = 4 * workers + 2 * self.callers.len() + 2 * toil.recalls;
+        let is_little = toil.recalls <= recalls && toil.condemnations <= 40 * workers;
+        if is_little && toil.others <= others + 2 * toil.condemnations {
             return Ok(());
         }
-        let Toil { recalls, others } = toil;
-        broken(Rule::Progress, format!("{recalls} recalls and {others} other commands in a step"))
+        let Toil { recalls, condemnations, others } = toil;
+        let detail =
+            format!("{recalls} recalls, {condemnations} condemnations and {others} others");
+        broken(Rule::Progress, detail)
     }
 
     fn carry_out_one(&mut self, command: Command) -> Result<(), Broken> {
@@ -158,9 +212,19 @@ impl World {
                 assert!(before.is_none(), "the books forbid two processes in a slot");
                 happening
             }
-            Command::Send { worker, job, items } => self.child(worker.slot).receive(job, items),
+            Command::Send { worker, job, items } => {
+                let terms = self.caller(job).terms;
+                if self.books.ledger.tried_again(job, items.start) > 0 {
+                    self.tally.count(Happening::TriedOnceMore);
+                }
+                self.child(worker.slot).receive(job, items, terms)
+            }
             Command::Recall { worker } => {
-                self.answer(worker)?;
+                self.answer(worker, None)?;
+                None
+            }
+            Command::Condemn { worker, job, item } => {
+                self.answer(worker, Some((job, item)))?;
                 None
             }
             Command::Stop { worker } => {
@@ -170,25 +234,41 @@ impl World {
             Command::Kill { worker, why } => {
                 match why {
                     KillReason::StartTimeout => self.tally.count(Happening::NeverReportedIn),
-                    KillReason::StopGrace => self.tally.count(Happening::NeverLeft),
-                    KillReason::JobDropped => self.tally.count(Happening::KilledForDroppedJob),
-                    KillReason::Terminated => {}
-                    KillReason::ItemTimeout
-                    | KillReason::JobDeadline
-                    | KillReason::Unresponsive => {
-                        unreachable!("the books forbid it")
+                    KillReason::StopGrace => {
+                        let has_retired = self.child(worker.slot).has_retired();
+                        self.tally.count(match has_retired {
+                            true => Happening::NeverLeftAfterRetiring,
+                            false => Happening::NeverLeft,
+                        });
                     }
+                    KillReason::JobDropped => self.tally.count(Happening::KilledForDroppedJob),
+                    KillReason::Terminated
+                    | KillReason::ItemTimeout
+                    | KillReason::JobDeadline
+                    | KillReason::Unresponsive => {}
+                }
+                if self.child(worker.slot).was_asked() && why != KillReason::Terminated {
+                    self.tally.count(Happening::KilledAfterGrace);
                 }
                 self.child(worker.slot).kill()
             }
-            Command::Condemn { .. }
-            | Command::Ask { .. }
-            | Command::ExpireJob { .. }
-            | Command::FailItems { .. } => unreachable!("the books forbid it"),
-            // The job may have been dropped since.
-            Command::FailItem { job, .. } if self.caller(job).left => None,
+            Command::Ask { worker, why } => {
+                if why == KillReason::JobDropped {
+                    self.tally.count(Happening::KilledForDroppedJob);
+                }
+                self.child(worker.slot).ask()
+            }
             Command::FailItem { job, item, .. } => {
-                self.caller(job).arrive(item, true)?;
+                self.fail_item(job, item)?;
+                None
+            }
+            Command::ExpireJob { .. } => None,
+            Command::FailItems { job, items } => {
+                let caller = self.caller(job);
+                let items = if caller.left { 0..0 } else { items };
+                for item in items {
+                    caller.arrive(item, true)?;
+                }
                 None
             }
             Command::FailJob { job, why } => {
@@ -206,78 +286,17 @@ impl World {
         Ok(())
     }
 
-    /// What a process has not claimed it loses at once; then it is heard, while it
-    /// goes on and others may say what is no news; then it is told what it keeps.
-    fn answer(&mut self, worker: Worker) -> Result<(), Broken> {
-        let slot = worker.slot.0;
-        let child = self.child(worker.slot);
-        let back = child.recall();
-        let mut due = child.unheard();
-        let (had_died, had_news) = (child.is_gone(), due > 0);
-        loop {
-            if !self.is_calm() && self.rng.per_mille(self.plan.trouble) {
-                self.trouble_in_between()?;
-            }
-            let child = self.children[slot].as_mut().expect("its exit was not heard");
-            if child.can_go_on() && self.rng.percent(20) {
-                child.go_on(&mut self.books.ledger, &mut self.rng)?;
-            }
-            if child.unheard() == 0 || (due == 0 && self.rng.percent(50)) {
-                break;
-            }
-            let unheard = child.unheard();
-            let word = self.next_word(slot);
-            due = due.saturating_sub(unheard - self.child(worker.slot).unheard());
-            assert!(self.report(word)?, "it was asked, so it is heard");
-        }
-        let child = self.child(worker.slot);
-        let (begun, is_silent) = (child.has_begun_chunk(), child.is_silent());
-        let is_at_chunk = child.is_at_chunk();
-        let held = self.books.post(slot).held.iter().skip(begun.into());
-        assert!(
-            held.map(|held| (held.job, &held.items))
-                .eq(back.iter().map(|(job, items)| (*job, items))),
-            "what {worker:?} has lost is not what it has not begun"
-        );
-        let kept = if begun { Kept::Chunk } else { Kept::Nothing };
-        let answer = Event::Recalled { worker, kept, now: self.now };
-        if is_silent && !self.is_commanded(worker) && self.rng.percent(30) {
-            self.tally.count(Happening::ExitBeforeAnswer);
-            let exit = self.next_word(slot);
-            self.report(exit)?;
-            return self.report(answer).map(drop);
-        }
-        let is_gone = |job| !self.books.ledger.is_live(job);
-        let kept_gone = self.books.post(slot).held.front().is_some_and(|held| is_gone(held.job));
-        let back_gone = back.iter().any(|&(job, _)| is_gone(job));
-        let happened = [
-            (Happening::RecallBroughtNothing, back.is_empty()),
-            (Happening::RecallFoundChunkBegun, begun && !back.is_empty()),
-            (Happening::RecallCrossedResult, begun && !is_at_chunk),
-            (Happening::RecallFoundNoneBegun, !begun && !back.is_empty()),
-            (Happening::RecallFoundDeath, had_died),
-            (Happening::RecallBroughtNews, had_news),
-            (Happening::DropSparedWorker, back_gone && begun && !kept_gone),
-            (Happening::KillGaveOthersBack, begun && kept_gone && !back.is_empty() && !back_gone),
-        ];
-        for (happening, _) in happened.into_iter().filter(|&(_, has)| has) {
-            self.tally.count(happening);
-        }
-        self.report(answer).map(drop)
-    }
-
-    /// Whether a command is under way that wants to find it.
-    fn is_commanded(&self, worker: Worker) -> bool {
-        self.pending.iter().any(|command| match *command {
-            Command::Stop { worker: whom } | Command::Kill { worker: whom, .. } => whom == worker,
-            _ => false,
-        })
-    }
-
     /// What is heard next of the process of a slot, and is kept for repeating it.
     pub(super) fn next_word(&mut self, slot: usize) -> Event {
         let child = self.children[slot].as_mut().expect("somebody speaks");
-        let event = child.hear(&mut self.rng);
+        let event = match child.hear(&mut self.rng) {
+            Event::WorkerRetired { worker, .. } => Event::WorkerRetired { worker, now: self.now },
+            // Nobody knows any more that its job has retries.
+            Event::ItemHeld { worker, job, item } if !self.books.ledger.is_live(job) => {
+                Event::ItemsFinished { worker, job, items: item..item + 1 }
+            }
+            event => event,
+        };
         if matches!(event, Event::StartFailed { .. } | Event::WorkerExited { .. }) {
             self.children[slot] = None;
         }
@@ -285,18 +304,17 @@ impl World {
         event
     }
 
-    fn child(&mut self, slot: Slot) -> &mut Child {
+    pub(super) fn child(&mut self, slot: Slot) -> &mut Child {
         self.children[slot.0].as_mut().expect("the books know of a process")
     }
 
     fn start(&mut self, slot: usize) -> (Child, Option<Happening>) {
         let post = self.books.post(slot);
+        let (serial, name) = (post.serial, post.name);
         let is_calm = self.is_calm();
-        let mut befalls = |chance: u64| self.rng.percent(chance) && !is_calm;
-        if befalls(self.plan.stillborn) {
-            return (Child::stillborn(post.serial, post.name), Some(Happening::StartFailed));
+        if self.rng.percent(self.plan.stillborn) && !is_calm {
+            return (Child::stillborn(serial, name), Some(Happening::StartFailed));
         }
-        let (mute, clingy) = (befalls(self.plan.mute), befalls(self.plan.clingy));
-        (Child::new(post.serial, post.name, mute, clingy), None)
+        (Child::new(serial, name, Habits::draw(&mut self.rng, &self.plan, is_calm)), None)
     }
 }

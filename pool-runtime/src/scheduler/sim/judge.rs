@@ -1,13 +1,11 @@
-//! Whether a command may be given, and whether all is well between two events.
+//! Whether a command may be given.
 
-use std::collections::VecDeque;
-
-use super::super::slots::Load;
-use super::super::{Command, FRUITLESS_LIVES, JobFailure, KillReason, Life, Mode, Scheduler};
-use super::books::{Books, Held, Post};
+use super::super::{Command, FRUITLESS_LIVES, ItemFailure, JobFailure, KillReason, Mode};
+use super::books::Books;
 use super::broken::{Broken, Rule, broken};
 use super::ledger::{Fate, Serial};
-use crate::ids::{Items, JobId, Moment, Slot, Worker};
+use super::posts::{Asked, Held, Post};
+use crate::ids::{Items, JobId, Moment, Worker};
 
 impl Books {
     /// Enters a command when it is given, if it may be. It may be carried out later,
@@ -15,8 +13,18 @@ impl Books {
     pub(super) fn obey(&mut self, command: &Command, now: Moment) -> Result<(), Broken> {
         match *command {
             Command::Start { worker } => self.start(worker, now),
-            Command::Send { worker, job, ref items } => self.send(worker, job, items),
+            Command::Send { worker, job, ref items } => self.send(worker, job, items, now),
             Command::Recall { worker } => self.recall(worker),
+            Command::Condemn { worker, job, item } => {
+                self.pay(command)?;
+                let post = self.commanded(worker)?;
+                let why = post.accused.take().expect("what is due has a reason");
+                if let Some(asked) = post.asked {
+                    return broken(Rule::StockIsShared, format!("{asked:?}, and {command:?}"));
+                }
+                post.asked = Some(Asked::Condemned(why, job, item));
+                Ok(())
+            }
             Command::Stop { worker } => {
                 let too_early = self.mode != Mode::Closing || self.has_jobs();
                 let deadline = now.saturating_add(self.config.stop_grace);
@@ -28,43 +36,40 @@ impl Books {
                 post.deadline = Some(deadline);
                 Ok(())
             }
+            Command::Ask { worker, why } => {
+                self.pay(command)?;
+                let grace = self.config.kill_grace;
+                self.end(worker, why, Some(now.saturating_add(grace)))
+            }
             Command::Kill { worker, why } => {
                 self.pay(command)?;
-                let post = self.commanded(worker)?;
-                post.killed = Some(why);
-                post.deadline = None;
-                post.held.clear();
+                self.end(worker, why, None)?;
+                self.commanded(worker)?.killed = true;
                 Ok(())
             }
-            Command::FailItem { job, item, .. } => {
+            Command::FailItem { worker, job, item, why } => {
                 self.pay(command)?;
                 if !self.ledger.is_live(job) {
                     let detail = format!("item {item} of {job:?} failed, which is gone");
                     return broken(Rule::GoneJobsAreLeftAlone, detail);
                 }
-                let serial = self.buried.expect("an item fails by a death");
-                self.ledger.failed(job, item, serial)
-            }
-            Command::FailJob { job, why } => {
                 match why {
-                    JobFailure::Terminated => self.pay(command)?,
-                    JobFailure::NoWorkers if self.all_given_up() && self.ledger.is_live(job) => {}
-                    JobFailure::NoWorkers => {
-                        return broken(Rule::StrandedJobsFail, format!("{job:?} failed too early"));
+                    ItemFailure::Died => {
+                        let serial = self.buried.expect("an item fails by a death");
+                        self.ledger.failed(job, item, serial)
+                    }
+                    ItemFailure::TimedOut => {
+                        let serial = self.commanded(worker)?.serial;
+                        self.ledger.overran(job, item, serial, now)
                     }
                 }
-                if why == JobFailure::NoWorkers {
-                    self.tripped = self.config.replace && self.mode == Mode::Open;
-                }
-                self.ledger.leave(job, Fate::Failed);
-                Ok(())
             }
-            Command::Condemn { .. }
-            | Command::Ask { .. }
-            | Command::ExpireJob { .. }
-            | Command::FailItems { .. } => {
-                broken(Rule::Deadlines, format!("{command:?}, though nothing has a limit"))
+            Command::ExpireJob { .. } => self.pay(command),
+            Command::FailItems { job, ref items } => {
+                self.pay(command)?;
+                self.ledger.failed_late(job, items)
             }
+            Command::FailJob { job, why } => self.fail_job(job, why),
         }
     }
 
@@ -76,30 +81,28 @@ impl Books {
             return broken(Rule::OneProcessPerSlot, format!("{worker:?} started beside {place:?}"));
         }
         if !wanted {
-            return broken(Rule::Replacement, format!("nobody needs {worker:?}"));
+            let rule = if self.tripped { Rule::TrippedPoolRests } else { Rule::Replacement };
+            return broken(rule, format!("nobody needs {worker:?}"));
         }
         place.starts += 1;
         if given_up || place.starts > FRUITLESS_LIVES {
             return broken(Rule::BoundedStarts, format!("{worker:?} started after {place:?}"));
         }
         place.past.push(worker);
-        place.post = Some(Post {
-            serial: Serial(self.processes),
-            name: worker,
-            ready: false,
-            held: VecDeque::new(),
-            asked: false,
-            deadline: Some(now.saturating_add(self.config.start_timeout)),
-            stopped: false,
-            killed: None,
-            fruitful: false,
-        });
+        let deadline = now.saturating_add(self.config.start_timeout);
+        place.post = Some(Post::new(Serial(self.processes), worker, deadline));
         self.processes += 1;
         Ok(())
     }
 
-    fn send(&mut self, worker: Worker, job: JobId, items: &Items) -> Result<(), Broken> {
-        if let Some(asked) = self.posts().find(|post| post.asked) {
+    fn send(
+        &mut self,
+        worker: Worker,
+        job: JobId,
+        items: &Items,
+        sent: Moment,
+    ) -> Result<(), Broken> {
+        if let Some(asked) = self.posts().find(|post| post.asked.is_some()) {
             let detail = format!("{items:?} of {job:?} sent before the answer of {asked:?}");
             return broken(Rule::NothingCrossesRecall, detail);
         }
@@ -112,26 +115,60 @@ impl Books {
         }
         let serial = post.serial;
         let weight = self.ledger.sent(job, items, serial)?;
-        self.commanded(worker)?.held.push_back(Held { job, items: items.clone(), weight });
+        let terms = self.ledger.terms(job);
+        let held = Held { job, items: items.clone(), weight, terms, sent };
+        self.commanded(worker)?.held.push_back(held);
         Ok(())
     }
 
-    /// Owed for a dropped job; else there must be need and stock. To ask a worker
+    /// Owed for a job that is over; else there must be need and stock. To ask a worker
     /// that may have begun all that it has would be to ask for ever.
     fn recall(&mut self, worker: Worker) -> Result<(), Broken> {
         let owed = self.pay(&Command::Recall { worker }).is_ok();
         let is_needed = self.is_idle_beside_stock() && !self.ledger.is_anything_waiting();
-        let is_turn = !self.posts().any(|post| post.asked);
+        let is_turn = !self.posts().any(|post| post.asked.is_some());
         let post = self.commanded(worker)?;
-        if post.asked || !(owed || (is_needed && is_turn && post.is_stocked())) {
+        if post.asked.is_some() || !(owed || (is_needed && is_turn && post.is_stocked())) {
             return broken(Rule::StockIsShared, format!("a recall from {post:?}"));
         }
-        post.asked = true;
+        post.asked = Some(Asked::ToShare);
         Ok(())
     }
 
-    fn is_idle_beside_stock(&self) -> bool {
+    pub(super) fn is_idle_beside_stock(&self) -> bool {
         self.posts().any(Post::is_idle) && self.posts().any(Post::is_stocked)
+    }
+
+    /// A process must end: at once, or before this moment.
+    fn end(
+        &mut self,
+        worker: Worker,
+        why: KillReason,
+        deadline: Option<Moment>,
+    ) -> Result<(), Broken> {
+        let post = self.commanded(worker)?;
+        post.ended = Some(why);
+        (post.leaving, post.deadline) = (false, deadline);
+        post.held.clear();
+        Ok(())
+    }
+
+    fn fail_job(&mut self, job: JobId, why: JobFailure) -> Result<(), Broken> {
+        match why {
+            JobFailure::Terminated => self.pay(&Command::FailJob { job, why })?,
+            JobFailure::NoWorkers if !self.ledger.is_live(job) => {
+                return broken(Rule::GoneJobsAreLeftAlone, format!("{job:?} failed, but is gone"));
+            }
+            JobFailure::NoWorkers if self.tripping => {}
+            JobFailure::NoWorkers if self.all_given_up() => self.trip(),
+            JobFailure::NoWorkers => {
+                let breaker = self.config.restart_limit;
+                let rule = breaker.map_or(Rule::StrandedJobsFail, |_| Rule::BreakerTrips);
+                return broken(rule, format!("{job:?} failed too early"));
+            }
+        }
+        self.ledger.leave(job, Fate::Failed);
+        Ok(())
     }
 
     /// The process that a command is for.
@@ -154,103 +191,27 @@ impl Books {
         self.owed.swap_remove(index);
         Ok(())
     }
-
-    /// What must hold after every decision, also while a recall is unanswered.
-    pub(super) fn check_hunger(&self, scheduler: &Scheduler) -> Result<(), Broken> {
-        let idle = self.posts().any(Post::is_idle);
-        match scheduler.is_hungry() == (idle && !self.ledger.is_anything_waiting()) {
-            true => Ok(()),
-            false => broken(Rule::WorkConservation, format!("hunger is {}", scheduler.is_hungry())),
-        }
-    }
-
-    /// What must hold when all commands of a step are carried out.
-    pub(super) fn check(&self, scheduler: &Scheduler) -> Result<(), Broken> {
-        if let Some(owed) = self.owed.first() {
-            return broken(rule_of(owed), format!("{owed:?} did not come"));
-        }
-        if self.all_given_up() && self.has_jobs() {
-            return broken(Rule::StrandedJobsFail, "no worker will come, but the jobs wait");
-        }
-        for (slot, place) in self.places.iter().enumerate() {
-            if self.wants_workers() && place.post.is_none() && !self.is_given_up(slot) {
-                return broken(Rule::Replacement, format!("slot {slot} stays empty: {place:?}"));
-            }
-        }
-        let idle = self.posts().any(Post::is_idle);
-        let waiting = self.ledger.is_anything_waiting();
-        if waiting && self.posts().any(Post::has_room) {
-            return broken(Rule::WorkConservation, "a worker has room while items wait");
-        }
-        if self.is_idle_beside_stock() {
-            return broken(Rule::StockIsShared, "a worker is idle beside one with a stock");
-        }
-        if idle && self.mode == Mode::Closing && !self.has_jobs() {
-            return broken(Rule::Progress, "an idle worker was not told goodbye");
-        }
-        if scheduler.next_deadline() != self.next_deadline() {
-            let (is, should) = (scheduler.next_deadline(), self.next_deadline());
-            return broken(Rule::Deadlines, format!("the next is {is:?}, should be {should:?}"));
-        }
-        let empty = self.posts().next().is_none();
-        let finished = self.mode != Mode::Open && empty && !self.has_jobs();
-        if scheduler.is_finished() != finished || scheduler.is_open() != (self.mode == Mode::Open) {
-            return broken(Rule::Progress, format!("is_finished() should be {finished}"));
-        }
-        self.check_lives(scheduler)
-    }
-
-    fn check_lives(&self, scheduler: &Scheduler) -> Result<(), Broken> {
-        for (slot, place) in self.places.iter().enumerate() {
-            let life = scheduler.life(Slot(slot));
-            let is_true = match (life, &place.post) {
-                (Life::Vacant, None) => true,
-                (Life::Dying { .. }, Some(post)) => post.killed.is_some(),
-                (_, Some(Post { killed: Some(_), .. })) => false,
-                (Life::Stopping { deadline }, Some(post)) => {
-                    post.stopped && post.deadline == Some(*deadline)
-                }
-                (Life::Starting { deadline }, Some(post)) => {
-                    !post.ready && post.deadline == Some(*deadline)
-                }
-                (Life::Serving, Some(post)) => post.ready && !post.stopped,
-                _ => false,
-            };
-            let loads = scheduler.slots.loads(Slot(slot));
-            let is_same = |(load, held): (&Load, &Held)| {
-                (load.job, &load.items, load.weight) == (held.job, &held.items, held.weight)
-            };
-            let none = VecDeque::new();
-            let held = place.post.as_ref().map_or(&none, |post| &post.held);
-            let has_that = loads.len() == held.len() && loads.iter().zip(held).all(is_same);
-            if !is_true || !has_that {
-                let what = format!("{life:?} with {loads:?}");
-                let detail = format!("slot {slot} is said to be {what}, but is {place:?}");
-                return broken(Rule::LivesAreTrue, detail);
-            }
-        }
-        Ok(())
-    }
 }
 
 /// The promise that a command keeps, or breaks when it comes unasked.
-fn rule_of(command: &Command) -> Rule {
+pub(super) fn rule_of(command: &Command) -> Rule {
     match command {
-        Command::FailItem { .. } => Rule::DeathCostsOneItem,
-        Command::Recall { .. } | Command::Kill { why: KillReason::JobDropped, .. } => {
-            Rule::DropFreesWorkers
+        Command::FailItem { why: ItemFailure::Died, .. } => Rule::DeathCostsOneItem,
+        Command::FailItem { why: ItemFailure::TimedOut, .. } | Command::Condemn { .. } => {
+            Rule::LimitsAreKept
         }
-        Command::Kill { why: KillReason::Terminated, .. } => Rule::TerminationIsComplete,
-        Command::Kill { .. } => Rule::Deadlines,
+        Command::ExpireJob { .. } | Command::FailItems { .. } => Rule::ExpiredJobsEnd,
+        Command::Recall { .. } => Rule::DropFreesWorkers,
+        Command::Ask { why, .. } | Command::Kill { why, .. } => match why {
+            KillReason::JobDropped => Rule::DropFreesWorkers,
+            KillReason::Terminated => Rule::TerminationIsComplete,
+            KillReason::JobDeadline => Rule::ExpiredJobsEnd,
+            KillReason::ItemTimeout | KillReason::Unresponsive => Rule::LimitsAreKept,
+            KillReason::StartTimeout | KillReason::StopGrace => Rule::Deadlines,
+        },
         Command::FailJob { why: JobFailure::Terminated, .. } => Rule::TerminationIsComplete,
         Command::FailJob { why: JobFailure::NoWorkers, .. } => Rule::StrandedJobsFail,
-        Command::Start { .. }
-        | Command::Send { .. }
-        | Command::Stop { .. }
-        | Command::Condemn { .. }
-        | Command::Ask { .. }
-        | Command::ExpireJob { .. }
-        | Command::FailItems { .. } => {
+        Command::Start { .. } | Command::Send { .. } | Command::Stop { .. } => {
             unreachable!("{command:?} is never owed")
         }
     }

@@ -2,12 +2,14 @@
 //!
 //! A [`world::World`] plays the engine, the worker processes and the callers
 //! around one scheduler: processes that cannot start, die in the middle of
-//! anything, never report in or never leave; recalls that cross results, deaths
-//! and other recalls; callers that are slow, endless or
-//! gone; words that come late, twice or from the dead; closing and terminating
-//! at any moment. It keeps its own account of the pool (`books`, `ledger`), and
-//! every step of the scheduler is held against it (`judge`). That it finds what
-//! is wrong is itself tested, with planted mistakes (`mutations`).
+//! anything, never report in or never leave, stop and go on, take longer than they
+//! may, refuse to end, or retire; recalls and condemnations that cross results,
+//! deaths and other recalls; callers that are slow, endless or gone, jobs whose
+//! deadline comes, items that are tried again; words that come late, twice or from
+//! the dead; closing and terminating at any moment. It keeps its own account of the
+//! pool (`books`, `dues`, `ledger`), and every step of the scheduler is held against
+//! it (`judge`, `check`). That it finds what is wrong is itself tested, with planted
+//! mistakes (`mutations`).
 //!
 //! A seed that fails prints itself. To see its events and commands:
 //!
@@ -15,19 +17,30 @@
 //! POOL_SIM_SEED=4711 cargo test -p pool-runtime replay -- --nocapture
 //! ```
 
+mod answer;
 mod books;
 mod broken;
 mod caller;
+mod check;
 mod child;
+mod dues;
 mod engine;
 mod glimpse;
+mod habits;
 mod judge;
+mod judging;
 mod ledger;
 mod mutations;
 mod orders;
+mod orders_of_time;
 mod plan;
+mod posts;
+mod record;
 mod rng;
+mod said;
 mod tally;
+mod terms;
+mod time;
 mod trouble;
 mod world;
 
@@ -39,7 +52,7 @@ use tally::Tally;
 use world::World;
 
 /// How many lives the standard run tries, if `POOL_SIM_LIVES` does not say
-/// otherwise: about eight seconds of one core in a debug build.
+/// otherwise: about fifteen seconds of one core in a debug build.
 const LIVES: u64 = 20_000;
 
 type Outcome = Result<(), Broken>;

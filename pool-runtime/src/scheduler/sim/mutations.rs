@@ -35,8 +35,6 @@ macro_rules! trials {
         fn broken_by(mutation: Mutation) -> Rule {
             match mutation {
                 $(Mutation::$mutation => Rule::$rule,)+
-                // Those of time, retries, recycling and the breaker follow with the world.
-                _ => unreachable!("it has no trial yet"),
             }
         }
 
@@ -101,4 +99,41 @@ trials! {
     finds_done_jobs_that_stay: DoneJobStays breaks Progress;
     finds_terminated_pools_that_restart: TerminatedPoolRestarts breaks Replacement;
     finds_terminated_jobs_that_wait: TerminatedJobsWait breaks TerminationIsComplete;
+    finds_forgotten_limits: LimitsAreForgotten breaks Deadlines;
+    finds_limits_that_count_from_looks: LimitsCountFromLooks breaks LimitsAreKept;
+    finds_watches_over_the_first_chunk_only: OnlyFirstChunkIsWatched breaks LimitsAreKept;
+    finds_accusations_of_the_unseen: UnseenAreAccused breaks LimitsAreKept;
+    finds_condemned_workers_that_go_on: CondemnedGoesOn breaks LimitsAreKept;
+    finds_lost_neighbours: NeighboursAreLost breaks WorkConservation;
+    finds_asked_workers_that_are_never_killed: AskedIsNeverKilled breaks Deadlines;
+    finds_unresponsive_workers_that_are_kept: UnresponsiveIsKept breaks LimitsAreKept;
+    finds_patience_that_is_not_renewed: PatienceIsNotRenewed breaks LimitsAreKept;
+    finds_suspects_that_time_out: SuspectTimesOut breaks LimitsAreKept;
+    finds_suspects_that_keep_their_chunk: SuspectKeepsItsChunk breaks LivesAreTrue;
+    finds_forgiven_unresponsiveness: UnresponsiveIsForgiven breaks BoundedStarts;
+    finds_condemned_workers_that_serve_on: CondemnedServesOn breaks LivesAreTrue;
+    finds_termination_that_spares_the_asked: TerminationSparesAsked breaks TerminationIsComplete;
+    finds_expired_jobs_that_take_items: ExpiredJobTakesItems breaks ExpiredJobsEnd;
+    finds_expired_jobs_that_take_items_back: ExpiredJobTakesItemsBack breaks ExpiredJobsEnd;
+    finds_expired_jobs_that_are_served: ExpiredQueueIsServed breaks ExpiredJobsEnd;
+    finds_expired_jobs_that_forget_the_delayed: ExpiredJobForgetsDelayed breaks ExpiredJobsEnd;
+    finds_expired_jobs_that_run_on: ExpiredJobRunsOn breaks DropFreesWorkers;
+    finds_expired_jobs_that_try_again: ExpiredJobTriesAgain breaks ExpiredJobsEnd;
+    finds_timers_that_outlive_their_job: TimerOutlivesJob breaks Deadlines;
+    finds_held_items_that_are_forgotten: HeldItemForgotten breaks OnlyNewsCounts;
+    finds_lost_retries: RetriesAreLost breaks WorkConservation;
+    finds_retries_in_haste: RetriesInHaste breaks InputOrder;
+    finds_items_that_are_judged_twice: JudgedTwice breaks OnlyNewsCounts;
+    finds_spared_items_that_are_killed: SparedIsKilled breaks DropFreesWorkers;
+    finds_spared_chunks_that_run_on: SparedRunsOn breaks LimitsAreKept;
+    finds_spared_items_without_limit: SparedForgetsLimit breaks Deadlines;
+    finds_retired_workers_that_take_chunks_along: RetiredTakesItsChunksAlong breaks WorkConservation;
+    finds_tripped_pools_that_restart: TrippedPoolRestarts breaks TrippedPoolRests;
+    finds_tripped_jobs_that_go_on: TrippedJobsGoOn breaks DropFreesWorkers;
+    finds_old_deaths_that_count: OldDeathsCount breaks BreakerTrips;
+    finds_deaths_that_outlive_a_reset: DeathsOutliveReset breaks BreakerTrips;
+    finds_retirements_that_count_as_deaths: RetiredCountAsDead breaks BreakerTrips;
+    finds_asked_deaths_that_count: AskedDeathsCount breaks BreakerTrips;
+    finds_breakers_that_trip_early: BreakerTripsEarly breaks BreakerTrips;
+    finds_breakers_that_never_trip: BreakerNeverTrips breaks BreakerTrips;
 }

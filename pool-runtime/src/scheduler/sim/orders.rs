@@ -6,68 +6,68 @@ use super::super::{
 };
 use crate::ids::{Item, Items, JobId, Moment, Slot, Worker};
 
-const JOB: JobId = JobId(7);
-const OTHER: JobId = JobId(8);
-const START_TIMEOUT: Moment = Moment::from_secs(10);
-const STOP_GRACE: Moment = Moment::from_secs(1);
+pub(super) const JOB: JobId = JobId(7);
+pub(super) const OTHER: JobId = JobId(8);
+pub(super) const START_TIMEOUT: Moment = Moment::from_secs(10);
+pub(super) const STOP_GRACE: Moment = Moment::from_secs(1);
 
-fn worker(slot: usize, incarnation: u64) -> Worker {
+pub(super) fn worker(slot: usize, incarnation: u64) -> Worker {
     Worker { slot: Slot(slot), incarnation }
 }
 
-fn finished(worker: Worker, items: Items) -> Event {
+pub(super) fn finished(worker: Worker, items: Items) -> Event {
     Event::ItemsFinished { worker, job: JOB, items }
 }
 
 /// A death inside an item.
-fn crashed(worker: Worker) -> Event {
+pub(super) fn crashed(worker: Worker) -> Event {
     Event::WorkerExited { worker, begun: true }
 }
 
 /// A death outside all items.
-fn exited(worker: Worker) -> Event {
+pub(super) fn exited(worker: Worker) -> Event {
     Event::WorkerExited { worker, begun: false }
 }
 
-fn opened(job: JobId) -> Event {
+pub(super) fn opened(job: JobId) -> Event {
     Event::JobOpened { job, terms: Terms::default() }
 }
 
 /// A chunk that travels alone.
-fn queued(items: Items) -> Event {
+pub(super) fn queued(items: Items) -> Event {
     Event::ItemsQueued { job: JOB, items, weight: DEPTH }
 }
 
 /// A chunk beside which there is room.
-fn light(job: JobId, items: Items) -> Event {
+pub(super) fn light(job: JobId, items: Items) -> Event {
     Event::ItemsQueued { job, items, weight: 1 }
 }
 
-fn start(worker: Worker) -> Command {
+pub(super) fn start(worker: Worker) -> Command {
     Command::Start { worker }
 }
 
-fn send(worker: Worker, items: Items) -> Command {
+pub(super) fn send(worker: Worker, items: Items) -> Command {
     Command::Send { worker, job: JOB, items }
 }
 
-fn recall(worker: Worker) -> Command {
+pub(super) fn recall(worker: Worker) -> Command {
     Command::Recall { worker }
 }
 
-fn answered(worker: Worker, kept: Kept) -> Event {
+pub(super) fn answered(worker: Worker, kept: Kept) -> Event {
     Event::Recalled { worker, kept, now: Moment::ZERO }
 }
 
-fn kill(worker: Worker, why: KillReason) -> Command {
+pub(super) fn kill(worker: Worker, why: KillReason) -> Command {
     Command::Kill { worker, why }
 }
 
-fn fail(worker: Worker, item: Item) -> Command {
+pub(super) fn fail(worker: Worker, item: Item) -> Command {
     Command::FailItem { worker, job: JOB, item, why: ItemFailure::Died }
 }
 
-fn config(workers: usize) -> Config {
+pub(super) fn config(workers: usize) -> Config {
     Config {
         workers,
         start_timeout: START_TIMEOUT,
@@ -79,23 +79,23 @@ fn config(workers: usize) -> Config {
 }
 
 /// A pool, and the time.
-struct Pool {
-    scheduler: Scheduler,
-    now: Moment,
+pub(super) struct Pool {
+    pub(super) scheduler: Scheduler,
+    pub(super) now: Moment,
 }
 
 impl Pool {
-    fn of(workers: usize) -> Self {
+    pub(super) fn of(workers: usize) -> Self {
         Pool::with(config(workers))
     }
 
-    fn with(config: Config) -> Self {
+    pub(super) fn with(config: Config) -> Self {
         let now = Moment::ZERO;
         Pool { scheduler: Scheduler::new(config, now), now }
     }
 
     /// A pool whose workers have all reported in, with one job open.
-    fn at_work(workers: usize) -> Self {
+    pub(super) fn at_work(workers: usize) -> Self {
         let mut pool = Pool::of(workers);
         pool.commands();
         pool.news(opened(JOB));
@@ -105,12 +105,12 @@ impl Pool {
         pool
     }
 
-    fn commands(&mut self) -> Vec<Command> {
+    pub(super) fn commands(&mut self) -> Vec<Command> {
         std::iter::from_fn(|| self.scheduler.poll_command()).collect()
     }
 
     /// What news leads to.
-    fn news(&mut self, event: Event) -> Vec<Command> {
+    pub(super) fn news(&mut self, event: Event) -> Vec<Command> {
         let verdict = self.scheduler.note(event.clone());
         let now = self.now;
         self.scheduler.decide(|| now);
@@ -118,13 +118,13 @@ impl Pool {
         self.commands()
     }
 
-    fn all_news(&mut self, events: impl IntoIterator<Item = Event>) {
+    pub(super) fn all_news(&mut self, events: impl IntoIterator<Item = Event>) {
         for event in events {
             self.news(event);
         }
     }
 
-    fn no_news(&mut self, event: Event) {
+    pub(super) fn no_news(&mut self, event: Event) {
         let verdict = self.scheduler.note(event.clone());
         let now = self.now;
         self.scheduler.decide(|| now);
@@ -132,7 +132,7 @@ impl Pool {
     }
 
     /// What it leads to that time passes.
-    fn later(&mut self, step: Moment) -> Vec<Command> {
+    pub(super) fn later(&mut self, step: Moment) -> Vec<Command> {
         self.now += step;
         self.scheduler.expire(self.now);
         self.commands()

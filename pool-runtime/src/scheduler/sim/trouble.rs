@@ -1,12 +1,12 @@
 //! Misfortune: deaths, departures, and words that are no news.
 
-use super::super::{Event, Kept, Mode};
+use super::super::{Event, Judgement, Kept, Mode};
 use super::broken::Broken;
 use super::caller::Stage;
 use super::plan::Trouble;
 use super::tally::Happening;
 use super::world::World;
-use crate::ids::{Items, JobId};
+use crate::ids::{Items, JobId, Moment};
 
 impl World {
     /// Something bad happens, if there is somebody to whom it can.
@@ -19,6 +19,8 @@ impl World {
             Trouble::Nonsense => self.nonsense(),
             Trouble::GoneJob => self.gone_job(),
             Trouble::Again => self.again(),
+            Trouble::Halt => Ok(self.halt()),
+            Trouble::Age => Ok(self.age()),
         }
     }
 
@@ -32,6 +34,8 @@ impl World {
             Trouble::Nonsense => self.nonsense()?,
             Trouble::GoneJob => self.gone_job()?,
             Trouble::Again => self.again()?,
+            Trouble::Halt => self.halt(),
+            Trouble::Age => self.age(),
         };
         if happened {
             self.tally.count(Happening::TroubleBeforeAnswer);
@@ -45,6 +49,33 @@ impl World {
         match &mut self.children[index] {
             Some(child) if !child.is_gone() => {
                 let happening = child.die(&mut self.rng);
+                self.tally.count(happening);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// A process stops, or goes on.
+    fn halt(&mut self) -> bool {
+        let index = self.rng.index(self.children.len());
+        match &mut self.children[index] {
+            Some(child) if !child.is_gone() => {
+                child.halted = !child.halted;
+                let halted = child.halted;
+                self.tally.count(if halted { Happening::Halted } else { Happening::WentOn });
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// A process has become too old, and says so before it begins another item.
+    fn age(&mut self) -> bool {
+        let index = self.rng.index(self.children.len());
+        match &mut self.children[index] {
+            Some(child) if child.is_between() && !child.halted => {
+                let happening = child.retire(Happening::RetiredAtRandom);
                 self.tally.count(happening);
                 true
             }
@@ -66,6 +97,10 @@ impl World {
         self.tally.count(happening);
         if self.children.iter().flatten().any(|child| child.runs(caller.job)) {
             self.tally.count(Happening::CallerLeftWithItemRunning);
+        }
+        let job = caller.job;
+        if self.books.ledger.is_live(job) && self.books.ledger.has_expired(job) {
+            self.tally.count(Happening::DroppedAfterExpiry);
         }
         self.drop_job(index)?;
         Ok(true)
@@ -95,7 +130,19 @@ impl World {
         let front = post.and_then(|post| post.held.front());
         let begun = self.rng.percent(50);
         let kept = self.rng.pick(&[Kept::Nothing, Kept::Chunk, Kept::Item]);
+        let now = self.now;
         let (event, happening) = match front {
+            _ if self.rng.percent(10) => {
+                let began = self.rng.percent(50).then_some(Moment::ZERO);
+                (Event::Looked { worker, began, now }, Happening::StaleLook)
+            }
+            _ if self.rng.percent(10) => {
+                (Event::WorkerRetired { worker, now }, Happening::StaleRetirement)
+            }
+            Some(front) if self.rng.percent(20) => {
+                let (job, item) = (front.job, front.items.start);
+                (Event::ItemHeld { worker, job, item }, Happening::StaleHeld)
+            }
             _ if self.rng.percent(20) => {
                 (Event::WorkerExited { worker, begun }, Happening::StaleExit)
             }
@@ -126,6 +173,15 @@ impl World {
             let answer = Event::Recalled { worker, kept, now: self.now };
             return self.tell_no_news(answer, Happening::UnaskedAnswer);
         }
+        if self.rng.percent(15) {
+            let began = self.rng.percent(50).then_some(Moment::ZERO);
+            let look = Event::Looked { worker, began, now: self.now };
+            return self.tell_no_news(look, Happening::UnaskedLook);
+        }
+        if self.rng.percent(10) {
+            let retired = Event::WorkerRetired { worker, now: self.now };
+            return self.tell_no_news(retired, Happening::RepeatedRetirement);
+        }
         if post.ready && self.rng.percent(25) {
             let ready = Event::WorkerReady { worker };
             return self.tell_no_news(ready, Happening::NonsenseOfPresentWorker);
@@ -136,6 +192,11 @@ impl World {
             Some(held) => (held.job, held.items.clone()),
             None => (JobId(self.rng.below(6)), 3..5),
         };
+        if self.rng.percent(20) {
+            let item = self.rng.pick(&[start.saturating_sub(1), start + 1, end]);
+            let held = Event::ItemHeld { worker, job, item };
+            return self.tell_no_news(held, Happening::NonsenseOfPresentWorker);
+        }
         let before = start.saturating_sub(1);
         let (job, items) = match self.rng.below(8) {
             0 => (JobId(job.0 ^ 1), start..end),
@@ -179,6 +240,18 @@ impl World {
 
     /// A caller says again what it said of a job or of the pool.
     fn again(&mut self) -> Result<bool, Broken> {
+        if self.rng.percent(20) {
+            return self.tell_no_news(Event::Reset, Happening::RepeatedReset);
+        }
+        if self.rng.percent(40) && !self.callers.is_empty() {
+            let index = self.rng.index(self.callers.len());
+            let caller = &self.callers[index];
+            let (job, item) = (caller.job, self.rng.below(caller.late_items().end));
+            let again = Judgement::Again { not_before: Moment::ZERO, weight: 1 };
+            let verdict = self.rng.pick(&[Judgement::Settled, again]);
+            let event = Event::ItemJudged { job, item, verdict };
+            return self.tell_no_news(event, Happening::RepeatedJudgement);
+        }
         let ended = |&job: &JobId| self.books.ledger.has_ended(job);
         let ended = self.books.ledger.live().find(ended);
         match (ended, self.books.mode) {

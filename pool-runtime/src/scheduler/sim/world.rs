@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use super::super::{Command, Event, Mode, Mutation, Scheduler, Terms};
+use super::super::{Command, Event, Mode, Mutation, Scheduler};
 use super::books::Books;
 use super::broken::{Broken, Rule, broken};
 use super::caller::{Caller, Stage, Wish};
@@ -15,7 +15,7 @@ use super::ledger::Fate;
 use super::plan::Plan;
 use super::rng::Rng;
 use super::tally::{Happening, Tally};
-use crate::ids::Moment;
+use crate::ids::{Item, JobId, Moment};
 
 /// Steps that a run may take after faults are over.
 const LAST_STEPS: u64 = 20_000;
@@ -33,8 +33,10 @@ pub(super) struct World {
     pub(super) tally: Tally,
     /// Commands that are not carried out, in order.
     pub(super) pending: VecDeque<Command>,
-    /// Jobs that were dropped in this step.
-    pub(super) drops: usize,
+    /// Jobs that were dropped in this step, or came to an end before theirs.
+    pub(super) overs: usize,
+    /// Items that have failed and are not judged yet.
+    pub(super) questions: Vec<(JobId, Item)>,
     step: u64,
     trace: Option<Vec<String>>,
 }
@@ -57,7 +59,8 @@ impl World {
             now,
             tally: Tally::new(),
             pending: VecDeque::new(),
-            drops: 0,
+            overs: 0,
+            questions: Vec::new(),
             step: 0,
             trace: traced.then(Vec::new),
         }
@@ -131,22 +134,37 @@ impl World {
         if self.rng.percent(self.plan.clock) {
             return self.pass_time();
         }
-        if self.books.mode == Mode::Open && self.are_callers_away() && self.rng.percent(5) {
+        if self.wants_to_shut() && self.rng.percent(5) {
             return self.shut_in_the_end();
+        }
+        if self.rng.percent(10) && self.let_judge_act()? {
+            return Ok(());
+        }
+        if self.books.tripped && self.books.mode == Mode::Open && self.rng.percent(3) {
+            return self.reset();
         }
         let done = match self.rng.percent(self.plan.haste) {
             true => self.let_process_act()? || self.let_caller_act()?,
             false => self.let_caller_act()? || self.let_process_act()?,
         };
-        match self.scheduler.next_deadline() {
-            _ if done => Ok(()),
-            Some(deadline) if deadline < Moment::MAX => self.expire_at(deadline.max(self.now)),
-            _ if self.books.mode == Mode::Open && self.are_callers_away() => self.shut_in_the_end(),
-            _ => broken(Rule::Progress, "nothing can happen any more"),
+        match done || self.let_judge_act()? {
+            true => Ok(()),
+            false => self.wait(),
         }
     }
 
-    fn shut_in_the_end(&mut self) -> Result<(), Broken> {
+    pub(super) fn wants_to_shut(&self) -> bool {
+        self.books.mode == Mode::Open && self.are_callers_away()
+    }
+
+    /// Somebody lets workers start again.
+    fn reset(&mut self) -> Result<(), Broken> {
+        self.tally.count(Happening::Reset);
+        self.past.push(Event::Reset);
+        self.tell(Event::Reset).map(drop)
+    }
+
+    pub(super) fn shut_in_the_end(&mut self) -> Result<(), Broken> {
         match self.rng.percent(70) {
             true => self.shut(Event::Close),
             false => self.shut(Event::Terminate),
@@ -167,12 +185,14 @@ impl World {
     /// Some process that can goes on, or is heard.
     fn let_process_act(&mut self) -> Result<bool, Broken> {
         let first = self.rng.index(self.children.len());
+        let is_calm = self.is_calm();
         for offset in 0..self.children.len() {
             let slot = (first + offset) % self.children.len();
-            let Some(child) = &mut self.children[slot] else { continue };
-            let (goes_on, is_heard) = (child.can_go_on(), child.can_be_heard());
+            let Some(child) = &self.children[slot] else { continue };
+            let goes_on = child.goes_on_at(is_calm).is_some_and(|moment| moment <= self.now);
+            let is_heard = child.can_be_heard();
             if goes_on && (!is_heard || self.rng.percent(50)) {
-                child.go_on(&mut self.books.ledger, &mut self.rng)?;
+                self.let_go_on(slot)?;
                 return Ok(true);
             }
             if is_heard {
@@ -183,12 +203,32 @@ impl World {
         Ok(false)
     }
 
-    fn hear(&mut self, slot: usize) -> Result<(), Broken> {
+    /// The process of a slot does the next thing, if it can.
+    pub(super) fn let_go_on(&mut self, slot: usize) -> Result<(), Broken> {
+        let (now, is_calm) = (self.now, self.is_calm());
+        let Some(child) = &mut self.children[slot] else { return Ok(()) };
+        if child.goes_on_at(is_calm).is_some_and(|moment| moment <= now) {
+            let happening = child.go_on(&mut self.books.ledger, &mut self.rng, now, is_calm)?;
+            happening.into_iter().for_each(|happening| self.tally.count(happening));
+        }
+        Ok(())
+    }
+
+    pub(super) fn hear(&mut self, slot: usize) -> Result<(), Broken> {
         let event = self.next_word(slot);
+        let gives_back =
+            matches!(event, Event::WorkerRetired { .. }) && !self.books.post(slot).held.is_empty();
+        if gives_back {
+            self.tally.count(Happening::RetirementGaveBack);
+        }
         if !self.tell(event)? {
-            let is_killed = self.books.post(slot).killed.is_some();
-            assert!(is_killed, "a process that lives tells nothing that is no news");
-            self.tally.count(Happening::NewsAfterKill);
+            let post = self.books.post(slot);
+            let is_over = post.ended.is_some() || post.leaving;
+            assert!(is_over || post.stopped, "who is wanted tells nothing that is no news");
+            self.tally.count(match is_over {
+                true => Happening::NewsAfterKill,
+                false => Happening::GoodbyeCrossedRetirement,
+            });
         }
         Ok(())
     }
@@ -218,6 +258,9 @@ impl World {
                 if caller.is_window_full() {
                     self.tally.count(Happening::WindowWasFull);
                 }
+                if self.books.ledger.is_live(job) && self.books.ledger.has_expired(job) {
+                    self.tally.count(Happening::QueuedAfterExpiry);
+                }
                 self.tell(Event::ItemsQueued { job, items, weight })?;
             }
             Some(Wish::End) => {
@@ -239,6 +282,15 @@ impl World {
             caller.stage = Stage::Away;
             return Ok(());
         }
+        if self.books.tripped {
+            if self.rng.percent(50) {
+                caller.stage = Stage::Away;
+                self.tally.count(Happening::RefusedWhileTripped);
+                return Ok(());
+            }
+            self.reset()?;
+        }
+        let caller = &mut self.callers[index];
         caller.stage = Stage::Pulling;
         let job = caller.job;
         match caller.supply {
@@ -249,10 +301,10 @@ impl World {
         if self.books.all_given_up() {
             self.tally.count(Happening::OpenedAfterGivingUp);
         }
-        if self.books.tripped {
-            self.tell(Event::Reset)?;
-        }
-        self.tell(Event::JobOpened { job, terms: Terms::default() }).map(drop)
+        let terms = &mut self.callers[index].terms;
+        terms.deadline = terms.deadline.map(|deadline| self.now.saturating_add(deadline));
+        let terms = *terms;
+        self.tell(Event::JobOpened { job, terms }).map(drop)
     }
 
     pub(super) fn drop_job(&mut self, index: usize) -> Result<(), Broken> {
@@ -260,35 +312,5 @@ impl World {
         self.callers[index].left = true;
         let job = self.callers[index].job;
         self.tell(Event::JobDropped { job }).map(drop)
-    }
-
-    /// Time passes, often to the very moment of a deadline.
-    fn pass_time(&mut self) -> Result<(), Broken> {
-        let step = Moment::from_micros(self.rng.below(50_000));
-        match self.scheduler.next_deadline() {
-            Some(deadline) if deadline < Moment::MAX && self.rng.percent(50) => {
-                let late = if self.rng.percent(30) { step } else { Moment::ZERO };
-                self.expire_at(deadline.max(self.now) + late)
-            }
-            _ => self.expire_at(self.now + step),
-        }
-    }
-
-    fn expire_at(&mut self, now: Moment) -> Result<(), Broken> {
-        self.tally.count(match self.books.next_deadline() {
-            Some(deadline) if deadline == now => Happening::ExpiredOnTheDot,
-            Some(deadline) if deadline < now => Happening::ExpiredLate,
-            _ => Happening::ExpiredForNothing,
-        });
-        self.now = now;
-        self.note(|| "expire".into());
-        let overdue = self.scheduler.overdue(now);
-        if !self.books.are_overdue(&overdue, now) {
-            return broken(Rule::Deadlines, format!("{overdue:?} are said to be overdue"));
-        }
-        self.scheduler.expire(now);
-        self.books.expire(now);
-        self.collect()?;
-        self.carry_out()
     }
 }
