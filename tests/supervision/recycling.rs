@@ -89,6 +89,16 @@ fn a_busy_worker_is_replaced_between_two_items_when_it_is_old() {
 }
 
 #[test]
+fn a_worker_that_is_old_before_the_others_have_started_is_no_failure() {
+    let _clean = clean();
+    for micros in (100..4000).step_by(100) {
+        let age = Duration::from_micros(micros);
+        let pool = Pool::builder().workers(4).max_age(age).build().unwrap();
+        assert_eq!(pool.job(whoami).map(vec![(); 4]).unwrap().len(), 4, "{age:?}");
+    }
+}
+
+#[test]
 fn a_worker_needs_at_least_one_item_and_some_time() {
     let _clean = clean();
     for builder in [Pool::builder().max_tasks_per_child(0), Pool::builder().max_age(Duration::ZERO)]

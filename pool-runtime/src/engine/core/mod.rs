@@ -291,7 +291,13 @@ impl Core {
     /// could not be started; while the pool starts up, the first of these, which the
     /// others may follow from.
     fn note_end(&mut self, end: Error, asked: bool) {
-        if self.awaited == 0 && !asked || self.last_end.is_none() {
+        let (starts_up, is_first) = (self.awaited > 0, self.last_end.is_none());
+        let counts = match asked {
+            // One that retires while others start is no failure.
+            true => is_first && !starts_up,
+            false => is_first || !starts_up,
+        };
+        if counts {
             self.last_end = Some(end);
         }
     }
