@@ -94,8 +94,11 @@ impl Core {
                 .and_then(|signal| Sign::read(member.channel.sign(), signal)),
             memory_limit: self.outside().launch.memory_limit(),
         };
-        let asked = member.replaced.is_some() || obituary.is_asked_for();
-        self.note_end(obituary.of_worker(self.start_timeout), asked);
+        // One that has retired, perhaps before others have reported in, lacked nothing.
+        if member.replaced.is_none() {
+            let asked = obituary.is_asked_for();
+            self.note_end(obituary.of_worker(self.start_timeout), asked);
+        }
         self.replaced[slot.0] = Some(member.replaced.unwrap_or(match member.doom {
             Some(Doom::Commanded(_)) => Replaced::Ended,
             _ => Replaced::Died,
