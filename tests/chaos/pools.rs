@@ -90,7 +90,7 @@ fn builder(rng: &mut Rng) -> PoolBuilder {
     };
     let builder = match rng.below(8) {
         0 | 1 => builder.max_tasks_per_child(1 + rng.below(40) as u64),
-        2 => builder.max_age(Duration::from_millis(rng.below(300) as u64)),
+        2 => builder.max_age(Duration::from_millis(1 + rng.below(300) as u64)),
         3 => builder.max_rss((20 + rng.below(30) as u64) << 20),
         _ => builder,
     };
