@@ -88,7 +88,9 @@ fn a_worker_that_is_killed_with_others_queued_behind_its_item_costs_that_item() 
         let mut dead = None;
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                wait::until("the item to begin", || noted(&dir).contains_key(&7));
+                // The file is there before the pid is in it.
+                let begun = || noted(&dir).get(&7).is_some_and(|pids| !pids.is_empty());
+                wait::until("the item to begin", begun);
                 send(noted(&dir)[&7][0], Signal::KILL);
             });
             let results = pool.job(note_and_wait).chunk_size(chunk).window(1000).imap(items);
