@@ -8,6 +8,7 @@ use std::time::Duration;
 use pool_runtime::{ErrorKind, Pool, pool_task};
 use pool_tests::clean::clean;
 use pool_tests::fault::send;
+use pool_tests::left::apart;
 use pool_tests::pools::{idle, pids};
 use pool_tests::temp::TempDir;
 use pool_tests::wait;
@@ -45,12 +46,7 @@ fn leave_a_child(exits: bool) -> u32 {
 #[pool_task]
 #[allow(clippy::zombie_processes)]
 fn leave_a_daemon(_item: ()) -> u32 {
-    let mut command = heir();
-    // SAFETY: setsid is a system call and nothing more.
-    unsafe {
-        command.pre_exec(|| rustix::process::setsid().map(|_| ()).map_err(Into::into));
-    }
-    command.spawn().unwrap().id()
+    apart(&mut heir()).spawn().unwrap().id()
 }
 
 fn gone(pid: u32) {

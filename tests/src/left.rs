@@ -1,13 +1,16 @@
 //! A process that outlives the one that started it.
 
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use rustix::process::{Pid, getsid};
+/// Makes what it starts nobody's to reach: it has a session of its own.
+pub fn apart(command: &mut Command) -> &mut Command {
+    // SAFETY: between fork and exec it makes one system call.
+    unsafe { command.pre_exec(|| rustix::process::setsid().map(|_| ()).map_err(Into::into)) }
+}
 
-use crate::wait;
-
-/// Starts a process that holds this one's output and is in nobody's reach: in a
-/// session of its own. Gives its pid.
+/// Starts a process that holds this one's output and is in nobody's reach. Gives its
+/// pid.
 ///
 /// # Panics
 ///
@@ -16,9 +19,6 @@ use crate::wait;
 // It outlives this process, whose successor as its parent waits for it.
 #[allow(clippy::zombie_processes)]
 pub fn leave_behind() -> u32 {
-    let mut command = Command::new("setsid");
-    let child = command.args(["sleep", "1000000"]).stdin(Stdio::null()).spawn().unwrap();
-    let pid = Pid::from_child(&child);
-    wait::until("it to have its own session", || getsid(Some(pid)) == Ok(pid));
-    child.id()
+    let mut command = Command::new("sleep");
+    apart(command.arg("1000000").stdin(Stdio::null())).spawn().unwrap().id()
 }
