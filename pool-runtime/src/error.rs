@@ -270,6 +270,12 @@ impl std::error::Error for Error {
     }
 }
 
+/// Where a task was at, as the rest of "task app::parse panicked …"; nothing for a single
+/// call.
+pub(crate) fn on_item(item: Option<usize>) -> String {
+    item.map_or_else(String::new, |item| format!(" on item {item}"))
+}
+
 /// How a process ended, as the rest of "worker 2 (pid 4711) …".
 pub(crate) fn describe_exit(status: Option<ExitStatus>) -> String {
     let Some(status) = status else {

@@ -8,13 +8,13 @@
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::pool::Pool;
 use crate::engine::{
     self, Arrival, Bodies, NotPacked, Pace, Pacer, Packer, Progress, Rules, Shape,
 };
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, on_item};
 use crate::ids::{Item, Items, index};
 use crate::limits::{FILL_TIME, MAX_ITEM};
 use crate::task::{ItemWriter, Task, TaskDef, TaskInput};
@@ -48,8 +48,6 @@ pub(super) struct Feed<T, I> {
     /// Items with the engine, whose outcomes have not arrived here.
     outstanding: u64,
     exhausted: bool,
-    /// How long the job may take, if it may not take for ever.
-    deadline: Duration,
     /// The deadline passed before the end of the input was seen.
     cut: bool,
     /// Why the whole job has failed.
@@ -75,7 +73,6 @@ where
         fail_fast: bool,
     ) -> Result<Self, Error> {
         rules.check()?;
-        let deadline = rules.deadline.unwrap_or_default();
         let pacer = Pacer::new(pace.check()?, pool.engine().workers());
         let shape = Shape { single: false, fail_fast };
         Ok(Feed {
@@ -88,7 +85,6 @@ where
             taken: 0,
             outstanding: 0,
             exhausted: false,
-            deadline,
             cut: false,
             failure: None,
             patient: fail_fast,
@@ -210,9 +206,7 @@ where
     fn end(&mut self) -> Result<(), Error> {
         match self.failure.take() {
             Some(error) => Err(error),
-            None if std::mem::take(&mut self.cut) => {
-                Err(engine::late(T::def(), self.deadline, None))
-            }
+            None if std::mem::take(&mut self.cut) => Err(self.job.late()),
             None => Ok(()),
         }
     }
@@ -289,7 +283,7 @@ fn undecodable(
     error: Option<payload::PayloadError>,
 ) -> Error {
     let item = item.map(index);
-    let result = format!("the result of {}{}", task.name, on(item));
+    let result = format!("the result of {}{}", task.name, on_item(item));
     match error {
         None => Error::new(ErrorKind::Decode, format!("{result} panicked while it was decoded")),
         Some(error) => Error::new(ErrorKind::Decode, format!("failed to decode {result}: {error}"))
@@ -305,7 +299,7 @@ pub(super) fn unencodable(
     error: NotPacked<payload::PayloadError>,
 ) -> Error {
     let item = item.map(index);
-    let failed = format!("failed to encode the input of {}{}", task.name, on(item));
+    let failed = format!("failed to encode the input of {}{}", task.name, on_item(item));
     match error {
         NotPacked::Unencodable(error) => {
             Error::new(ErrorKind::Encode, format!("{failed}: {error}")).with_source(error)
@@ -318,8 +312,4 @@ pub(super) fn unencodable(
         }
     }
     .with_task(task.name, item)
-}
-
-fn on(item: Option<usize>) -> String {
-    item.map_or_else(String::new, |item| format!(" on item {item}"))
 }

@@ -52,7 +52,6 @@ pub(crate) use crate::channel::Bodies;
 pub use cancel::CancelToken;
 pub(crate) use hold::Job;
 pub(crate) use job::{Arrival, Progress, Shape};
-pub(crate) use late::late;
 pub(crate) use launch::{Launch, Stdio, Wishes};
 pub use output::Output;
 pub(crate) use pace::{Pace, Pacer};

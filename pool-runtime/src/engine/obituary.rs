@@ -4,7 +4,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use crate::error::{Error, ErrorKind, Panic, Written, describe_exit, likely_cause};
+use crate::error::{Error, ErrorKind, Panic, Written, describe_exit, likely_cause, on_item};
 use crate::ids::{Item, Worker, index};
 use crate::scheduler::KillReason;
 #[cfg(feature = "sandbox")]
@@ -50,7 +50,7 @@ impl Obituary {
     /// The worker died while it ran an item.
     pub(super) fn of_item(&self, task: &'static str, item: Option<Item>) -> Error {
         let item = item.map(index);
-        let on = item.map_or_else(String::new, |item| format!(" on item {item}"));
+        let on = on_item(item);
         let Obituary { who, pid, .. } = self;
         // Where it ended otherwise, the task caught that panic and met its end later.
         let aborted = |status: ExitStatus| status.signal() == Some(libc::SIGABRT);

@@ -125,11 +125,7 @@ impl Core {
     }
 
     fn send(&mut self, worker: Worker, id: JobId, items: &Items) {
-        // It may have failed by a command before this one: then the worker is asked for
-        // what it has of the job, and that is not there.
-        let Some(job) = self.jobs.get(&id).filter(|job| !job.has_failed()) else {
-            return;
-        };
+        let job = &self.jobs[&id];
         let body = job.pack(items).body(items);
         let mut head = std::mem::take(&mut self.head);
         head.clear();
@@ -207,7 +203,7 @@ impl Core {
         self.undecided = true;
         if why == ItemFailure::TimedOut {
             let who = self.outside().launch.who(worker.slot);
-            let pid = self.members[worker.slot.0].as_ref().map(|member| member.child.pid());
+            let pid = self.member(worker).expect("only an exit removes it").child.pid();
             let written = self.written_by_overdue(worker.slot);
             if let Some(job) = self.jobs.get(&id) {
                 let error = job.overdue(&who, pid, job.named(item));

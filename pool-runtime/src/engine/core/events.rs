@@ -94,11 +94,8 @@ impl Core {
                 .and_then(|signal| Sign::read(member.channel.sign(), signal)),
             memory_limit: self.outside().launch.memory_limit(),
         };
-        // One that has retired, perhaps before others have reported in, lacked nothing.
-        if member.replaced.is_none() {
-            let asked = obituary.is_asked_for();
-            self.note_end(obituary.of_worker(self.start_timeout), asked);
-        }
+        let asked = member.replaced.is_some() || obituary.is_asked_for();
+        self.note_end(obituary.of_worker(self.start_timeout), asked);
         self.replaced[slot.0] = Some(member.replaced.unwrap_or(match member.doom {
             Some(Doom::Commanded(_)) => Replaced::Ended,
             _ => Replaced::Died,
@@ -108,8 +105,8 @@ impl Core {
         // Decided once its item has failed: that may end the job, and then no worker
         // must be given more of it.
         self.tell(Event::WorkerExited { worker, begun });
+        self.undecided = true;
         self.carry_out();
-        self.decide();
     }
 
     /// Kills a worker; what it sends from here on is not read.

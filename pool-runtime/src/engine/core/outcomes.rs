@@ -3,7 +3,7 @@
 use super::super::job::{Arrival, Due, JobState};
 use super::super::rules;
 use super::Core;
-use crate::error::{Error, ErrorKind, Panic};
+use crate::error::{Error, ErrorKind, Panic, on_item};
 use crate::ids::{Item, Items, JobId, Moment};
 use crate::scheduler::{Event, Judgement};
 use crate::task::TaskDef;
@@ -134,7 +134,7 @@ pub(super) fn describe(
     pid: u32,
 ) -> Error {
     let name = task.name;
-    let on = item.map_or_else(String::new, |item| format!(" on item {item}"));
+    let on = on_item(item);
     let error = match failure {
         Failure::Panicked(report) => {
             let during = match report.phase {
