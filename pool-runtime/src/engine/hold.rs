@@ -196,11 +196,13 @@ impl Job {
     fn pause(&self, core: &mut Locked<'_>, patience: &mut Patience) -> bool {
         if patience.looks > 0 {
             patience.looks = if core.has_free_core() { patience.looks - 1 } else { 0 };
-            if core.look() {
+            let came = core.look();
+            if came {
                 core.act();
             }
             match patience.looks.is_multiple_of(LOOKS_AT_ONCE) {
                 true => core.step_aside(),
+                false if came => {}
                 false => std::hint::spin_loop(),
             }
             return true;

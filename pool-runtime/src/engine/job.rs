@@ -205,6 +205,11 @@ impl JobState {
         self.accept(pack);
     }
 
+    /// Whether the scheduler is given items as results come.
+    pub(super) fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
     /// The next chunk that the scheduler is to have now.
     pub(super) fn next_chunk(&mut self) -> Option<(Items, u32)> {
         let held = self.held.as_mut().filter(|held| held.given < held.pacer.window)?;

@@ -94,6 +94,9 @@ impl Weights {
     }
 }
 
+/// Bytes that a pack has room for at first: a single call with small arguments.
+const FIRST: usize = 64;
+
 /// Collects encoded items into packs.
 #[derive(Debug, Default)]
 pub(crate) struct Packer {
@@ -139,6 +142,10 @@ impl Packer {
     ) -> Result<(), NotPacked<E>> {
         let start = self.end;
         self.bytes.truncate(start);
+        if self.bytes.capacity() == 0 {
+            // Or it would grow byte by byte, which for a small call is much of the work.
+            self.bytes.reserve(FIRST);
+        }
         message::put_item(&mut self.bytes, encode).map_err(NotPacked::Unencodable)?;
         let length = self.bytes.len() - start;
         if length > MAX_ITEM {

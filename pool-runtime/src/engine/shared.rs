@@ -164,6 +164,9 @@ impl Locked<'_> {
         if life {
             self.shared.life.notify_all();
         }
+        if due.is_empty() {
+            return;
+        }
         let questions: Vec<Question> =
             due.iter_mut().filter_map(|due| due.question.take()).collect();
         wake(due);

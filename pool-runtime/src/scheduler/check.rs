@@ -73,7 +73,7 @@ impl Slots {
                 deadlines.insert((due, slot));
             }
             let open = serves && weight < DEPTH;
-            assert_eq!(open, self.open.contains(&(weight, slot)), "openness of slot {slot}");
+            assert_eq!(open, self.open.contains(weight, slot), "openness of slot {slot}");
             let startable = is_vacant && state.fruitless < FRUITLESS_LIVES;
             assert_eq!(startable, self.startable.contains(&slot), "startability of slot {slot}");
             assert_eq!(state.is_stocked(), self.stocked.contains(&slot), "stock of slot {slot}");

@@ -32,6 +32,7 @@ mod jobs;
 mod life;
 mod protocol;
 mod returns;
+mod room;
 mod slots;
 mod watch;
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::Mutation;
 use super::jobs::Chunk;
 use super::life::Life;
+use super::room::Room;
 use super::watch::Watch;
 use super::{DEPTH, FRUITLESS_LIVES, Verdict};
 use crate::ids::{Items, JobId, Moment, Slot, Worker};
@@ -56,7 +57,7 @@ impl SlotState {
 pub(super) struct Slots {
     pub(super) slots: Vec<SlotState>,
     /// Serving, with room for another load; those with the least first.
-    pub(super) open: BTreeSet<(u32, Slot)>,
+    pub(super) open: Room,
     /// With loads that are not begun and may be recalled.
     pub(super) stocked: BTreeSet<Slot>,
     /// Vacant, and not given up.
@@ -82,7 +83,7 @@ impl Slots {
         };
         Slots {
             slots: std::iter::repeat_with(vacant).take(count).collect(),
-            open: BTreeSet::new(),
+            open: Room::of(count),
             stocked: BTreeSet::new(),
             startable: (0..count).map(Slot).collect(),
             vacant: count,
@@ -114,7 +115,7 @@ impl Slots {
     }
 
     pub(super) fn has_idle(&self) -> bool {
-        self.open.first().is_some_and(|&(weight, _)| weight == 0)
+        self.open.has_idle()
     }
 
     /// Whether some worker can be given one more load.
@@ -151,7 +152,7 @@ impl Slots {
                 self.startable.remove(&slot);
             }
             Life::Serving => {
-                self.open.remove(&(state.weight, slot));
+                self.open.remove(state.weight, slot);
                 self.stocked.remove(&slot);
             }
             _ => {}
@@ -169,9 +170,7 @@ impl Slots {
                     self.startable.insert(slot);
                 }
             }
-            Life::Serving => {
-                self.open.insert((0, slot));
-            }
+            Life::Serving => self.open.insert(0, slot),
             _ => {}
         }
         if let Some(deadline) = state.life.deadline() {
@@ -189,9 +188,9 @@ impl Slots {
         let front = state.loads.front().map(name);
         let result = change(state);
         if weight != state.weight {
-            self.open.remove(&(weight, slot));
+            self.open.remove(weight, slot);
             if state.weight < DEPTH {
-                self.open.insert((state.weight, slot));
+                self.open.insert(state.weight, slot);
             }
         }
         match (stocked, state.is_stocked()) {
@@ -236,10 +235,11 @@ impl Slots {
     /// Gives a load to the worker that has the least; there is one with room.
     pub(super) fn load(&mut self, load: Load) -> Worker {
         let open = match planted!(self, MostLoadedFirst) {
+            #[cfg(test)]
             true => self.open.last(),
-            false => self.open.first(),
+            _ => self.open.first(),
         };
-        let &(_, slot) = open.expect("the caller saw a worker with room");
+        let (_, slot) = open.expect("the caller saw a worker with room");
         let limited = load.timeout.is_some();
         self.reload(slot, |state| {
             state.weight += load.weight;
@@ -361,7 +361,7 @@ impl Slots {
     }
 
     pub(super) fn stop_next_idle(&mut self, deadline: &impl Fn() -> Moment) -> Option<Worker> {
-        let &(weight, slot) = self.open.first()?;
+        let (weight, slot) = self.open.first()?;
         if weight > 0 {
             return None;
         }

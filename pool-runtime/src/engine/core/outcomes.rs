@@ -109,8 +109,11 @@ impl Core {
                 due
             }
             arrival => {
+                let is_held = job.is_held();
                 let due = job.settle(arrival, self.scheduler.queued(id));
-                self.feed(id);
+                if is_held {
+                    self.feed(id);
+                }
                 due
             }
         };
