@@ -1,8 +1,8 @@
 //! What a worker has sent, cut into frames.
 
 use std::ops::Range;
-use std::sync::Arc;
 
+use super::bytes::Bytes;
 use super::ring::{HEADER, Header};
 
 /// How many bytes the frame at the head of `bytes` lacks, if there is one.
@@ -15,7 +15,7 @@ pub(super) fn missing(bytes: &[u8]) -> Option<u64> {
 /// Bytes that came from a worker.
 #[derive(Debug)]
 pub(crate) struct Frames {
-    bytes: Arc<Vec<u8>>,
+    bytes: Bytes,
     /// Bytes at the head that were given out.
     handled: usize,
 }
@@ -33,14 +33,14 @@ pub(crate) enum Next<'a> {
 
 impl Frames {
     pub(super) fn new(bytes: Vec<u8>) -> Frames {
-        Frames { bytes: Arc::new(bytes), handled: 0 }
+        Frames { bytes: Bytes::Own(bytes), handled: 0 }
     }
 
     /// What was not given out: the part of a frame that has come.
     pub(super) fn rest(self) -> Vec<u8> {
         match self.handled {
             all if all == self.bytes.len() => Vec::new(),
-            0 => Arc::try_unwrap(self.bytes).unwrap_or_else(|shared| shared.to_vec()),
+            0 => self.bytes.into_vec(),
             handled => self.bytes[handled..].to_vec(),
         }
     }
@@ -60,12 +60,17 @@ impl Frames {
         let range = start..self.handled;
         // A small part is copied out: else it would keep all the bytes that it came with
         // for as long as nobody takes it.
-        let bodies = match range.len() * 4 < self.bytes.len() {
-            true => Bodies {
-                bytes: Arc::new(self.bytes[range.clone()].to_vec()),
-                range: 0..range.len(),
-            },
-            false => Bodies { bytes: Arc::clone(&self.bytes), range },
+        let is_small = range.len() * 4 < self.bytes.len();
+        let bodies = match self.handled == self.bytes.len() {
+            _ if is_small => {
+                let bytes = self.bytes[range.clone()].to_vec();
+                Bodies { bytes: Bytes::Own(bytes), range: 0..range.len() }
+            }
+            true => {
+                self.handled = 0;
+                Bodies { bytes: std::mem::take(&mut self.bytes), range }
+            }
+            false => Bodies { bytes: self.bytes.share(), range },
         };
         (count, bodies)
     }
@@ -107,9 +112,9 @@ fn split(bytes: &[u8]) -> Split<'_> {
 }
 
 /// The bodies of frames that were found whole before.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Bodies {
-    pub(crate) bytes: Arc<Vec<u8>>,
+    pub(crate) bytes: Bytes,
     pub(crate) range: Range<usize>,
 }
 

@@ -24,6 +24,7 @@
 
 mod assembled;
 mod begun;
+mod bytes;
 mod claims;
 mod frames;
 mod line;
@@ -32,6 +33,7 @@ mod parent;
 mod ring;
 mod worker;
 
+pub(crate) use bytes::Bytes;
 pub(crate) use frames::{Bodies, Frames, Next};
 pub(crate) use line::Line;
 pub(crate) use parent::{Body, Heard, ParentEnd};

@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SocketType, recv};
 
+use super::bytes::Bytes;
 use super::frames::{Frames, missing};
 use super::line::Line;
 use super::memory::{Memory, SharedLane};
@@ -19,18 +19,12 @@ use crate::sys::shm::Shm;
 use crate::sys::{fds, futex};
 use crate::wire::message::request;
 
-/// Bytes that are sent from where they lie: a chunk's items are shared with the
-/// job, which keeps them in case the worker dies.
-#[derive(Clone, Debug)]
-pub(crate) struct Body {
-    pub(crate) bytes: Arc<Vec<u8>>,
+/// Bytes that are sent from where they lie: a chunk's items stay with the job, which
+/// keeps them in case the worker dies.
+#[derive(Debug)]
+pub(crate) struct Body<'a> {
+    pub(crate) bytes: &'a mut Bytes,
     pub(crate) range: Range<usize>,
-}
-
-impl Body {
-    fn as_slice(&self) -> &[u8] {
-        &self.bytes[self.range.clone()]
-    }
 }
 
 /// A frame that did not fit into the ring yet.
@@ -38,9 +32,17 @@ impl Body {
 struct Outgoing {
     tag: u8,
     head: Vec<u8>,
-    body: Option<Body>,
+    body: Bytes,
+    range: Range<usize>,
     /// Bytes of it that are in the ring.
     sent: u64,
+}
+
+impl Outgoing {
+    /// A frame without items.
+    fn word(tag: u8, head: &[u8]) -> Outgoing {
+        Outgoing { tag, head: head.to_vec(), body: Bytes::default(), range: 0..0, sent: 0 }
+    }
 }
 
 /// The program's end of a channel.
@@ -130,23 +132,25 @@ impl ParentEnd {
 
     /// Sends a chunk given as its tag, its head and its items, or keeps what does not
     /// fit for [`ParentEnd::catch_up`].
-    pub(crate) fn send_chunk(&mut self, tag: u8, head: &[u8], body: Body) -> Result<(), Corrupt> {
+    pub(crate) fn send_chunk(
+        &mut self,
+        tag: u8,
+        head: &[u8],
+        body: Body<'_>,
+    ) -> Result<(), Corrupt> {
+        let Body { bytes, range } = body;
         if self.outbox.is_empty() {
-            let message = Message::new(tag, [head, body.as_slice()]);
+            let message = Message::new(tag, [head, &bytes[range.clone()]]);
             let mut sent = 0;
             if self.requests.send(message, &mut sent)? {
                 return Ok(());
             }
-            self.keep(tag, head, Some(body), sent);
+            self.outbox.push_back(Outgoing { tag, head: head.to_vec(), body: bytes.share(), range, sent });
             // The worker tells when it has made room, if it makes some from here on.
             return self.flush();
         }
-        self.keep(tag, head, Some(body), 0);
+        self.outbox.push_back(Outgoing { tag, head: head.to_vec(), body: bytes.share(), range, sent: 0 });
         Ok(())
-    }
-
-    fn keep(&mut self, tag: u8, head: &[u8], body: Option<Body>, sent: u64) {
-        self.outbox.push_back(Outgoing { tag, head: head.to_vec(), body, sent });
     }
 
     /// Sends what the worker has made room for, and wakes it for that.
@@ -173,7 +177,7 @@ impl ParentEnd {
     /// Sends as much as there is room for; `true` when all is sent.
     fn send_kept(&mut self) -> Result<bool, Corrupt> {
         while let Some(first) = self.outbox.front_mut() {
-            let body = first.body.as_ref().map_or(&[][..], Body::as_slice);
+            let body = &first.body[first.range.clone()];
             let message = Message::new(first.tag, [&first.head, body]);
             if !self.requests.send(message, &mut first.sent)? {
                 return Ok(false);
@@ -191,7 +195,7 @@ impl ParentEnd {
         // be, or what comes after it is not understood.
         self.outbox.retain(|kept| kept.sent > 0);
         let rest = !self.outbox.is_empty();
-        self.keep(request::RECALL, &recalls.to_le_bytes(), None, 0);
+        self.outbox.push_back(Outgoing::word(request::RECALL, &recalls.to_le_bytes()));
         self.flush()?;
         if rest {
             // The worker may sleep until that has come.
@@ -202,7 +206,7 @@ impl ParentEnd {
 
     /// No more will be sent: the worker leaves when it has read the last.
     pub(crate) fn goodbye(&mut self) -> Result<(), Corrupt> {
-        self.keep(request::GOODBYE, &[], None, 0);
+        self.outbox.push_back(Outgoing::word(request::GOODBYE, &[]));
         self.flush()
     }
 

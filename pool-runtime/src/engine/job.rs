@@ -10,10 +10,13 @@ use super::core::Question;
 use super::pace::{Pace, Pacer, Work};
 use super::pack::Pack;
 use super::rules::{Rules, Tries};
-use crate::channel::{Bodies, Line};
+use crate::channel::{Bodies, Body, Line};
 use crate::error::Error;
 use crate::ids::{Item, Items};
 use crate::task::TaskDef;
+
+/// Memory for so many packs at most is kept for the next job.
+const SPARE: usize = 8;
 
 /// Outcomes that came together.
 #[derive(Debug)]
@@ -155,6 +158,19 @@ impl JobState {
         }
     }
 
+    /// Memory for its packs that another job has left.
+    pub(super) fn reuse(&mut self, packs: VecDeque<Pack>) {
+        self.packs = packs;
+    }
+
+    /// Gives such memory back, if there is little of it and nothing in it.
+    pub(super) fn give_back(&mut self) -> VecDeque<Pack> {
+        match self.packs.is_empty() && self.packs.capacity() <= SPARE {
+            true => std::mem::take(&mut self.packs),
+            false => VecDeque::new(),
+        }
+    }
+
     /// No outcome will arrive any more.
     pub(super) fn is_done(&self) -> bool {
         self.failed || (self.ended && self.unsettled == 0)
@@ -233,12 +249,13 @@ impl JobState {
 
     /// What a chunk of these items weighs.
     pub(super) fn weight(&self, items: &Items) -> u32 {
-        self.pack(items).weights().of(items.end - items.start, self.work.of_item())
+        self.packs[self.pack_of(items.start)].weights().of(items.end - items.start, self.work.of_item())
     }
 
     /// Where the encoded items lie.
-    pub(super) fn pack(&self, items: &Items) -> &Pack {
-        &self.packs[self.pack_of(items.start)]
+    pub(super) fn body(&mut self, items: &Items) -> Body<'_> {
+        let pack = self.pack_of(items.start);
+        self.packs[pack].body(items)
     }
 
     /// The last pack that does not begin behind the item, which is not settled.

@@ -1,10 +1,8 @@
 //! Items on their way: encoded once, sent from where they lie, kept until each
 //! is settled, since a worker may die before it begins them.
 
-use std::cell::Cell;
-use std::sync::Arc;
 
-use crate::channel::Body;
+use crate::channel::{Body, Bytes};
 use crate::ids::{Item, Items};
 use crate::limits::{CHUNK_BYTES, MAX_ITEM, WEIGHT_BYTES, WEIGHT_TIME};
 use crate::scheduler::DEPTH;
@@ -14,11 +12,11 @@ use crate::wire::message;
 #[derive(Debug)]
 pub(crate) struct Pack {
     items: Items,
-    bytes: Arc<Vec<u8>>,
+    bytes: Bytes,
     unsettled: u64,
     /// Where the item after the last chunk that was asked for starts. Chunks are
     /// asked for in order but for those that come back.
-    next: Cell<(Item, usize)>,
+    next: (Item, usize),
 }
 
 impl Pack {
@@ -33,23 +31,23 @@ impl Pack {
     }
 
     /// Some of the items, as the rest of a chunk's frame.
-    pub(super) fn body(&self, items: &Items) -> Body {
+    pub(super) fn body(&mut self, items: &Items) -> Body<'_> {
         assert!(
             self.items.start <= items.start && items.end <= self.items.end,
             "items {items:?} of a pack of {:?}",
             self.items
         );
         if *items == self.items {
-            return Body { bytes: Arc::clone(&self.bytes), range: 0..self.bytes.len() };
+            return Body { range: 0..self.bytes.len(), bytes: &mut self.bytes };
         }
-        let (item, start) = match self.next.get() {
+        let (item, start) = match self.next {
             next if next.0 <= items.start => next,
             _ => (self.items.start, 0),
         };
         let start = self.skip(start, items.start - item);
         let end = self.skip(start, items.end - items.start);
-        self.next.set((items.end, end));
-        Body { bytes: Arc::clone(&self.bytes), range: start..end }
+        self.next = (items.end, end);
+        Body { bytes: &mut self.bytes, range: start..end }
     }
 
     /// Where the item `count` after the one at `start` begins.
@@ -72,7 +70,7 @@ impl Pack {
 
     /// Nothing of it will be sent any more.
     pub(super) fn let_go(&mut self) {
-        self.bytes = Arc::default();
+        self.bytes = Bytes::default();
     }
 }
 
@@ -172,9 +170,9 @@ impl Packer {
         self.bytes.truncate(std::mem::take(&mut self.end));
         Pack {
             items: self.next - count..self.next,
-            bytes: Arc::new(std::mem::take(&mut self.bytes)),
+            bytes: Bytes::Own(std::mem::take(&mut self.bytes)),
             unsettled: count,
-            next: Cell::new((self.next - count, 0)),
+            next: (self.next - count, 0),
         }
     }
 }

@@ -5,6 +5,10 @@ use std::collections::{BTreeSet, VecDeque};
 use super::{Command, DEPTH, JobFailure, Judgement, Scheduler, Terms, Verdict};
 use crate::ids::{Item, Items, JobId, Moment};
 
+/// A queue of so many chunks at most is kept for the next job: one call after another
+/// allocates none.
+const SPARE: usize = 8;
+
 /// Items that travel together.
 #[derive(Clone, Debug)]
 pub(super) struct Chunk {
@@ -51,9 +55,13 @@ impl Job {
 impl Scheduler {
     pub(super) fn open_job(&mut self, job: JobId, terms: Terms) -> Verdict {
         assert!(self.is_open() && !self.tripped, "a job was opened on a pool that takes none");
-        let before = self.jobs.insert(job, Job { terms, ..Job::default() });
+        let timed = terms.deadline.is_some();
+        let queue = std::mem::take(&mut self.spare);
+        let before = self.jobs.insert(job, Job { terms, queue, ..Job::default() });
         assert!(before.is_none(), "{job:?} was opened twice");
-        self.retime(job);
+        if timed {
+            self.retime(job);
+        }
         if self.config.replace && !planted!(self, GivenUpForGood) {
             // Whatever kept workers from starting may be over.
             self.slots.forgive();
@@ -244,7 +252,11 @@ impl Scheduler {
     }
 
     fn remove_job(&mut self, job: JobId) {
-        let state = self.jobs.remove(&job).expect("the caller saw it");
+        let mut state = self.jobs.remove(&job).expect("the caller saw it");
+        if state.queue.capacity() <= SPARE {
+            state.queue.clear();
+            self.spare = state.queue;
+        }
         if let Some(moment) = state.timer
             && !planted!(self, TimerOutlivesJob)
         {

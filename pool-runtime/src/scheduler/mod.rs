@@ -93,6 +93,8 @@ pub(crate) struct Scheduler {
     mode: Mode,
     slots: Slots,
     jobs: JobMap<Job>,
+    /// The queue of a job that is gone, empty, for the one that is opened next.
+    spare: VecDeque<Chunk>,
     /// Jobs with queued chunks; the first is served next, then goes last.
     rotation: VecDeque<JobId>,
     commands: VecDeque<Command>,
@@ -119,6 +121,7 @@ impl Scheduler {
             config,
             mode: Mode::Open,
             jobs: JobMap::default(),
+            spare: VecDeque::new(),
             rotation: VecDeque::new(),
             commands: VecDeque::new(),
             recalls: BTreeMap::new(),

@@ -126,17 +126,16 @@ impl Core {
 
     fn send(&mut self, worker: Worker, id: JobId, items: &Items) {
         let job = &self.jobs[&id];
-        let body = job.pack(items).body(items);
-        let mut head = std::mem::take(&mut self.head);
-        head.clear();
         let careful = if job.rules.is_careful() { request::CAREFUL } else { 0 };
         let tag = if job.shape.single { request::CALL } else { request::CHUNK } | careful;
         let first = job.named(items.start).unwrap_or(SINGLE);
-        message::put_chunk_head(&mut head, job.task.key, first, items.end - items.start);
+        self.head.clear();
+        message::put_chunk_head(&mut self.head, job.task.key, first, items.end - items.start);
         let map = job.shape.is_map().then_some(id);
         self.attend_to(worker, map, (id, items));
-        let sent = self.member(worker).map(|member| member.channel.send_chunk(tag, &head, body));
-        self.head = head;
+        let body = self.jobs.get_mut(&id).expect("it was there").body(items);
+        let member = self.members[worker.slot.0].as_mut().filter(|member| member.worker == worker);
+        let sent = member.map(|member| member.channel.send_chunk(tag, &self.head, body));
         self.check(worker, sent.unwrap_or(Ok(())));
     }
 

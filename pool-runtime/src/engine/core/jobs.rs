@@ -13,7 +13,7 @@ use crate::scheduler::Event;
 use crate::task::registered_twice;
 
 impl Core {
-    pub(in crate::engine) fn open_job(&mut self, state: JobState) -> Result<JobId, Error> {
+    pub(in crate::engine) fn open_job(&mut self, mut state: JobState) -> Result<JobId, Error> {
         if let Some((one, other)) = registered_twice() {
             return Err(Error::invalid(format!(
                 "two tasks are registered under the name {:?}, at {} and at {}; give one of them \
@@ -39,6 +39,7 @@ impl Core {
         // A clock takes longer to read than a job to open.
         let now = if state.rules.deadline.is_some() { self.now() } else { Moment::ZERO };
         let terms = state.rules.terms(now);
+        state.reuse(std::mem::take(&mut self.spare));
         self.jobs.insert(id, state);
         self.tell(Event::JobOpened { job: id, terms });
         Ok(id)
@@ -107,6 +108,7 @@ impl Core {
         if !state.is_done() {
             self.tell(Event::JobDropped { job: id });
         }
+        self.spare = state.give_back();
         Some(state)
     }
 

@@ -10,6 +10,7 @@ mod output;
 mod seen;
 mod tokens;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use super::job::{Due, JobState};
 use super::launch::Launch;
 use super::obituary::{Doom, Obituary};
 use super::output::{Stream, Tap};
+use super::pack::Pack;
 use crate::channel::{Attention, ParentEnd};
 use crate::error::{Error, Panic};
 use crate::ids::{JobId, JobMap, Moment, Slot, Worker};
@@ -136,6 +138,8 @@ pub(super) struct Core {
     /// were sent something.
     head: Vec<u8>,
     sent_to: Vec<Slot>,
+    /// And for the packs of the job that is opened next.
+    spare: VecDeque<Pack>,
     /// Until when the engine's thread sleeps.
     asleep_until: Option<Moment>,
 }
@@ -172,6 +176,7 @@ impl Core {
             next_look: 0,
             head: Vec::new(),
             sent_to: Vec::new(),
+            spare: VecDeque::new(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             asleep_until: None,
             scheduler: Scheduler::new(config, Duration::ZERO),
