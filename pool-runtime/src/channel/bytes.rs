@@ -63,6 +63,7 @@ mod tests {
         assert!([&one, &other].iter().all(|bytes| bytes.as_ptr() == place));
         assert_eq!(one.into_vec(), [1, 2, 3]);
         drop(other);
-        assert_eq!(bytes.into_vec().as_ptr(), place, "the last owner has them as they are");
+        let last = bytes.into_vec();
+        assert_eq!(last.as_ptr(), place, "the last owner has them as they are");
     }
 }

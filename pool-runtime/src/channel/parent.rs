@@ -145,11 +145,23 @@ impl ParentEnd {
             if self.requests.send(message, &mut sent)? {
                 return Ok(());
             }
-            self.outbox.push_back(Outgoing { tag, head: head.to_vec(), body: bytes.share(), range, sent });
+            self.outbox.push_back(Outgoing {
+                tag,
+                head: head.to_vec(),
+                body: bytes.share(),
+                range,
+                sent,
+            });
             // The worker tells when it has made room, if it makes some from here on.
             return self.flush();
         }
-        self.outbox.push_back(Outgoing { tag, head: head.to_vec(), body: bytes.share(), range, sent: 0 });
+        self.outbox.push_back(Outgoing {
+            tag,
+            head: head.to_vec(),
+            body: bytes.share(),
+            range,
+            sent: 0,
+        });
         Ok(())
     }
 

@@ -249,7 +249,9 @@ impl JobState {
 
     /// What a chunk of these items weighs.
     pub(super) fn weight(&self, items: &Items) -> u32 {
-        self.packs[self.pack_of(items.start)].weights().of(items.end - items.start, self.work.of_item())
+        self.packs[self.pack_of(items.start)]
+            .weights()
+            .of(items.end - items.start, self.work.of_item())
     }
 
     /// Where the encoded items lie.
@@ -264,8 +266,13 @@ impl JobState {
         after.checked_sub(1).expect("unsettled items are kept")
     }
 
-    /// Items of one chunk have their outcomes, and so many chunks wait for a worker.
-    pub(super) fn settle(&mut self, arrival: Arrival, queued: usize) -> Due {
+    /// Items of one chunk have their outcomes, and so many chunks wait for a worker (asked if
+    /// somebody sleeps).
+    pub(super) fn settle(
+        &mut self,
+        arrival: Arrival,
+        queued: impl FnOnce() -> usize,
+    ) -> Option<Due> {
         let items = arrival.items();
         let count = items.end - items.start;
         let pack = self.pack_of(items.start);
@@ -283,11 +290,11 @@ impl JobState {
         if !self.detached {
             self.arrivals.push_back(arrival);
         }
-        let mut due = self.wake();
-        if !self.is_done() && Rouse::WhenQueued(queued) > self.rouse {
+        let mut due = self.wake()?;
+        if !self.is_done() && Rouse::WhenQueued(queued()) > self.rouse {
             due.sleepers = None;
         }
-        due
+        Some(due)
     }
 
     /// A pack is settled. There may be as many as thousands of workers have room for, and
@@ -310,7 +317,7 @@ impl JobState {
     }
 
     /// The job ends here.
-    pub(super) fn fail(&mut self, error: Error) -> Due {
+    pub(super) fn fail(&mut self, error: Error) -> Option<Due> {
         self.packs.clear();
         self.settled_packs = 0;
         self.held = None;
@@ -319,15 +326,18 @@ impl JobState {
         self.wake()
     }
 
-    /// Something has changed for whoever waits.
-    pub(super) fn wake(&mut self) -> Due {
+    /// Something has changed for whoever waits, if somebody does.
+    pub(super) fn wake(&mut self) -> Option<Due> {
+        if !self.is_slept_on() && self.waker.is_none() {
+            return None;
+        }
         let waker = if self.is_done() { self.waker.take() } else { None };
         let sleepers = self.arrived.clone().filter(|_| self.sleepers > 0);
-        Due { waker, sleepers, line: self.line.clone(), ..Due::default() }
+        Some(Due { waker, sleepers, line: self.line.clone(), ..Due::default() })
     }
 
     /// Its deadline has passed.
-    pub(super) fn expire(&mut self) -> Due {
+    pub(super) fn expire(&mut self) -> Option<Due> {
         self.expired = true;
         self.wake()
     }

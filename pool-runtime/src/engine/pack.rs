@@ -1,7 +1,6 @@
 //! Items on their way: encoded once, sent from where they lie, kept until each
 //! is settled, since a worker may die before it begins them.
 
-
 use crate::channel::{Body, Bytes};
 use crate::ids::{Item, Items};
 use crate::limits::{CHUNK_BYTES, MAX_ITEM, WEIGHT_BYTES, WEIGHT_TIME};

@@ -87,9 +87,12 @@ impl Core {
     pub(in crate::engine) fn end_job(&mut self, id: JobId) {
         let state = self.job_mut(id);
         state.end();
-        let due = state.wake();
+        let (due, is_held) = (state.wake(), state.is_held());
         self.tell_later(due);
-        self.feed(id);
+        match is_held {
+            true => self.feed(id),
+            false => self.tell(Event::JobEnded { job: id }),
+        }
     }
 
     /// A job that its caller holds.
@@ -125,7 +128,10 @@ impl Core {
     }
 
     /// Tells whoever waits, when the lock is released.
-    pub(in crate::engine) fn tell_later(&mut self, due: Due) {
+    pub(in crate::engine) fn tell_later(&mut self, due: Option<Due>) {
+        let Some(due) = due else {
+            return;
+        };
         self.waiters -= usize::from(due.waker.is_some());
         if due.waker.is_some() || due.sleepers.is_some() || due.line.is_some() {
             self.due.push(due);

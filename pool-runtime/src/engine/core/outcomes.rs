@@ -109,9 +109,8 @@ impl Core {
                 due
             }
             arrival => {
-                let is_held = job.is_held();
-                let due = job.settle(arrival, self.scheduler.queued(id));
-                if is_held {
+                let due = job.settle(arrival, || self.scheduler.queued(id));
+                if job.is_held() {
                     self.feed(id);
                 }
                 due
