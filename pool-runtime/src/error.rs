@@ -5,6 +5,10 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::Arc;
 
+mod last_line;
+
+use last_line::last_line;
+
 /// What went wrong, as a kind to match on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -225,8 +229,7 @@ impl Error {
                 | ErrorKind::Decode
                 | ErrorKind::InvalidArgument
         );
-        let lines = self.stderr().filter(|_| is_end)?.lines();
-        let line = lines.map(str::trim).rfind(|line| !line.is_empty())?;
+        let line = last_line(self.stderr().filter(|_| is_end)?)?;
         Some(&line[..line.floor_char_boundary(MAX_DYING_WORDS)])
     }
 }
