@@ -136,6 +136,16 @@ impl Error {
         self
     }
 
+    /// Says how many tries of an item had failed before it failed otherwise.
+    pub(crate) fn with_failed_tries(mut self, failures: u32) -> Error {
+        self.0.tries = Some(failures);
+        self.0.message.push_str(&match failures {
+            1 => " (one try had failed)".into(),
+            _ => format!(" ({failures} tries had failed)"),
+        });
+        self
+    }
+
     pub(crate) fn with_written(mut self, written: Written) -> Error {
         self.0.written = written;
         self
@@ -160,7 +170,10 @@ impl Error {
     }
 
     /// How often the item was tried, in a call with
-    /// [`retries`](crate::Job::retries); this is the error of the last try.
+    /// [`retries`](crate::Job::retries); this is the error of the last try. Where the
+    /// [`deadline`](crate::Job::deadline) of the call passed first, how many tries had
+    /// failed by then, and the error of the last of them is the
+    /// [`source`](std::error::Error::source) of this one.
     pub fn tries(&self) -> Option<u32> {
         self.0.tries
     }

@@ -273,7 +273,7 @@ impl Job {
 
     /// What the rest of the input ends with when the deadline has passed.
     pub(crate) fn late(&self) -> Error {
-        self.foreign().unwrap_or_else(|| self.shared.lock().job_mut(self.id).late(None))
+        self.foreign().unwrap_or_else(|| self.shared.lock().job_mut(self.id).late(None, None))
     }
 
     /// As a future waits: `waker` is woken when nothing more will arrive.
