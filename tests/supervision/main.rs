@@ -5,6 +5,7 @@
 mod breaker;
 mod cancelling;
 mod deadlines;
+mod forking;
 mod recycling;
 mod retries;
 mod scribbles;
