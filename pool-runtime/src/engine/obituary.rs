@@ -168,7 +168,7 @@ impl Obituary {
             return format!(" (the sandbox forbids the system call {name})");
         }
         let cause = match self.doom {
-            Some(Doom::Nonsense) => Some("the task corrupted the worker's memory"),
+            Some(Doom::Nonsense) => Some(exit::WRITTEN_OVER),
             Some(Doom::ChannelClosed) => Some(
                 "the task closed descriptors that are not its own, or executed another program",
             ),
@@ -226,7 +226,7 @@ mod tests {
     fn the_codes_of_the_library_itself_are_put_into_words() {
         let damaged = exited(true, exit::DAMAGED);
         let begins = "worker 2 (pid 4711) exited with code 76 while running app::render on item 17 \
-                      (likely cause: an earlier task of this worker wrote beyond its memory";
+                      (likely cause: a task of this worker, perhaps an earlier one, wrote beyond";
         assert!(damaged.starts_with(begins), "{damaged}");
         assert!(damaged.contains("max_tasks_per_child(1)"), "{damaged}");
         assert!(damaged.contains("sanitizer"), "{damaged}");

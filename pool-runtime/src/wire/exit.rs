@@ -25,9 +25,11 @@ pub(crate) fn cause_at_boot(code: i32) -> Option<&'static str> {
 
 /// The same for one that had reported in.
 pub(crate) fn cause(code: i32) -> Option<&'static str> {
-    (code == DAMAGED).then_some(
-        "an earlier task of this worker wrote beyond its memory, and the worker found its \
-         channel or its own state damaged; a pool with max_tasks_per_child(1) shows which task, \
-         and a sanitizer where",
-    )
+    (code == DAMAGED).then_some(WRITTEN_OVER)
 }
+
+/// What stands behind a worker whose channel is damaged, whoever finds that out: the
+/// worker, or the program, which ends it then.
+pub(crate) const WRITTEN_OVER: &str = "a task of this worker, perhaps an earlier one, wrote beyond its \
+     memory and damaged the worker's channel or state; a pool with max_tasks_per_child(1) shows \
+     which task, and a sanitizer where";
