@@ -14,11 +14,10 @@ const CALLS: [i64; 2] = [libc::SYS_times, libc::SYS_getitimer];
 fn forbidden() -> [bool; 2] {
     CALLS.map(|call| {
         let mut room = [0_u64; 8];
-        // SAFETY: either writes 32 bytes, given a place, which comes last.
-        let result = match call {
-            libc::SYS_times => unsafe { libc::syscall(call, room.as_mut_ptr()) },
-            _ => unsafe { libc::syscall(call, libc::ITIMER_REAL, room.as_mut_ptr()) },
-        };
+        let first = if call == libc::SYS_times { room.as_mut_ptr().expose_provenance() } else { 0 };
+        // SAFETY: either writes 32 bytes at most: times at its first argument, getitimer,
+        // of the timer 0 (ITIMER_REAL), at its second.
+        let result = unsafe { libc::syscall(call, first, room.as_mut_ptr()) };
         result == -1 && std::io::Error::last_os_error().raw_os_error() == Some(libc::EPERM)
     })
 }
