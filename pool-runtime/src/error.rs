@@ -5,6 +5,10 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::Arc;
 
+mod last_line;
+
+use last_line::last_line;
+
 /// What went wrong, as a kind to match on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -132,6 +136,16 @@ impl Error {
         self
     }
 
+    /// Says how many tries of an item had failed before it failed otherwise.
+    pub(crate) fn with_failed_tries(mut self, failures: u32) -> Error {
+        self.0.tries = Some(failures);
+        self.0.message.push_str(&match failures {
+            1 => " (one try had failed)".into(),
+            _ => format!(" ({failures} tries had failed)"),
+        });
+        self
+    }
+
     pub(crate) fn with_written(mut self, written: Written) -> Error {
         self.0.written = written;
         self
@@ -156,7 +170,10 @@ impl Error {
     }
 
     /// How often the item was tried, in a call with
-    /// [`retries`](crate::Job::retries); this is the error of the last try.
+    /// [`retries`](crate::Job::retries); this is the error of the last try. Where the
+    /// [`deadline`](crate::Job::deadline) of the call passed first, how many tries had
+    /// failed by then, and the error of the last of them is the
+    /// [`source`](std::error::Error::source) of this one.
     pub fn tries(&self) -> Option<u32> {
         self.0.tries
     }
@@ -225,8 +242,7 @@ impl Error {
                 | ErrorKind::Decode
                 | ErrorKind::InvalidArgument
         );
-        let lines = self.stderr().filter(|_| is_end)?.lines();
-        let line = lines.map(str::trim).rfind(|line| !line.is_empty())?;
+        let line = last_line(self.stderr().filter(|_| is_end)?)?;
         Some(&line[..line.floor_char_boundary(MAX_DYING_WORDS)])
     }
 }

@@ -4,6 +4,7 @@
 #![allow(unsafe_code)]
 
 mod callers;
+mod damage;
 mod meddling;
 mod messages;
 mod offspring;

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use pool_runtime::{ErrorKind, Pool};
+use std::error::Error as _;
+
+use pool_runtime::{Error, ErrorKind, Pool};
 use pool_tests::clean::clean;
 use pool_tests::runs;
 use pool_tests::temp::TempDir;
@@ -111,4 +113,38 @@ fn what_is_to_be_tried_again_is_not_after_the_deadline() {
     let error = results[1].as_ref().unwrap_err();
     assert_eq!((error.kind(), error.item()), (ErrorKind::TimedOut, Some(1)), "{error}");
     assert_eq!(runs::noted(dir.path())[&1].len(), 1);
+    assert_tried(error, 1, ErrorKind::Died);
+}
+
+/// Asserts what a passed deadline says of the tries that had failed before.
+fn assert_tried(error: &Error, tries: u32, last: ErrorKind) {
+    assert_eq!((error.kind(), error.tries()), (ErrorKind::TimedOut, Some(tries)), "{error}");
+    let source = error.source().expect("the last try had an error");
+    let source: &Error = source.downcast_ref().expect("it is of this library");
+    assert_eq!((source.kind(), source.item()), (last, error.item()), "{source}");
+}
+
+#[test]
+fn an_item_that_had_failed_before_the_deadline_says_how_often_and_how() {
+    let _clean = clean();
+    let dir = TempDir::new();
+    let at = dir.path().to_str().unwrap();
+    let pool = Pool::new(1).unwrap();
+    let job = pool.job(act).deadline(Duration::from_secs(2)).retries(9);
+    // It is at its third try when the deadline passes, which is none that has failed.
+    let error = job.apply((at, 1, Act::DieTimesAndHang(2))).unwrap_err();
+    assert_tried(&error, 2, ErrorKind::Died);
+    assert!(error.to_string().ends_with("deadline of its job, 2s (2 tries had failed)"), "{error}");
+    assert_eq!(runs::noted(dir.path())[&1].len(), 3);
+    // By the caller's own rule, and as the one error of a map.
+    let long = Duration::from_secs(60);
+    let waits = job.clone().timeout(Duration::from_millis(100)).backoff(long, long);
+    let waits = waits.retry_if(|error| error.kind() == ErrorKind::TimedOut);
+    let error = waits.map(items(at, &[Act::Return, Act::Return, Act::Hang])).unwrap_err();
+    assert_tried(&error, 1, ErrorKind::TimedOut);
+    assert!(error.to_string().ends_with("(one try had failed)"), "{error}");
+    // Who had not failed has nothing to say of tries.
+    let error = job.apply((at, 3, Act::Hang)).unwrap_err();
+    assert_eq!((error.kind(), error.tries()), (ErrorKind::TimedOut, None), "{error}");
+    assert!(error.source().is_none());
 }

@@ -5,6 +5,7 @@
 mod breaker;
 mod cancelling;
 mod deadlines;
+mod forking;
 mod recycling;
 mod retries;
 mod scribbles;
@@ -32,6 +33,8 @@ enum Act {
     Die,
     /// Dies in its first so many runs.
     DieTimes(usize),
+    /// The same, and hangs in the next.
+    DieTimesAndHang(usize),
     /// Hangs in its first so many runs.
     HangTimes(usize),
     /// Waits for a file of this name in its directory.
@@ -54,7 +57,10 @@ fn act(dir: &str, item: u64, act: Act) -> u64 {
         }
         Act::Panic => panic!("as it was told"),
         Act::Die => kill_this_process(),
-        Act::DieTimes(times) if earlier() < times => kill_this_process(),
+        Act::DieTimes(times) | Act::DieTimesAndHang(times) if earlier() < times => {
+            kill_this_process();
+        }
+        Act::DieTimesAndHang(_) => hang(),
         Act::HangTimes(times) if earlier() < times => hang(),
         Act::DieTimes(_) | Act::HangTimes(_) => {}
         Act::WaitForFile => {

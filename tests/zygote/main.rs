@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 mod ends;
+mod filters;
 mod helpers;
 mod inside;
 mod races;

@@ -83,7 +83,7 @@ impl Job {
 
     /// Ends with the token, which may have been cancelled already.
     fn obey(&self, token: Option<CancelToken>) {
-        let Some(token) = token else {
+        let Some(token) = token.filter(|_| !self.shared.is_foreign()) else {
             return;
         };
         match token.hand_out(&self.shared, self.id) {
@@ -154,13 +154,15 @@ impl Job {
             if !matches!(progress, Progress::Nothing) {
                 return progress;
             }
-            self.pause(&mut core, &mut patience);
+            if !self.pause(&mut core, &mut patience) {
+                return Progress::Failed(self.foreign().expect("there was time"));
+            }
         }
     }
 
     /// Waits until nothing more will arrive, or `until`; tells whether it is so.
     pub(crate) fn wait_done(&self, until: Option<Instant>) -> bool {
-        self.shared.is_foreign() || self.locked_when_done(until).is_some()
+        self.locked_when_done(until).is_some() || self.shared.is_foreign()
     }
 
     /// All outcomes, once nothing more will arrive; `None` if that is not so at
@@ -169,17 +171,20 @@ impl Job {
         &mut self,
         until: Option<Instant>,
     ) -> Option<Result<VecDeque<Arrival>, Error>> {
-        if let Some(error) = self.foreign() {
-            return Some(Err(error));
-        }
-        let mut core = self.locked_when_done(until)?;
+        let Some(mut core) = self.locked_when_done(until) else {
+            return self.foreign().map(Err);
+        };
         let state = core.leave_job(self.id).expect("a job that is done goes with its holder");
         drop(core);
         self.left = true;
         Some(state.into_outcome())
     }
 
+    /// `None` also in a forked copy of the program.
     fn locked_when_done(&self, until: Option<Instant>) -> Option<Locked<'_>> {
+        if self.shared.is_foreign() {
+            return None;
+        }
         let mut core = self.shared.lock();
         let patient = !core.job_mut(self.id).shape.single;
         let mut patience = Patience { looks: LOOKS, until, patient, to_the_end: true };
@@ -192,7 +197,8 @@ impl Job {
     }
 
     /// Waits for a change of the job for a while, first by looking, then asleep.
-    /// Tells whether there is any time left.
+    /// Tells whether there is any time left, and this is no copy that somebody's code has
+    /// forked meanwhile.
     fn pause(&self, core: &mut Locked<'_>, patience: &mut Patience) -> bool {
         if patience.looks > 0 {
             patience.looks = if core.has_free_core() { patience.looks - 1 } else { 0 };
@@ -205,7 +211,7 @@ impl Job {
                 false if came => {}
                 false => std::hint::spin_loop(),
             }
-            return true;
+            return !core.is_lost();
         }
         let limit = match patience.until {
             None => None,
@@ -229,6 +235,9 @@ impl Job {
                 Vec::new()
             }
         };
+        if core.is_lost() {
+            return false;
+        }
         match patience.patient {
             true => core.patient -= 1,
             false => core.waiters -= 1,
@@ -253,7 +262,9 @@ impl Job {
             let rouse = self.rouse(core, patience);
             let arrived = core.job_mut(self.id).begin_sleep(rouse);
             core.wait(&arrived, limit);
-            core.job_mut(self.id).end_sleep();
+            if !core.is_lost() {
+                core.job_mut(self.id).end_sleep();
+            }
         // Not if it came before the worker could see that it is waited for.
         } else if !lines.iter().any(|&(slot, _)| core.has_news(slot)) {
             core.sleep_on(&lines, limit);
@@ -275,7 +286,7 @@ impl Job {
 
     /// What the rest of the input ends with when the deadline has passed.
     pub(crate) fn late(&self) -> Error {
-        self.foreign().unwrap_or_else(|| self.shared.lock().job_mut(self.id).late(None))
+        self.foreign().unwrap_or_else(|| self.shared.lock().job_mut(self.id).late(None, None))
     }
 
     /// As a future waits: `waker` is woken when nothing more will arrive.

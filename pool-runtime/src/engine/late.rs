@@ -1,6 +1,7 @@
 //! Time limits that have passed, put into words.
 
 use super::job::JobState;
+use super::rules::Tried;
 use crate::error::{Error, ErrorKind, on_item};
 use crate::ids::{Item, index};
 
@@ -17,12 +18,21 @@ impl JobState {
         Error::new(ErrorKind::TimedOut, message).with_task(task, item).with_process(pid, None)
     }
 
-    /// An item, or the rest of the input, that was not done when the deadline passed.
-    pub(super) fn late(&self, item: Option<Item>) -> Error {
+    /// An item, or the rest of the input, that was not done when the deadline passed, and
+    /// how it had failed before.
+    pub(super) fn late(&self, item: Option<Item>, tried: Option<Tried>) -> Error {
         let (task, item) = (self.task.name, item.map(index));
         let limit = self.rules.deadline.unwrap_or_default();
         let on = on_item(item);
         let message = format!("{task}{on} was not done within the deadline of its job, {limit:?}");
-        Error::new(ErrorKind::TimedOut, message).with_task(task, item)
+        let error = Error::new(ErrorKind::TimedOut, message).with_task(task, item);
+        let Some(Tried { failures, error: last }) = tried else {
+            return error;
+        };
+        let error = error.with_failed_tries(failures);
+        match last {
+            Some(last) => error.with_source(last),
+            None => error,
+        }
     }
 }

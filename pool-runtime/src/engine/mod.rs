@@ -191,6 +191,9 @@ impl Engine {
         let mut core = self.shared.lock();
         while !core.is_finished() {
             core.wait(&self.shared.life, None);
+            if core.is_lost() {
+                return;
+            }
         }
         drop(core);
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();

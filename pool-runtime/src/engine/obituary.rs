@@ -10,6 +10,7 @@ use crate::scheduler::KillReason;
 #[cfg(feature = "sandbox")]
 use crate::sys::calls;
 use crate::sys::dying::Sign;
+use crate::wire::exit;
 
 /// Why a worker of ours was killed by us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,17 +109,17 @@ impl Obituary {
                 format!("{who} (pid {pid}) {} before it began an item{}", self.end(), self.cause())
             }
             _ => {
-                let exited = self.status.is_some_and(|status| status.code().is_some());
-                let cause = match self.doom {
+                let code = self.status.and_then(|status| status.code());
+                let cause = match (self.doom, code) {
                     // No task has run, so none is to blame.
-                    Some(Doom::ChannelClosed | Doom::Nonsense) => {
-                        " (likely cause: a worker program that does not use this library)"
+                    (Some(Doom::ChannelClosed | Doom::Nonsense), _) => {
+                        likely("a worker program that does not use this library")
                     }
-                    _ if exited => {
-                        " (likely cause: a static constructor that ends the process, or a worker \
-                         program that does not use this library)"
-                    }
-                    _ => &self.cause(),
+                    (_, Some(code)) => likely(exit::cause_at_boot(code).unwrap_or(
+                        "a static constructor that ends the process, or a worker program that \
+                         does not use this library",
+                    )),
+                    (_, None) => self.cause(),
                 };
                 format!("{who} (pid {pid}) {} before it reported in{cause}", self.end())
             }
@@ -167,14 +168,21 @@ impl Obituary {
             return format!(" (the sandbox forbids the system call {name})");
         }
         let cause = match self.doom {
-            Some(Doom::Nonsense) => Some("the task corrupted the worker's memory"),
+            Some(Doom::Nonsense) => Some(exit::WRITTEN_OVER),
             Some(Doom::ChannelClosed) => Some(
                 "the task closed descriptors that are not its own, or executed another program",
             ),
-            Some(Doom::Commanded(_)) | None => likely_cause(self.status),
+            Some(Doom::Commanded(_)) | None => {
+                let code = self.status.and_then(|status| status.code());
+                code.and_then(exit::cause).or_else(|| likely_cause(self.status))
+            }
         };
-        cause.map_or_else(String::new, |cause| format!(" (likely cause: {cause})"))
+        cause.map_or_else(String::new, likely)
     }
+}
+
+fn likely(cause: &str) -> String {
+    format!(" (likely cause: {cause})")
 }
 
 /// Bytes in the largest unit that divides them.
@@ -189,7 +197,46 @@ fn describe_bytes(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::describe_bytes;
+    use super::*;
+    use crate::ids::Slot;
+
+    /// What is said of a worker that had reported in, or not, and exited with a code.
+    fn exited(reported_in: bool, code: i32) -> String {
+        let obituary = Obituary {
+            worker: Worker { slot: Slot(2), incarnation: 1 },
+            who: "worker 2".into(),
+            pid: 4711,
+            status: Some(ExitStatus::from_raw(code << 8)),
+            reported_in,
+            began: reported_in,
+            doom: None,
+            last_words: None,
+            written: Written::default(),
+            unfit: None,
+            sign: None,
+            memory_limit: None,
+        };
+        match reported_in {
+            true => obituary.of_item("app::render", Some(17)).to_string(),
+            false => obituary.of_worker(Duration::from_secs(1)).to_string(),
+        }
+    }
+
+    #[test]
+    fn the_codes_of_the_library_itself_are_put_into_words() {
+        let damaged = exited(true, exit::DAMAGED);
+        let begins = "worker 2 (pid 4711) exited with code 76 while running app::render on item 17 \
+                      (likely cause: a task of this worker, perhaps an earlier one, wrote beyond";
+        assert!(damaged.starts_with(begins), "{damaged}");
+        assert!(damaged.contains("max_tasks_per_child(1)"), "{damaged}");
+        assert!(damaged.contains("sanitizer"), "{damaged}");
+        let unborn = exited(false, exit::CANNOT_BOOT);
+        assert!(unborn.contains("exited with code 70 before it reported in"), "{unborn}");
+        assert!(unborn.contains("another version of this library"), "{unborn}");
+        // Of others nothing is known but that they are not the library's.
+        assert!(exited(true, exit::CANNOT_BOOT).contains("ended the process instead of returning"));
+        assert!(exited(false, 3).contains("a static constructor that ends the process"));
+    }
 
     #[test]
     fn bytes_are_told_exactly() {

@@ -114,20 +114,29 @@ fn mix(number: u64) -> u64 {
 
 /// How often items have failed that were, or may be, tried again.
 #[derive(Debug, Default)]
-pub(super) struct Tries(BTreeMap<Item, u32>);
+pub(super) struct Tries(BTreeMap<Item, Tried>);
+
+#[derive(Debug, Default)]
+pub(super) struct Tried {
+    pub(super) failures: u32,
+    /// Of the last try, where a deadline may pass before the next.
+    pub(super) error: Option<Error>,
+}
 
 impl Tries {
     /// An item has failed; tells whether the rules allow another try, but for
     /// `retry_if`.
     pub(super) fn note(&mut self, item: Item, rules: &Rules) -> bool {
-        let failures = self.0.entry(item).or_insert(0);
-        *failures += 1;
-        *failures <= rules.retries
+        let tried = self.0.entry(item).or_default();
+        tried.failures += 1;
+        tried.failures <= rules.retries
     }
 
-    /// How long the item waits for its next try.
-    pub(super) fn wait(&self, item: Item, rules: &Rules) -> Duration {
-        rules.backoff.wait(item, self.0[&item])
+    /// The item is tried again after this error; gives how long it waits for that.
+    pub(super) fn wait(&mut self, item: Item, error: Error, rules: &Rules) -> Duration {
+        let tried = self.0.get_mut(&item).expect("it has failed");
+        tried.error = rules.deadline.map(|_| error);
+        rules.backoff.wait(item, tried.failures)
     }
 
     /// Items have results: nobody will ask how often they had failed.
@@ -137,8 +146,8 @@ impl Tries {
         }
     }
 
-    /// The item is tried no more; gives how often it was.
-    pub(super) fn end(&mut self, item: Item) -> Option<u32> {
+    /// The item is tried no more.
+    pub(super) fn end(&mut self, item: Item) -> Option<Tried> {
         self.0.remove(&item)
     }
 }
@@ -175,12 +184,28 @@ mod tests {
         let rules = Rules { retries: 2, ..Rules::default() };
         let mut tries = Tries::default();
         assert_eq!([(); 3].map(|()| tries.note(5, &rules)), [true, true, false]);
-        assert_eq!(tries.end(5), Some(3));
-        assert_eq!(tries.end(5), None);
+        let mut failures = |item| tries.end(item).map(|tried| tried.failures);
+        assert_eq!(failures(5), Some(3));
+        assert_eq!(failures(5), None);
         for item in [1, 2, 3, 9] {
             tries.note(item, &rules);
         }
         tries.forget(&(2..9));
-        assert_eq!([1, 2, 3, 9].map(|item| tries.end(item)), [Some(1), None, None, Some(1)]);
+        let left = [1, 2, 3, 9].map(|item| tries.end(item).map(|tried| tried.failures));
+        assert_eq!(left, [Some(1), None, None, Some(1)]);
+    }
+
+    #[test]
+    fn the_error_of_a_try_is_kept_where_a_deadline_may_ask_for_it() {
+        for deadline in [None, Some(Duration::from_secs(1))] {
+            let rules = Rules { retries: 2, deadline, ..Rules::default() };
+            let mut tries = Tries::default();
+            for message in ["first", "second"] {
+                tries.note(5, &rules);
+                tries.wait(5, Error::new(ErrorKind::Died, message), &rules);
+            }
+            let error = tries.end(5).unwrap().error.map(|error| error.to_string());
+            assert_eq!(error, deadline.map(|_| "second".into()));
+        }
     }
 }

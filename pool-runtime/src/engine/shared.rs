@@ -59,6 +59,9 @@ impl Shared {
     /// The engine has panicked: ends the workers, and wakes whoever waits, to find
     /// the lock poisoned. The panic hook has said why.
     pub(super) fn abandon(&self, panic: Box<dyn Any + Send>) {
+        if self.is_foreign() {
+            return discard(panic);
+        }
         let mut due = Vec::new();
         // Poisoned where it is not yet: the panic may have been outside the lock.
         let _ = catch_unwind(AssertUnwindSafe(|| {
@@ -72,10 +75,14 @@ impl Shared {
     }
 
     /// Asks callers' rules whether items are to be tried again. A rule that panics has
-    /// not said so; the panic hook tells of it.
+    /// not said so; the panic hook tells of it. One that forks returns in the copy too,
+    /// where nobody is to hear of it.
     #[cold]
     fn ask(&self, questions: Vec<Question>) {
         for Question { job, item, error, rule } in questions {
+            if self.is_foreign() {
+                return;
+            }
             let asked = catch_unwind(AssertUnwindSafe(|| rule(&error)));
             let again = asked.unwrap_or_else(|panic| {
                 discard(panic);
@@ -83,7 +90,7 @@ impl Shared {
             });
             // Its job may be gone meanwhile, and this the last of it.
             dispose(rule);
-            if self.is_poisoned() {
+            if self.is_foreign() || self.is_poisoned() {
                 return;
             }
             let mut core = self.lock();
@@ -116,6 +123,8 @@ const PANICKED: &str = "the pool's engine has panicked; please report this";
 /// is woken, after the lock is released: a thread that was woken before would
 /// only run into the lock, and a waker may run anything, also something that
 /// takes the lock, as dropping the last handle of a job does.
+///
+/// It may fork too, and then go on in the copy: there the lock is not taken again.
 #[derive(Debug)]
 pub(super) struct Locked<'a> {
     guard: Option<MutexGuard<'a, Core>>,
@@ -125,6 +134,11 @@ pub(super) struct Locked<'a> {
 }
 
 impl Locked<'_> {
+    /// Whether this is a copy, forked while the lock was released.
+    pub(super) fn is_lost(&self) -> bool {
+        self.guard.is_none()
+    }
+
     /// Releases the lock until `condvar` is notified, or `limit` has passed.
     pub(super) fn wait(&mut self, condvar: &Condvar, limit: Option<Duration>) {
         if self.has_due() {
@@ -141,14 +155,22 @@ impl Locked<'_> {
     /// Releases the lock while the caller sleeps on workers themselves.
     pub(super) fn sleep_on(&mut self, lines: &[(Slot, Line)], limit: Option<Duration>) {
         self.release();
-        Line::wait(lines.iter().map(|(_, line)| line), limit);
-        self.guard = Some(self.shared.core.lock().expect(PANICKED));
+        if !self.shared.is_foreign() {
+            Line::wait(lines.iter().map(|(_, line)| line), limit);
+        }
+        self.take_again();
     }
 
     /// Releases the lock for a moment.
     pub(super) fn step_aside(&mut self) {
         self.release();
-        self.guard = Some(self.shared.core.lock().expect(PANICKED));
+        self.take_again();
+    }
+
+    fn take_again(&mut self) {
+        if !self.shared.is_foreign() {
+            self.guard = Some(self.shared.core.lock().expect(PANICKED));
+        }
     }
 
     fn release(&mut self) {

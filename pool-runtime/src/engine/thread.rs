@@ -34,5 +34,11 @@ fn turn(shared: &Shared, poller: &Poller) {
             return;
         }
         timeout = core.timeout();
+        // Here callers' code is run that may fork. The copy has this one thread, and ends
+        // with it.
+        drop(core);
+        if shared.is_foreign() {
+            return;
+        }
     }
 }

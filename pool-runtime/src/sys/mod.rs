@@ -8,6 +8,7 @@ pub(crate) mod child;
 pub(crate) mod clock;
 pub(crate) mod dying;
 pub(crate) mod fds;
+mod filters;
 pub(crate) mod fork;
 pub(crate) mod fork_mark;
 pub(crate) mod futex;

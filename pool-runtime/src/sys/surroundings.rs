@@ -13,6 +13,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, readlinkat_raw, statat};
 use rustix::io::Errno;
 
+use super::filters;
+
 /// Equal if nothing that is inherited has changed between the two.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Surroundings {
@@ -23,7 +25,7 @@ pub(crate) struct Surroundings {
 
 /// The lines of `/proc/thread-self/status` that count: file modes, identity and
 /// rights, restrictions, and where it may run.
-const STATUS: [&[u8]; 17] = [
+const STATUS: [&[u8]; 16] = [
     b"Umask:",
     b"Uid:",
     b"Gid:",
@@ -35,7 +37,6 @@ const STATUS: [&[u8]; 17] = [
     b"CapAmb:",
     b"NoNewPrivs:",
     b"Seccomp:",
-    b"Seccomp_filters:",
     b"THP_enabled:",
     b"Speculation_Store_Bypass:",
     b"SpeculationIndirectBranch:",
@@ -73,6 +74,9 @@ impl Surroundings {
         let lines = status.split_inclusive(|&byte| byte == b'\n');
         let counts = |line: &&[u8]| STATUS.iter().any(|name| line.starts_with(name));
         lines.filter(counts).for_each(|line| taken.extend_from_slice(line));
+        for number in filters::of_this_thread(status)? {
+            taken.extend_from_slice(&number.to_ne_bytes());
+        }
         for file in FILES {
             match read(thread.as_fd(), file, &mut buffer) {
                 Ok(text) => taken.extend_from_slice(text),

@@ -29,14 +29,12 @@ use super::output::Marker;
 use super::{guard, serve, zygote};
 use crate::channel::{self, Accepted, Sender, WorkerEnd};
 use crate::sys::{fds, init_array, signals};
+use crate::wire::exit;
 use crate::wire::message::Boot;
 use crate::wire::zygote::{HEAD, summons};
 
 /// The environment variable that marks a worker.
 pub(crate) const MARK: &str = "POOL_RUNTIME_WORKER";
-
-/// Exit code of a worker that could not boot, as `EX_SOFTWARE` of sysexits.h.
-pub(super) const CANNOT_BOOT: i32 = 70;
 
 /// How deep this process is nested: 0 in a program that is no worker.
 static DEPTH: AtomicU32 = AtomicU32::new(0);
@@ -116,7 +114,7 @@ fn become_worker() -> Option<Worker> {
     match lifeline.map(connect) {
         Ok(Some(worker)) => Some(worker),
         // From here on this process is nothing else: without a channel it ends.
-        Ok(None) | Err(_) => std::process::exit(CANNOT_BOOT),
+        Ok(None) | Err(_) => std::process::exit(exit::CANNOT_BOOT),
     }
 }
 

@@ -7,7 +7,6 @@
 
 use std::cell::RefCell;
 
-use super::boot::CANNOT_BOOT;
 use super::lifespan::Rest;
 use super::output::Marker;
 use super::{guard, settings};
@@ -16,13 +15,8 @@ use crate::limits::MAX_ITEM;
 use crate::sys::dying;
 use crate::sys::fork_mark::ForkMark;
 use crate::task::{Call, CallError, TaskDef, find};
+use crate::wire::exit;
 use crate::wire::message::{self, Boot, Chunk, Failure, Retirement, report};
-
-/// Exit code of a worker whose one call panicked, as that of a Rust program.
-const PANICKED: i32 = 101;
-
-/// Exit code of a worker that was sent something it does not understand.
-const PROTOCOL_BROKEN: i32 = 76;
 
 /// The most that the buffer for results may keep while it is empty, in bytes.
 const KEEP: usize = 16 << 20;
@@ -80,7 +74,7 @@ pub(super) fn serve(
 ) -> i32 {
     SENDER.set(Some(sender));
     let Ok(mark) = ForkMark::of_process() else {
-        return PROTOCOL_BROKEN;
+        return exit::CANNOT_BOOT;
     };
     let limit = boot.settings.memory;
     let keep =
@@ -92,15 +86,15 @@ pub(super) fn serve(
         message::put_unfit(&mut server.out, &why);
         // A program that is gone need not know.
         let _ = server.flush(report::UNFIT);
-        return CANNOT_BOOT;
+        return exit::CANNOT_BOOT;
     }
     message::put_ready(&mut server.out);
     let ready = server.flush(report::READY);
     match ready.and_then(|()| server.run_all(channel, boot.one_shot)) {
-        Ok(Ended::Called { panicked: true }) => PANICKED,
+        Ok(Ended::Called { panicked: true }) => exit::PANICKED,
         // Or the program is gone, or has given this worker up.
-        Ok(_) | Err(Gone::Program) => 0,
-        Err(Gone::Sense) => PROTOCOL_BROKEN,
+        Ok(_) | Err(Gone::Program) => exit::FAREWELL,
+        Err(Gone::Sense) => exit::DAMAGED,
     }
 }
 

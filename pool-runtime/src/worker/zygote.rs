@@ -16,6 +16,7 @@ use crate::limits::ZYGOTE_IDLE;
 use crate::sys::fork::{self, Forked, ThreadNumber};
 use crate::sys::page::Page;
 use crate::sys::{fds, lifeline};
+use crate::wire::exit::FAREWELL;
 use crate::wire::zygote::{Reply, Request};
 
 struct Zygote {
@@ -40,12 +41,12 @@ struct Asked {
 /// for nothing in ten seconds.
 pub(super) fn serve(lifeline: OwnedFd) -> io::Result<OwnedFd> {
     let Some(mut zygote) = Zygote::open(lifeline)? else {
-        fork::leave(0);
+        fork::leave(FAREWELL);
     };
     let fit = fork::thread_number().filter(|_| fork::threads().is_ok_and(|count| count == 1));
     let Some(number) = fit else {
         zygote.say(Reply::Unfit, None);
-        fork::leave(0);
+        fork::leave(FAREWELL);
     };
     // It keeps no file system busy; a copy gets its directory with the request.
     rustix::process::chdir("/")?;
@@ -55,7 +56,7 @@ pub(super) fn serve(lifeline: OwnedFd) -> io::Result<OwnedFd> {
     loop {
         let Some(asked) = zygote.next() else {
             // Without exit handlers, which are the workers' to run.
-            fork::leave(0);
+            fork::leave(FAREWELL);
         };
         match zygote.fork(&asked, number) {
             Ok(Forked::Here) => {

@@ -203,12 +203,13 @@ impl Core {
         if why == ItemFailure::TimedOut {
             let who = self.outside().launch.who(worker.slot);
             let pid = self.member(worker).expect("only an exit removes it").child.pid();
-            let written = self.written_by_overdue(worker.slot);
-            if let Some(job) = self.jobs.get(&id) {
-                let error = job.overdue(&who, pid, job.named(item));
-                self.fail(id, item, error.with_written(written));
-            }
-            return;
+            let Some(job) = self.jobs.get(&id) else {
+                return;
+            };
+            let named = job.named(item);
+            let error = job.overdue(&who, pid, named);
+            let written = self.written_by_overdue(worker.slot, named);
+            return self.fail(id, item, error.with_written(written));
         }
         let obituary = self.obituaries[worker.slot.0].as_ref().expect("the worker has died");
         assert_eq!(obituary.worker, worker, "the worker that died last in its slot");

@@ -40,7 +40,7 @@ impl Core {
                 let question = Some(Question { job: id, item, error, rule });
                 self.due.push(Due { question, ..Due::default() });
             }
-            None if again && rules::is_tried_again(&error) => self.try_again(id, item),
+            None if again && rules::is_tried_again(&error) => self.try_again(id, item, error),
             _ => self.give_up(id, item, error),
         }
     }
@@ -51,19 +51,19 @@ impl Core {
             return;
         }
         match again {
-            true => self.try_again(job, item),
+            true => self.try_again(job, item, error),
             false => self.give_up(job, item, error),
         }
     }
 
-    fn try_again(&mut self, id: JobId, item: Item) {
+    fn try_again(&mut self, id: JobId, item: Item, error: Error) {
         let now = self.now();
         let job = self.job_mut(id);
         // None of it is left where a failure has ended the job.
         if job.has_failed() {
             return;
         }
-        let wait = job.tries.wait(item, &job.rules);
+        let wait = job.tries.wait(item, error, &job.rules);
         let not_before = if wait.is_zero() { Moment::ZERO } else { now.saturating_add(wait) };
         let weight = job.weight(&(item..item + 1));
         let verdict = Judgement::Again { not_before, weight };
@@ -72,7 +72,7 @@ impl Core {
 
     fn give_up(&mut self, id: JobId, item: Item, error: Error) {
         self.tell(Event::ItemJudged { job: id, item, verdict: Judgement::Settled });
-        let tries = self.job_mut(id).tries.end(item);
+        let tries = self.job_mut(id).tries.end(item).map(|tried| tried.failures);
         self.settle(id, Arrival::Failed(item, error.with_tries(tries)));
     }
 
@@ -88,10 +88,11 @@ impl Core {
     pub(super) fn fail_late(&mut self, id: JobId, items: &Items) {
         for item in items.clone() {
             // The first may be the end of the job.
-            let Some(job) = self.jobs.get(&id).filter(|job| !job.has_failed()) else {
+            let Some(job) = self.jobs.get_mut(&id).filter(|job| !job.has_failed()) else {
                 return;
             };
-            let error = job.late(job.named(item));
+            let tried = job.tries.end(item);
+            let error = job.late(job.named(item), tried);
             self.settle(id, Arrival::Failed(item, error));
         }
     }

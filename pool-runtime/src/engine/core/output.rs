@@ -4,7 +4,7 @@ use super::super::output::{Listening, STREAMS, Stream, Taken, Tap};
 use super::tokens::Token;
 use super::{Core, Member};
 use crate::error::Written;
-use crate::ids::Slot;
+use crate::ids::{Item, Slot};
 use crate::sys::poller::Poller;
 
 impl Core {
@@ -46,13 +46,9 @@ impl Core {
     pub(super) fn resume_output(&mut self) {
         for (slot, stream) in std::mem::take(&mut self.held_output) {
             let poller = &self.outside.as_ref().expect("see Core::outside").poller;
-            // If it is another worker by now, it is listened to, or held as well.
-            if let Some(tap) = tap_of(&mut self.members[slot.0])
-                && tap.listening(stream) == Listening::Paused
-            {
-                listen(poller, tap, slot, stream, true);
-                self.serve_output(slot, stream);
-            }
+            let tap = tap_of(&mut self.members[slot.0]).expect("of the dead nothing is held");
+            listen(poller, tap, slot, stream, true);
+            self.serve_output(slot, stream);
         }
     }
 
@@ -61,16 +57,20 @@ impl Core {
         tap_of(&mut self.members[slot.0]).map_or_else(Written::default, Tap::of_failed)
     }
 
-    /// What the overdue item that a worker is at has written.
-    pub(super) fn written_by_overdue(&mut self, slot: Slot) -> Written {
-        tap_of(&mut self.members[slot.0]).map_or_else(Written::default, Tap::of_overdue)
+    /// What the overdue item has written that a worker is at.
+    pub(super) fn written_by_overdue(&mut self, slot: Slot, item: Option<Item>) -> Written {
+        let tap = tap_of(&mut self.members[slot.0]);
+        tap.map_or_else(Written::default, |tap| tap.of_overdue(item))
     }
 
     /// What a worker that has ended wrote last: in the middle of an item, or not.
-    pub(super) fn written_by_dead(&self, member: &mut Member, in_item: bool) -> Written {
+    pub(super) fn written_by_dead(&mut self, member: &mut Member, in_item: bool) -> Written {
         let Some(tap) = member.tap.take() else {
             return Written::default();
         };
+        // So that each stream is held once at most, however many workers a slot has while
+        // the mailbox is full.
+        self.held_output.retain(|&(slot, _)| slot != member.worker.slot);
         // Explicitly, as with the bell.
         for stream in STREAMS.into_iter().filter(|&each| tap.listening(each) != Listening::No) {
             let removed = self.outside().poller.remove(tap.pipe(stream));

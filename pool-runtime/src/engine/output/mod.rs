@@ -28,6 +28,7 @@ use self::lines::Lines;
 pub(super) use self::relay::{Mailbox, Relay};
 use self::tails::{Tail, Tails};
 use crate::error::Written;
+use crate::ids::Item;
 use crate::sys::fds;
 use crate::wire::output::{Seal, piece};
 
@@ -39,7 +40,8 @@ use crate::wire::output::{Seal, piece};
 /// of its own is not seen before it writes. Under `Capture` and `Prefix` the order
 /// between the two streams is not kept, a call costs some ten microseconds more and an
 /// item of a map some five, and what a process writes that outlives its worker goes
-/// nowhere.
+/// nowhere. What a process or a thread writes that a task has started and that outlives
+/// it, but not its worker, counts as that of the item that the worker is at by then.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Output {
@@ -165,20 +167,24 @@ impl Tap {
         Written { stdout, stderr }
     }
 
-    /// What the item has written so far that the worker is at, and that is its last.
-    pub(super) fn of_overdue(&mut self) -> Written {
+    /// What the item has written so far that the worker is to end at; a single call has
+    /// no index. Behind it there may be the mark of the next, which will not begin.
+    pub(super) fn of_overdue(&mut self, item: Option<Item>) -> Written {
         if self.is_relayed() {
             return Written::default();
         }
-        let [stdout, stderr] = self.pipes.each_mut().map(|pipe| pipe.end(&self.seal, true));
-        Written { stdout, stderr }
+        self.last(|tails| tails.overdue(item))
     }
 
     /// The worker has ended, in the middle of an item or not: takes in what there is,
     /// but does not wait for the end of the streams, which others may hold too. Gives
     /// what the item wrote, or what was written after the last one.
     pub(super) fn end(mut self, in_item: bool) -> Written {
-        let [stdout, stderr] = self.pipes.each_mut().map(|pipe| pipe.end(&self.seal, in_item));
+        self.last(|tails| tails.last(in_item))
+    }
+
+    fn last(&mut self, pick: impl Fn(&mut Tails) -> Option<Tail>) -> Written {
+        let [stdout, stderr] = self.pipes.each_mut().map(|pipe| pipe.end(&self.seal, &pick));
         Written { stdout, stderr }
     }
 }
@@ -252,7 +258,12 @@ impl Pipe {
         }
     }
 
-    fn end(&mut self, seal: &Seal, in_item: bool) -> Option<String> {
+    /// Takes in what there is, and picks from it.
+    fn end(
+        &mut self,
+        seal: &Seal,
+        pick: impl FnOnce(&mut Tails) -> Option<Tail>,
+    ) -> Option<String> {
         let mut left = self.held();
         while left > 0
             && let Ok(read @ 1..) = self.read(left)
@@ -266,7 +277,7 @@ impl Pipe {
             self.sink.make_place();
         }
         match &mut self.sink {
-            Sink::Tails(tails) => tails.last(in_item).and_then(Tail::text),
+            Sink::Tails(tails) => pick(tails).and_then(Tail::text),
             Sink::Lines(lines) => {
                 lines.end();
                 None

@@ -1,5 +1,6 @@
 //! The ends of what items write to one stream.
 
+use crate::ids::Item;
 use crate::limits::OUTPUT_TAIL;
 use crate::wire::output::Piece;
 
@@ -8,6 +9,10 @@ use crate::wire::output::Piece;
 pub(super) struct Tails {
     /// Of the item that began last, or of what was written after it has ended.
     latest: Tail,
+    /// The index of that item; a single call has none.
+    item: Option<Item>,
+    /// What `latest` was when that item began.
+    before: Tail,
     /// The item has ended, and nothing was written since.
     ended: bool,
     /// Of the item that failed, until it is claimed.
@@ -24,8 +29,9 @@ impl Tails {
                 }
                 self.latest.push(text);
             }
-            Piece::Begun(_) => {
-                self.latest = Tail::default();
+            Piece::Begun(item) => {
+                self.before = std::mem::take(&mut self.latest);
+                self.item = item;
                 self.ended = false;
             }
             Piece::Ended { failed: true } if self.failed.is_some() => return false,
@@ -40,6 +46,18 @@ impl Tails {
 
     pub(super) fn claim(&mut self) -> Option<Tail> {
         self.failed.take()
+    }
+
+    /// The worker is to end at this item, as it is overdue: what that wrote. The item may
+    /// have ended by itself in the same moment, and the next be marked; it will not begin,
+    /// so nothing comes behind that mark.
+    pub(super) fn overdue(&mut self, item: Option<Item>) -> Option<Tail> {
+        // Something is behind it only where a task has closed what marks are written to.
+        let is_behind = self.item != item && self.latest.bytes.is_empty() && !self.ended;
+        match is_behind {
+            true => Some(self.claim().unwrap_or(std::mem::take(&mut self.before))),
+            false => self.last(true),
+        }
     }
 
     /// The worker has died, in the middle of an item or not: what that wrote, or what

@@ -1,7 +1,6 @@
 use super::*;
-use crate::ids::Item;
 use crate::limits::{OUTPUT_LINE, OUTPUT_QUEUED, OUTPUT_TAIL};
-use crate::wire::output::{begun, ended};
+use crate::wire::output::{MARK, begun, ended};
 
 const SEAL: Seal = *b"the seal of one.";
 
@@ -49,6 +48,30 @@ fn a_second_failure_waits_until_the_first_is_claimed_or_given_up() {
     tap.make_place(Stream::Stderr);
     assert_eq!(tap.take_in(Stream::Stderr), Taken::Enough);
     assert_eq!(stderr(&tap.of_failed()), Some("item 1"));
+}
+
+#[test]
+fn an_overdue_item_has_what_it_wrote_also_where_the_next_is_marked_already() {
+    let (done, failed, next) = (ended(&SEAL, false), ended(&SEAL, true), begun(&SEAL, 6));
+    let behind: [&[[u8; MARK]]; 5] = [&[], &[done], &[failed], &[done, next], &[failed, next]];
+    for marks in behind {
+        let (mut tap, ends) = captured();
+        write(&ends.stderr, &begun(&SEAL, 4));
+        write(&ends.stderr, b"not this");
+        write(&ends.stderr, &done);
+        write(&ends.stderr, &begun(&SEAL, 5));
+        write(&ends.stderr, b"too ");
+        assert_eq!(tap.take_in(Stream::Stderr), Taken::Enough);
+        write(&ends.stderr, b"slow");
+        marks.iter().for_each(|mark| write(&ends.stderr, mark));
+        let written = tap.of_overdue(Some(5));
+        assert_eq!((stderr(&written), &written.stdout), (Some("too slow"), &None), "{marks:?}");
+    }
+    // A task has closed the descriptors that the later marks were for.
+    let (mut tap, ends) = captured();
+    write(&ends.stderr, &begun(&SEAL, 4));
+    write(&ends.stderr, b"and so on");
+    assert_eq!(stderr(&tap.of_overdue(Some(5))), Some("and so on"));
 }
 
 #[test]

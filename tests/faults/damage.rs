@@ -1,0 +1,69 @@
+//! A worker that finds its channel damaged ends itself, and the error says that the item
+//! it was at need not be to blame.
+
+use std::time::Duration;
+
+use pool_runtime::{ErrorKind, Pool, pool_task};
+use pool_tests::clean::clean;
+use pool_tests::mapping::{self, AREA, STRIDE, word};
+
+/// The word in which the program says how much of the responses it has read.
+const RESPONSES_HEAD: usize = 2;
+
+/// The word in which a worker counts the items that it has begun.
+const BEGUN: usize = 6;
+
+/// Leaves a thread behind that writes where it must not.
+#[pool_task]
+fn leave_a_scribbler() {
+    let head = mapping::place().start + RESPONSES_HEAD * STRIDE;
+    std::thread::spawn(move || {
+        let head = std::ptr::with_exposed_provenance_mut::<u64>(head);
+        loop {
+            // SAFETY: it is mapped as long as the worker lives, and aligned. What follows
+            // from it for the worker is what this is about.
+            unsafe { head.write_volatile(1) };
+        }
+    });
+}
+
+/// A result for which the worker has to look how much was read.
+#[pool_task]
+fn large() -> Vec<u8> {
+    vec![0; 3 * AREA]
+}
+
+#[pool_task]
+fn damage_the_count() {
+    mapping::overwrite(BEGUN * STRIDE, &word(BEGUN).wrapping_add(8).to_ne_bytes());
+}
+
+#[pool_task]
+fn innocent() -> u32 {
+    std::process::id()
+}
+
+#[test]
+fn an_item_of_a_worker_that_an_earlier_one_has_damaged_is_not_blamed() {
+    let _clean = clean();
+    let pool = Pool::new(1).unwrap();
+    pool.apply(leave_a_scribbler, ()).unwrap();
+    // The thread may be slow to get a core.
+    let error = std::iter::repeat_with(|| pool.apply(large, ())).find_map(Result::err).unwrap();
+    assert_eq!((error.kind(), error.exit_code()), (ErrorKind::Died, Some(76)), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("a task of this worker, perhaps an earlier one, wrote"), "{text}");
+    assert!(text.contains("max_tasks_per_child(1)"), "{text}");
+    assert_eq!(pool.apply(large, ()).unwrap(), vec![0; 3 * AREA], "another worker is well");
+
+    pool.apply(damage_the_count, ()).unwrap();
+    // A worker at items with a limit of time does not make the count good again.
+    let limit = Duration::from_secs(20);
+    let error = pool.job(innocent).timeout(limit).apply(()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Died, "{error}");
+    assert!(
+        error.to_string().contains("a task of this worker, perhaps an earlier one, wrote"),
+        "{error}"
+    );
+    pool.apply(innocent, ()).unwrap();
+}
