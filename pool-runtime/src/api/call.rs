@@ -145,8 +145,11 @@ impl<'pool, T: Task> Job<'pool, T> {
     /// which this does nothing.
     ///
     /// It is asked on whatever thread learns of the failure, also the pool's own, which
-    /// sees to nothing else meanwhile: it should not take long, nor wait for this pool. If
-    /// it panics the item is not tried again.
+    /// sees to nothing else meanwhile: it should not take long. It cannot wait for this
+    /// pool, which may be waiting for it: `apply`, `map`, the `imap`s, [`Pool::join`] and
+    /// the result of an [`AsyncResult`] that is not there are errors of kind
+    /// `InvalidArgument` in it ([`AsyncResult::wait`] returns at once), `apply_async` and
+    /// `map_async` are not. If it panics the item is not tried again.
     ///
     /// ```
     /// use pool_runtime::{ErrorKind, Pool, pool_task};
@@ -231,6 +234,7 @@ impl<'pool, T: Task> Job<'pool, T> {
 
     /// As [`Pool::apply`].
     pub fn apply(&self, args: impl TaskInput<T>) -> Result<T::Output, Error> {
+        self.pool.engine().check_may_wait(format_args!("call {}", T::def().name))?;
         self.apply_async(args)?.get()
     }
 

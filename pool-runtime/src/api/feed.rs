@@ -74,6 +74,7 @@ where
     ) -> Result<Self, Error> {
         rules.check()?;
         let pacer = Pacer::new(pace.check()?, pool.engine().workers());
+        pool.engine().check_may_wait(format_args!("call {}", T::def().name))?;
         let shape = Shape { single: false, fail_fast };
         Ok(Feed {
             job: pool.engine().open(T::def(), shape, rules)?,

@@ -109,6 +109,21 @@ impl Job {
         self.shared.is_foreign().then(|| self.shared.foreign(&format!("wait for {name}")))
     }
 
+    /// Refuses to wait inside of a rule of this pool, unless there is nothing to wait for:
+    /// the job is done, or `until` is past.
+    pub(crate) fn check_may_wait(&self, until: Option<Instant>) -> Result<(), Error> {
+        let name = self.task.name;
+        let refused = self.shared.check_may_wait(format_args!("wait for {name}"));
+        let waits = || {
+            let is_past = until.is_some_and(|until| until <= Instant::now());
+            !is_past && !self.shared.lock().job_mut(self.id).is_done()
+        };
+        match refused.is_err() && waits() {
+            true => refused,
+            false => Ok(()),
+        }
+    }
+
     pub(crate) fn task(&self) -> &'static TaskDef {
         self.task
     }
@@ -158,6 +173,9 @@ impl Job {
         if let Some(error) = self.foreign() {
             return Progress::Failed(error);
         }
+        if let Err(error) = self.check_may_wait(None) {
+            return Progress::Failed(error);
+        }
         let mut core = self.shared.lock();
         let mut patience = Patience { looks: LOOKS, until: None, patient, to_the_end: false };
         loop {
@@ -169,9 +187,11 @@ impl Job {
         }
     }
 
-    /// Waits until nothing more will arrive, or `until`; tells whether it is so.
+    /// Waits until nothing more will arrive, or `until`, if it may wait; tells whether it
+    /// is so.
     pub(crate) fn wait_done(&self, until: Option<Instant>) -> bool {
-        self.shared.is_foreign() || self.locked_when_done(until).is_some()
+        self.shared.is_foreign()
+            || (self.check_may_wait(until).is_ok() && self.locked_when_done(until).is_some())
     }
 
     /// All outcomes, once nothing more will arrive; `None` if that is not so at
