@@ -86,6 +86,33 @@ fn a_chunk_or_a_window_of_zero_is_refused_by_every_kind_of_call() {
 }
 
 #[test]
+fn a_time_limit_of_zero_is_refused_by_every_kind_of_call() {
+    let _clean = clean();
+    let pool = Pool::new(1).unwrap();
+    let job = || pool.job(double);
+    for (job, says) in [
+        (job().timeout(Duration::ZERO), "timeout of 0"),
+        (job().deadline(Duration::ZERO), "deadline of 0"),
+    ] {
+        let invalid = ErrorKind::InvalidArgument;
+        refused(job.map(0..3), invalid, &[says]);
+        refused(job.map_async(0..3).map(|_| ()), invalid, &[says]);
+        refused(job.apply(1), invalid, &[says]);
+        refused(job.apply_async(1).map(|_| ()), invalid, &[says]);
+        refused(job.imap(0..3).next().unwrap(), invalid, &[says]);
+        refused(job.imap_unordered(0..3).next().unwrap().1, invalid, &[says]);
+    }
+    assert_eq!(pool.map(double, 0..3).unwrap(), [0, 2, 4]);
+}
+
+#[test]
+fn a_start_timeout_of_zero_is_refused() {
+    let _clean = clean();
+    let pool = Pool::builder().workers(1).start_timeout(Duration::ZERO).build();
+    refused(pool, ErrorKind::InvalidArgument, &["start_timeout of 0"]);
+}
+
+#[test]
 fn the_largest_chunks_and_windows_are_fine() {
     let _clean = clean();
     let pool = Pool::new(2).unwrap();

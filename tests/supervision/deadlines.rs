@@ -1,15 +1,14 @@
 //! Jobs that take too long.
 
-use std::time::{Duration, Instant};
-
 use std::error::Error as _;
+use std::time::{Duration, Instant};
 
 use pool_runtime::{Error, ErrorKind, Pool};
 use pool_tests::clean::clean;
 use pool_tests::runs;
 use pool_tests::temp::TempDir;
 
-use super::{Act, act, items};
+use super::{Act, act, items, whoami_at};
 
 const DEADLINE: Duration = Duration::from_millis(300);
 
@@ -147,4 +146,87 @@ fn an_item_that_had_failed_before_the_deadline_says_how_often_and_how() {
     let error = job.apply((at, 3, Act::Hang)).unwrap_err();
     assert_eq!((error.kind(), error.tries()), (ErrorKind::TimedOut, None), "{error}");
     assert!(error.source().is_none());
+}
+
+/// Items that take so long to be had, with the moments at which one was asked for.
+fn slow_input<'a>(
+    at: &'a str,
+    takes: &'a [Duration],
+    asked: &'a mut Vec<Instant>,
+) -> impl Iterator<Item = (&'a str, u64, Act)> {
+    (0..).zip(takes).map_while(move |(item, &takes)| {
+        asked.push(Instant::now());
+        std::thread::sleep(takes);
+        Some((at, item, Act::Return))
+    })
+}
+
+fn is_late(result: &Result<u64, Error>) -> bool {
+    result.as_ref().is_err_and(|error| error.kind() == ErrorKind::TimedOut)
+}
+
+#[test]
+fn a_deadline_is_heard_though_the_first_item_is_long_in_coming() {
+    let _clean = clean();
+    let dir = TempDir::new();
+    let at = dir.path().to_str().unwrap();
+    let pool = Pool::new(2).unwrap();
+    let takes = [4 * DEADLINE, Duration::ZERO];
+    for _ in 0..3 {
+        let mut asked = Vec::new();
+        let job = pool.job(act).deadline(DEADLINE);
+        let results: Vec<_> = job.imap(slow_input(at, &takes, &mut asked)).collect();
+        assert!(results.len() == 2 && results.iter().all(is_late), "{results:?}");
+        assert_eq!(results[1].as_ref().unwrap_err().item(), None, "the rest of the input");
+        assert_eq!(asked.len(), 1, "nothing more is pulled");
+    }
+    assert!(runs::noted(dir.path()).is_empty(), "nothing runs that is late before it begins");
+}
+
+#[test]
+fn nothing_is_pulled_after_the_deadline() {
+    let _clean = clean();
+    let dir = TempDir::new();
+    let at = dir.path().to_str().unwrap();
+    let pool = Pool::new(2).unwrap();
+    // Quick at first, so that items are pulled many at a time.
+    let mut takes = vec![Duration::ZERO; 3000];
+    takes.extend([DEADLINE / 10; 40]);
+    let job = pool.job(act).deadline(DEADLINE);
+    type Run<'a> = &'a dyn Fn(&mut Vec<Instant>) -> Result<Vec<u64>, Error>;
+    let kinds: [Run<'_>; 4] = [
+        &|asked| job.map(slow_input(at, &takes, asked)),
+        &|asked| job.map_async(slow_input(at, &takes, asked)).unwrap().get(),
+        &|asked| job.imap(slow_input(at, &takes, asked)).filter(|it| !is_late(it)).collect(),
+        &|asked| job.clone().chunk_size(500).map(slow_input(at, &takes, asked)),
+    ];
+    for (kind, run) in kinds.iter().enumerate() {
+        let mut asked = Vec::new();
+        let result = run(&mut asked);
+        assert!(kind == 2 || is_late(&result.map(|_| 0)), "{kind}");
+        // The call began before that.
+        let latest = asked[0] + DEADLINE;
+        let late = asked.iter().filter(|&&moment| moment > latest).count();
+        // One may be asked for in that very moment.
+        assert!(late <= 1, "kind {kind} of call, {late} of {} items", asked.len());
+    }
+}
+
+#[test]
+fn a_map_async_is_late_whose_input_had_not_ended_though_all_that_it_gave_is_done() {
+    let _clean = clean();
+    let pool = Pool::new(2).unwrap();
+    let mut asked = 0;
+    // So many are queued while the next is waited for.
+    let many = 4096;
+    let input = (0..many + 3).inspect(|&item| {
+        asked += 1;
+        if item >= many {
+            std::thread::sleep(2 * DEADLINE);
+        }
+    });
+    let error = pool.job(whoami_at).deadline(DEADLINE).map_async(input).unwrap().get().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
+    assert_eq!(asked, many + 1);
+    assert_eq!(pool.map(whoami_at, 0..10).unwrap().len(), 10);
 }

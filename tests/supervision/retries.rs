@@ -1,13 +1,16 @@
 //! Items that are tried again.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use pool_runtime::{ErrorKind, Pool};
+use pool_runtime::{Error, ErrorKind, Pool};
 use pool_tests::clean::clean;
+use pool_tests::futures::block_on;
 use pool_tests::runs;
 use pool_tests::temp::TempDir;
+use pool_tests::wait;
 
 use super::{Act, act, items};
 
@@ -98,14 +101,113 @@ fn a_rule_may_use_the_pool_and_one_that_panics_says_no() {
     let pool = Arc::new(Pool::new(2).unwrap());
     let inner = Arc::clone(&pool);
     let here = at.to_owned();
+    let (gives, given) = mpsc::channel();
     let job = pool.job(act).retries(1);
-    let curious = job.clone().retry_if(move |_| inner.apply(act, (&*here, 7, Act::Return)).is_ok());
+    let curious = job.clone().retry_if(move |_| {
+        let result = inner.apply_async(act, (&*here, 7, Act::Return)).unwrap();
+        result.ready();
+        gives.send(result).is_ok() && inner.workers().len() == 2
+    });
     assert_eq!(curious.apply((at, 1, Act::DieTimes(1))).unwrap(), 1);
     assert_eq!(curious.apply_async((at, 2, Act::DieTimes(1))).unwrap().get().unwrap(), 2);
     drop(curious);
+    let given: Vec<u64> = given.into_iter().map(|result| result.get().unwrap()).collect();
+    assert_eq!(given, [7, 7]);
     let rude = job.retry_if(|_| panic!("a rule that panics"));
     assert_eq!(rude.apply((at, 3, Act::DieTimes(1))).unwrap_err().kind(), ErrorKind::Died);
     assert_eq!(pool.apply(act, (at, 4, Act::Return)).unwrap(), 4);
+}
+
+/// What every way to wait for a pool comes to.
+fn wait_in_every_way(pool: &Pool, at: &str) -> Vec<Result<(), Error>> {
+    let item = || (at, 7, Act::Return);
+    let call = || pool.apply_async(act, item()).unwrap();
+    let long = Duration::from_secs(3600);
+    let hang = pool.apply_async(act, (at, 8, Act::Hang)).unwrap();
+    hang.wait();
+    assert!(!hang.wait_timeout(long) && !hang.ready());
+    hang.cancel();
+    assert!(hang.ready(), "it is known without waiting");
+    assert_eq!(hang.get().unwrap_err().kind(), ErrorKind::Cancelled);
+    let lazy = |result: Option<Result<u64, Error>>| result.unwrap().map(drop);
+    vec![
+        pool.apply(act, item()).map(drop),
+        pool.map(act, [item()]).map(drop),
+        lazy(pool.imap(act, [item()]).next()),
+        lazy(pool.imap_unordered(act, [item()]).next().map(|(_, result)| result)),
+        pool.map_async(act, [item()]).unwrap().get().map(drop),
+        call().get().map(drop),
+        call().get_timeout(long).map(drop),
+        block_on(call()).map(drop),
+        act.pmap([item()], pool).map(drop),
+    ]
+}
+
+#[test]
+fn a_rule_that_would_wait_for_its_pool_is_told_so_on_whatever_thread_it_is_asked() {
+    let _clean = clean();
+    let dir = TempDir::new();
+    let at = dir.path().to_str().unwrap();
+    // Of one worker, which is not replaced before a rule on the engine's thread returns.
+    let pool = Arc::new(Pool::new(1).unwrap());
+    let (tells, told) = mpsc::channel();
+    let (inner, here) = (Arc::clone(&pool), at.to_owned());
+    let job = pool.job(act).retries(1).retry_if(move |error| {
+        let name = thread::current().name().map(str::to_owned);
+        tells.send((name, wait_in_every_way(&inner, &here))).is_err() || error.pid().is_some()
+    });
+    let check = |told: &(Option<String>, Vec<Result<(), Error>>)| {
+        for (way, result) in told.1.iter().enumerate() {
+            let error = result.as_ref().expect_err("nobody may wait here");
+            assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{way}: {error}");
+            assert!(error.to_string().contains("inside of a `retry_if`"), "{way}: {error}");
+        }
+    };
+    // A death is learnt of by the engine's thread, which nobody helps.
+    let died = job.apply_async((at, 1, Act::DieTimes(1))).unwrap();
+    let on_engine = told.recv_timeout(Duration::from_secs(60)).expect("the rule returns");
+    assert_eq!(on_engine.0.as_deref(), Some("pool-engine"));
+    check(&on_engine);
+    assert_eq!(died.get().unwrap(), 1);
+    // A panic by whoever looks first, which is this thread, as nobody else waits.
+    let this = thread::current().name().map(str::to_owned);
+    wait::until("a rule to be asked here", || {
+        let panicked = job.apply_async((at, 2, Act::Panic)).unwrap();
+        let mut seen = None;
+        while seen.is_none() {
+            pool.workers();
+            seen = told.try_recv().ok();
+        }
+        assert_eq!(panicked.get().unwrap_err().kind(), ErrorKind::Panicked);
+        let seen = seen.unwrap();
+        check(&seen);
+        seen.0 == this
+    });
+    // Out of the rule all is as ever.
+    assert_eq!(pool.apply(act, (at, 3, Act::Return)).unwrap(), 3);
+}
+
+#[test]
+fn a_rule_cannot_join_its_pool_nor_take_what_a_map_from_outside_has_next() {
+    let _clean = clean();
+    let dir = TempDir::new();
+    let at: &'static str = dir.path().to_str().unwrap().to_owned().leak();
+    let pool: &'static Pool = Box::leak(Box::new(Pool::new(1).unwrap()));
+    let lazy = Mutex::new(pool.imap(act, [(at, 1, Act::Return)]));
+    let (tells, told) = mpsc::channel();
+    let job = pool.job(act).retries(1).retry_if(move |_| {
+        pool.close();
+        tells.send((pool.join(), lazy.lock().unwrap().next().unwrap())).is_err()
+    });
+    let result = job.apply_async((at, 2, Act::Die)).unwrap();
+    let (joined, next) = told.recv_timeout(Duration::from_secs(60)).expect("the rule returns");
+    assert_eq!(result.get().unwrap_err().kind(), ErrorKind::Died);
+    for error in [joined.unwrap_err(), next.unwrap_err()] {
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        assert!(error.to_string().contains("inside of a `retry_if`"), "{error}");
+    }
+    drop(job);
+    pool.join().unwrap();
 }
 
 #[test]

@@ -59,7 +59,8 @@ impl<T> AsyncResult<T> {
         self.take(Instant::now().checked_add(timeout))
     }
 
-    /// Waits until the result is there.
+    /// Waits until the result is there. Inside of a
+    /// [`retry_if`](crate::Job::retry_if) of its pool it does not wait.
     pub fn wait(&self) {
         if let Some(job) = &self.job {
             job.wait_done(None);
@@ -104,6 +105,7 @@ impl<T> AsyncResult<T> {
         let Some(job) = &mut self.job else {
             return Err(Error::invalid("the result was taken before"));
         };
+        job.check_may_wait(until)?;
         let Some(outcome) = job.finish(until) else {
             let name = job.task().name;
             let message = format!("the result of {name} was not there in time; the call goes on");
@@ -150,7 +152,11 @@ impl<T> Future for AsyncResult<T> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         match &this.job {
-            Some(job) => job.poll_done(context.waker()).map(|()| this.take(None)),
+            // Whoever polls it in a rule waits there.
+            Some(job) => match job.check_may_wait(None) {
+                Ok(()) => job.poll_done(context.waker()).map(|()| this.take(None)),
+                Err(error) => Poll::Ready(Err(error)),
+            },
             None => Poll::Ready(this.take(None)),
         }
     }

@@ -97,7 +97,7 @@ impl PoolBuilder {
     }
 
     /// How long a worker may take to start before it is killed and counts as
-    /// one that cannot; unless set, 10 s.
+    /// one that cannot; unless set, 10 s. 0 is an error of `build`.
     pub fn start_timeout(mut self, timeout: Duration) -> Self {
         self.start_timeout = timeout;
         self
@@ -273,6 +273,9 @@ impl PoolBuilder {
         }
         if self.wishes.lifespan.age == Some(0) {
             return Err(Error::invalid("a max_age of 0: no worker would live to run an item"));
+        }
+        if self.start_timeout.is_zero() {
+            return Err(Error::invalid("a start_timeout of 0: no worker could start in it"));
         }
         let config = Config {
             workers,

@@ -70,7 +70,11 @@ impl<'pool, T: Task> Job<'pool, T> {
     /// asked (SIGTERM to its process group), and killed after
     /// [`kill_grace`](crate::PoolBuilder::kill_grace). A fresh worker takes its place;
     /// what was finished before in the same chunk is kept, what had not begun goes
-    /// elsewhere. A timeout of 0 is an error of the call.
+    /// elsewhere. An item that has finished by the time that the pool looks keeps its
+    /// result, though it took longer. A worker that has begun nothing of what it was sent
+    /// when the time has passed (somebody has stopped it) is given as long again, and 5 s
+    /// at least, before it is replaced and its items go elsewhere. A timeout of 0 is an
+    /// error of the call.
     ///
     /// ```
     /// use std::time::Duration;
@@ -99,9 +103,10 @@ impl<'pool, T: Task> Job<'pool, T> {
     ///
     /// When the time has passed, what is finished is delivered. What was pulled from the
     /// input and is not finished fails with `TimedOut`, item by item, and workers that
-    /// run some of it are ended as for [`Job::timeout`]. Nothing more is pulled: a lazy
-    /// map that had not seen the end of its input yields one more `TimedOut`, without an
-    /// item, and ends. A `map` is one error.
+    /// run some of it are ended as for [`Job::timeout`]. Nothing more is pulled, though an
+    /// input that is being asked for an item is waited for: a lazy map that had not seen
+    /// the end of its input yields one more `TimedOut`, without an item, and ends. A `map`
+    /// and a `map_async` are one error. A deadline of 0 is an error of the call.
     pub fn deadline(mut self, limit: Duration) -> Self {
         self.rules.deadline = Some(limit);
         self
@@ -140,8 +145,11 @@ impl<'pool, T: Task> Job<'pool, T> {
     /// which this does nothing.
     ///
     /// It is asked on whatever thread learns of the failure, also the pool's own, which
-    /// sees to nothing else meanwhile: it should not take long, nor wait for this pool. If
-    /// it panics the item is not tried again.
+    /// sees to nothing else meanwhile: it should not take long. It cannot wait for this
+    /// pool, which may be waiting for it: `apply`, `map`, the `imap`s, [`Pool::join`] and
+    /// the result of an [`AsyncResult`] that is not there are errors of kind
+    /// `InvalidArgument` in it ([`AsyncResult::wait`] returns at once), `apply_async` and
+    /// `map_async` are not. If it panics the item is not tried again.
     ///
     /// ```
     /// use pool_runtime::{ErrorKind, Pool, pool_task};
@@ -226,6 +234,7 @@ impl<'pool, T: Task> Job<'pool, T> {
 
     /// As [`Pool::apply`].
     pub fn apply(&self, args: impl TaskInput<T>) -> Result<T::Output, Error> {
+        self.pool.engine().check_may_wait(format_args!("call {}", T::def().name))?;
         self.apply_async(args)?.get()
     }
 
@@ -242,14 +251,16 @@ impl<'pool, T: Task> Job<'pool, T> {
         I: IntoIterator,
         I::Item: TaskInput<T>,
     {
-        let items = items.into_iter();
+        let mut items = items.into_iter();
         let engine = self.pool.engine();
         let pace = self.pace.check()?;
         self.rules.check()?;
         let shape = Shape { single: false, fail_fast: true };
         let job = engine.open(T::def(), shape, self.rules.clone())?;
         let mut packer = Packer::default();
-        for item in items {
+        while !job.end_if_late()
+            && let Some(item) = items.next()
+        {
             let at = packer.next();
             packer
                 .push(|out| item.write_item(&mut ItemWriter::new(out)))

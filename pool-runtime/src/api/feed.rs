@@ -74,6 +74,7 @@ where
     ) -> Result<Self, Error> {
         rules.check()?;
         let pacer = Pacer::new(pace.check()?, pool.engine().workers());
+        pool.engine().check_may_wait(format_args!("call {}", T::def().name))?;
         let shape = Shape { single: false, fail_fast };
         Ok(Feed {
             job: pool.engine().open(T::def(), shape, rules)?,
@@ -192,21 +193,27 @@ where
     }
 
     /// The deadline has passed: nothing more is pulled, and what was pulled and is not
-    /// queued fails like the rest.
+    /// queued fails here.
     fn expire(&mut self) {
-        if !self.exhausted {
-            self.exhausted = true;
-            self.cut = exact_length(&self.items) != Some(0);
-            self.flush();
-            self.job.end();
+        if self.exhausted {
+            return;
         }
+        self.exhausted = true;
+        self.cut = exact_length(&self.items) != Some(0);
+        if !self.packer.is_empty() {
+            for item in self.packer.take().items() {
+                let error = self.job.late(Some(item));
+                self.arrived.push_back(Arrival::Failed(item, error));
+            }
+        }
+        self.job.end();
     }
 
     /// What the caller gets at the end of the job.
     fn end(&mut self) -> Result<(), Error> {
         match self.failure.take() {
             Some(error) => Err(error),
-            None if std::mem::take(&mut self.cut) => Err(self.job.late()),
+            None if std::mem::take(&mut self.cut) => Err(self.job.late(None)),
             None => Ok(()),
         }
     }
@@ -214,6 +221,10 @@ where
     /// Pulls one item, if the window allows; tells whether there may be more.
     fn pull(&mut self) -> bool {
         if self.exhausted || self.pulled - self.taken >= self.pacer.window {
+            return false;
+        }
+        if self.job.is_late() {
+            self.expire();
             return false;
         }
         let Some(input) = self.items.next() else {

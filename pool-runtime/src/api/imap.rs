@@ -54,8 +54,11 @@ where
 
 /// The results of [`Pool::imap`], in input order.
 ///
-/// Dropped early, it takes back the work that it stands for: what is queued
-/// never runs, and workers that run it are replaced at once.
+/// Dropped early, it takes back the work that it stands for: what is queued never
+/// runs, and workers that run some of it are ended, as for
+/// [`Job::timeout`](crate::Job::timeout), unless it is left to finish
+/// ([`Job::cancel_running`](crate::Job::cancel_running)). A fresh worker takes the place of
+/// each once it is gone, if the pool starts any ([`Pool::reset`]).
 #[derive(Debug)]
 #[must_use = "nothing runs until the iterator is asked for results"]
 pub struct Imap<'pool, T: Task, I> {

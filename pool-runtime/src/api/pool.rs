@@ -180,9 +180,9 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// `InvalidArgument` if the pool is neither closed nor terminated, or if the
-    /// calling thread holds an iterator of this pool that is not at its end:
-    /// either wait would be for ever.
+    /// `InvalidArgument` if the pool is neither closed nor terminated, if the calling
+    /// thread holds an iterator of this pool that is not at its end, or if it is inside of
+    /// a [`retry_if`](Job::retry_if) of this pool: each wait would be for ever.
     pub fn join(&self) -> Result<(), Error> {
         if self.engine.is_open() {
             return Err(Error::invalid(
@@ -195,6 +195,7 @@ impl Pool {
                  it first",
             ));
         }
+        self.engine.check_may_wait(format_args!("join the pool"))?;
         self.engine.join();
         Ok(())
     }

@@ -37,9 +37,11 @@ const LOOKS_AT_ONCE: u32 = 10;
 /// of it is running.
 #[derive(Debug)]
 pub(crate) struct Job {
-    shared: Arc<Shared>,
-    id: JobId,
+    pub(super) shared: Arc<Shared>,
+    pub(super) id: JobId,
     task: &'static TaskDef,
+    /// From when on nothing is pulled for it; see `late`.
+    pub(super) deadline: Option<Instant>,
     /// The core keeps nothing of the job any more.
     left: bool,
 }
@@ -52,9 +54,16 @@ impl Job {
         shape: Shape,
         rules: Rules,
     ) -> Result<Job, Error> {
-        let token = rules.token.clone();
-        let id = shared.lock().open_job(JobState::new(task, shape, rules))?;
-        let job = Job { shared: Arc::clone(shared), id, task, left: false };
+        let (token, limit) = (rules.token.clone(), rules.deadline);
+        let mut core = shared.lock();
+        let id = core.open_job(JobState::new(task, shape, rules))?;
+        // The first item may be long in coming, and the engine's thread asleep beyond the
+        // deadline.
+        core.act();
+        drop(core);
+        // Not before the core has looked at the clock: its deadline is never the later one.
+        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+        let job = Job { shared: Arc::clone(shared), id, task, deadline, left: false };
         job.obey(token);
         Ok(job)
     }
@@ -76,7 +85,9 @@ impl Job {
         core.end_job(id);
         core.act();
         drop(core);
-        let job = Job { shared: Arc::clone(shared), id, task, left: false };
+        // Nothing is pulled for it.
+        let deadline = None;
+        let job = Job { shared: Arc::clone(shared), id, task, deadline, left: false };
         job.obey(token);
         Ok(job)
     }
@@ -93,9 +104,24 @@ impl Job {
     }
 
     /// Why nothing can be had of the job, in a forked copy of the program.
-    fn foreign(&self) -> Option<Error> {
+    pub(super) fn foreign(&self) -> Option<Error> {
         let name = self.task.name;
         self.shared.is_foreign().then(|| self.shared.foreign(&format!("wait for {name}")))
+    }
+
+    /// Refuses to wait inside of a rule of this pool, unless there is nothing to wait for:
+    /// the job is done, or `until` is past.
+    pub(crate) fn check_may_wait(&self, until: Option<Instant>) -> Result<(), Error> {
+        let name = self.task.name;
+        let refused = self.shared.check_may_wait(format_args!("wait for {name}"));
+        let waits = || {
+            let is_past = until.is_some_and(|until| until <= Instant::now());
+            !is_past && !self.shared.lock().job_mut(self.id).is_done()
+        };
+        match refused.is_err() && waits() {
+            true => refused,
+            false => Ok(()),
+        }
     }
 
     pub(crate) fn task(&self) -> &'static TaskDef {
@@ -147,6 +173,9 @@ impl Job {
         if let Some(error) = self.foreign() {
             return Progress::Failed(error);
         }
+        if let Err(error) = self.check_may_wait(None) {
+            return Progress::Failed(error);
+        }
         let mut core = self.shared.lock();
         let mut patience = Patience { looks: LOOKS, until: None, patient, to_the_end: false };
         loop {
@@ -160,9 +189,11 @@ impl Job {
         }
     }
 
-    /// Waits until nothing more will arrive, or `until`; tells whether it is so.
+    /// Waits until nothing more will arrive, or `until`, if it may wait; tells whether it
+    /// is so.
     pub(crate) fn wait_done(&self, until: Option<Instant>) -> bool {
-        self.locked_when_done(until).is_some() || self.shared.is_foreign()
+        let may_wait = self.check_may_wait(until).is_ok();
+        (may_wait && self.locked_when_done(until).is_some()) || self.shared.is_foreign()
     }
 
     /// All outcomes, once nothing more will arrive; `None` if that is not so at
@@ -282,11 +313,6 @@ impl Job {
             true => Rouse::WhenQueued(core.queued(self.id).div_ceil(2)),
             false => Rouse::WhenQueued(usize::MAX),
         }
-    }
-
-    /// What the rest of the input ends with when the deadline has passed.
-    pub(crate) fn late(&self) -> Error {
-        self.foreign().unwrap_or_else(|| self.shared.lock().job_mut(self.id).late(None, None))
     }
 
     /// As a future waits: `waker` is woken when nothing more will arrive.

@@ -1,5 +1,8 @@
-//! Time limits that have passed, put into words.
+//! Time limits that have passed: seen by who pulls, and put into words.
 
+use std::time::Instant;
+
+use super::hold::Job;
 use super::job::JobState;
 use super::rules::Tried;
 use crate::error::{Error, ErrorKind, on_item};
@@ -34,5 +37,29 @@ impl JobState {
             Some(last) => error.with_source(last),
             None => error,
         }
+    }
+}
+
+impl Job {
+    /// Whether the deadline has passed. Of the caller's own clock, so that what is pulled
+    /// does not depend on when the engine's thread gets to run.
+    pub(crate) fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= Instant::now())
+    }
+
+    /// Fails the whole job if the deadline has passed; tells whether it has.
+    pub(crate) fn end_if_late(&self) -> bool {
+        let is_late = self.is_late();
+        if is_late && !self.shared.is_foreign() {
+            let mut core = self.shared.lock();
+            core.end_late(self.id);
+            core.act();
+        }
+        is_late
+    }
+
+    /// What an item, or the rest of the input, ends with when the deadline has passed.
+    pub(crate) fn late(&self, item: Option<Item>) -> Error {
+        self.foreign().unwrap_or_else(|| self.shared.lock().job_mut(self.id).late(item, None))
     }
 }

@@ -15,6 +15,7 @@
 //! engine's thread does what no caller is there for: results that nobody looks
 //! for, deaths, deadlines. It wakes for nothing else.
 
+mod asking;
 mod cancel;
 mod core;
 mod environment;
@@ -32,6 +33,7 @@ mod shared;
 mod thread;
 mod zygote;
 
+use std::fmt;
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -148,6 +150,11 @@ impl Engine {
         self.check_owner(task)?;
         rules.check_token(task)?;
         Job::submit(&self.shared, task, shape, rules, pack)
+    }
+
+    /// Refuses what the calling thread would wait for, inside of a rule of this pool.
+    pub(crate) fn check_may_wait(&self, wanted: fmt::Arguments<'_>) -> Result<(), Error> {
+        self.shared.check_may_wait(wanted)
     }
 
     fn check_owner(&self, task: &'static TaskDef) -> Result<(), Error> {

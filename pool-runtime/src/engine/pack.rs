@@ -19,7 +19,7 @@ pub(crate) struct Pack {
 }
 
 impl Pack {
-    pub(super) fn items(&self) -> Items {
+    pub(crate) fn items(&self) -> Items {
         self.items.clone()
     }
 

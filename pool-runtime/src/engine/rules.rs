@@ -37,6 +37,9 @@ impl Rules {
         if self.timeout.is_some_and(|timeout| timeout.is_zero()) {
             return Err(Error::invalid("a timeout of 0: no item could be done in it"));
         }
+        if self.deadline.is_some_and(|deadline| deadline.is_zero()) {
+            return Err(Error::invalid("a deadline of 0: nothing could be done before it"));
+        }
         Ok(())
     }
 

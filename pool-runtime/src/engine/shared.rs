@@ -1,11 +1,13 @@
 //! The core behind its lock.
 
 use std::any::Any;
+use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::asking::Asking;
 use super::core::{Core, Question};
 use super::job::Due;
 use crate::channel::Line;
@@ -19,6 +21,7 @@ pub(crate) struct Shared {
     core: Mutex<Core>,
     /// Workers came or went, or the engine finished.
     pub(super) life: Condvar,
+    asking: Asking,
     /// The process that it belongs to, which is marked. A copy that this has forked
     /// shares the workers' rings and the event queue, but none of its threads: it must
     /// touch nothing here, nor wait for the lock, which may have been held.
@@ -29,7 +32,13 @@ pub(crate) struct Shared {
 impl Shared {
     pub(super) fn new(core: Core, mark: ForkMark) -> Shared {
         let owner = std::process::id();
-        Shared { core: Mutex::new(core), life: Condvar::new(), owner, mark }
+        Shared {
+            core: Mutex::new(core),
+            life: Condvar::new(),
+            asking: Asking::default(),
+            owner,
+            mark,
+        }
     }
 
     /// Whether this is a forked copy of the process that the pool belongs to.
@@ -44,6 +53,18 @@ impl Shared {
             "failed to {wanted}: the pool belongs to process {owner}, of which this is a forked \
              copy; build a pool in the copy"
         ))
+    }
+
+    /// Refuses to wait inside of a caller's rule; see [`Asking`].
+    pub(super) fn check_may_wait(&self, wanted: fmt::Arguments<'_>) -> Result<(), Error> {
+        // A forked copy is told otherwise, and must not wait for the lock in there.
+        if self.is_foreign() || !self.asking.is_here() {
+            return Ok(());
+        }
+        Err(Error::invalid(format!(
+            "failed to {wanted}: this thread is inside of a `retry_if` of the same pool, which may \
+             wait in turn for that to return; answer by the error alone, or use another pool"
+        )))
     }
 
     /// # Panics
@@ -83,6 +104,7 @@ impl Shared {
             if self.is_foreign() {
                 return;
             }
+            self.asking.enter();
             let asked = catch_unwind(AssertUnwindSafe(|| rule(&error)));
             let again = asked.unwrap_or_else(|panic| {
                 discard(panic);
@@ -90,7 +112,11 @@ impl Shared {
             });
             // Its job may be gone meanwhile, and this the last of it.
             dispose(rule);
-            if self.is_foreign() || self.is_poisoned() {
+            if self.is_foreign() {
+                return;
+            }
+            self.asking.leave();
+            if self.is_poisoned() {
                 return;
             }
             let mut core = self.lock();

@@ -140,10 +140,21 @@ impl Core {
 
     /// The caller takes its job back.
     pub(in crate::engine) fn cancel_job(&mut self, id: JobId) {
+        self.end_early(id, |state| rules::cancelled(state.task));
+    }
+
+    /// The deadline has passed before the caller had queued its last item.
+    pub(in crate::engine) fn end_late(&mut self, id: JobId) {
+        self.end_early(id, |state| state.late(None, None));
+    }
+
+    /// Fails a job that is not done; what runs of it is treated as if it were dropped.
+    fn end_early(&mut self, id: JobId, why: impl FnOnce(&JobState) -> Error) {
         let Some(state) = self.jobs.get_mut(&id).filter(|state| !state.is_done()) else {
             return;
         };
-        let due = state.fail(rules::cancelled(state.task));
+        let error = why(state);
+        let due = state.fail(error);
         self.tell_later(due);
         self.tell(Event::JobDropped { job: id });
         self.remove_if_over(id);
