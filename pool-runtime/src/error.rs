@@ -145,6 +145,15 @@ impl Error {
         self
     }
 
+    /// Says that all this has come of another error, and of the same process.
+    pub(crate) fn with_cause(self, cause: &Error) -> Error {
+        let cause = cause.again();
+        let (pid, status) = (cause.0.pid, cause.0.status);
+        let mut error = self.with_source(cause);
+        (error.0.pid, error.0.status) = (pid, status);
+        error
+    }
+
     /// The same error for somebody else: each handle has its own.
     pub(crate) fn again(&self) -> Error {
         Error(self.0.clone())

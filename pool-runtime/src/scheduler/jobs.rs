@@ -74,7 +74,7 @@ impl Scheduler {
         }
         let runs = planted!(self, RunningJobNotInRotation) && state.loads > 0;
         if state.queue.is_empty() && !runs {
-            self.rotation.push_back(job);
+            self.rotation.push(job);
         }
         state.queue.push_back(chunk);
         Verdict::Accepted
@@ -101,10 +101,22 @@ impl Scheduler {
             self.remove_if_done(job);
             return Verdict::Accepted;
         }
-        self.remove_job(job);
-        self.rotation.retain(|&other| other != job);
-        self.recall_holders(job);
+        let Job { queue, loads, .. } = self.remove_job(job);
+        self.forsake(job, !queue.is_empty(), loads > 0);
         Verdict::Accepted
+    }
+
+    /// The job, which is gone or has expired, leaves the rotation if it was in there, and
+    /// its workers. There may be very many jobs to forsake at once, so nothing is walked
+    /// for one that has nothing there.
+    fn forsake(&mut self, job: JobId, was_queued: bool, is_loaded: bool) {
+        if was_queued {
+            let waits = |job| self.jobs.get(&job).is_some_and(|job| !job.queue.is_empty());
+            self.rotation.leave(waits);
+        }
+        if is_loaded {
+            self.recall_holders(job);
+        }
     }
 
     /// Asks for the chunks of a job that is to run no more. Whether a worker is at
@@ -136,6 +148,7 @@ impl Scheduler {
         let state = self.jobs.get_mut(&job).expect("the caller saw it");
         state.expired = true;
         self.commands.push_back(Command::ExpireJob { job });
+        let mut was_queued = false;
         let delayed = std::mem::take(&mut state.delayed);
         if !planted!(self, ExpiredJobForgetsDelayed) {
             for (_, item, _) in delayed {
@@ -145,12 +158,11 @@ impl Scheduler {
         if !planted!(self, ExpiredQueueIsServed) {
             for chunk in std::mem::take(&mut state.queue) {
                 self.commands.push_back(Command::FailItems { job, items: chunk.items });
+                was_queued = true;
             }
-            self.rotation.retain(|&other| other != job);
         }
-        if !planted!(self, ExpiredJobRunsOn) {
-            self.recall_holders(job);
-        }
+        let is_loaded = state.loads > 0 && !planted!(self, ExpiredJobRunsOn);
+        self.forsake(job, was_queued, is_loaded);
         self.retime(job);
         self.remove_if_done(job);
     }
@@ -204,7 +216,7 @@ impl Scheduler {
             return;
         }
         if state.queue.is_empty() {
-            self.rotation.push_back(job);
+            self.rotation.push(job);
         }
         // Not always the head: of two workers that die, the one with the later
         // items may be buried last.
@@ -243,13 +255,14 @@ impl Scheduler {
         }
     }
 
-    fn remove_job(&mut self, job: JobId) {
+    fn remove_job(&mut self, job: JobId) -> Job {
         let state = self.jobs.remove(&job).expect("the caller saw it");
         if let Some(moment) = state.timer
             && !planted!(self, TimerOutlivesJob)
         {
             self.timers.remove(&(moment, job));
         }
+        state
     }
 
     /// The one place where a job's timer changes.
