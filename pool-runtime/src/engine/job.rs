@@ -7,6 +7,7 @@ use std::thread::ThreadId;
 
 use super::cancel::Ticket;
 use super::core::Question;
+use super::failure::Failure;
 use super::pace::{Pace, Pacer, Work};
 use super::pack::Pack;
 use super::rules::{Rules, Tries};
@@ -71,7 +72,7 @@ pub(super) struct JobState {
     /// The caller has queued its last item.
     ended: bool,
     /// Why the job failed as a whole; taken by the caller once.
-    failure: Option<Error>,
+    failure: Option<Failure>,
     failed: bool,
     /// The deadline has passed, and the caller has not been told; it is told once.
     expired: bool,
@@ -288,12 +289,12 @@ impl JobState {
     }
 
     /// The job ends here.
-    pub(super) fn fail(&mut self, error: Error) -> Due {
+    pub(super) fn fail(&mut self, why: impl Into<Failure>) -> Due {
         self.packs.clear();
         self.settled_packs = 0;
         self.held = None;
         self.failed = true;
-        self.failure = Some(error);
+        self.failure = Some(why.into());
         self.wake()
     }
 
@@ -325,7 +326,7 @@ impl JobState {
             return Progress::Arrived(std::mem::take(&mut self.arrivals));
         }
         match self.failure.take() {
-            Some(error) => Progress::Failed(error),
+            Some(why) => Progress::Failed(why.into_error(self.task)),
             None if self.is_done() => Progress::Done,
             None => Progress::Nothing,
         }
@@ -334,7 +335,7 @@ impl JobState {
     /// All that has arrived at a job that is done.
     pub(super) fn into_outcome(mut self) -> Result<VecDeque<Arrival>, Error> {
         match self.failure.take() {
-            Some(error) => Err(error),
+            Some(why) => Err(why.into_error(self.task)),
             None => Ok(self.arrivals),
         }
     }

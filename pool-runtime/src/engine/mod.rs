@@ -18,6 +18,7 @@
 mod cancel;
 mod core;
 mod environment;
+mod failure;
 mod hold;
 mod job;
 mod late;

@@ -234,9 +234,7 @@ impl Scheduler {
         self.timers.clear();
         let mut failed: Vec<JobId> = self.jobs.drain().map(|(job, _)| job).collect();
         failed.sort_unstable();
-        for job in failed {
-            self.commands.push_back(Command::FailJob { job, why });
-        }
+        self.commands.extend(failed.into_iter().map(|job| Command::FailJob { job, why }));
     }
 
     /// A worker has no more items of the job.

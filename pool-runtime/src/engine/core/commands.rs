@@ -1,5 +1,6 @@
 //! From the scheduler to workers and jobs: every command carried out.
 
+use super::super::failure::Failure;
 use super::super::launch;
 use super::super::obituary::Doom;
 use super::super::output::STREAMS;
@@ -7,7 +8,7 @@ use super::ends::End;
 use super::tokens::Token;
 use super::{Core, Member};
 use crate::channel::{Attention, Corrupt};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::ids::{Item, Items, JobId, Worker};
 use crate::scheduler::{Command, Event, ItemFailure, JobFailure, Kept};
 use crate::wire::message::{self, request};
@@ -226,14 +227,11 @@ impl Core {
 
     fn fail_job(&mut self, id: JobId, why: JobFailure) {
         let task = self.job_mut(id).task;
-        let error = match why {
-            JobFailure::Terminated => {
-                let message = format!("the pool was terminated before {} was done", task.name);
-                Error::new(ErrorKind::Terminated, message)
-            }
-            JobFailure::NoWorkers => self.no_workers(task),
+        let why = match why {
+            JobFailure::Terminated => Failure::PoolTerminated,
+            JobFailure::NoWorkers => self.no_workers(task).with_task(task.name, None).into(),
         };
-        let due = self.job_mut(id).fail(error.with_task(task.name, None));
+        let due = self.job_mut(id).fail(why);
         self.tell_later(due);
         self.remove_if_over(id);
     }
