@@ -79,3 +79,39 @@ impl Rotation {
         (&self.names, self.left)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const JOBS: u64 = 100_000;
+
+    /// All leave in some order; gives how many names were looked at for it.
+    fn looks(order: impl Iterator<Item = u64>) -> u64 {
+        let mut rotation = Rotation::default();
+        (0..JOBS).for_each(|job| rotation.push(JobId(job)));
+        let waiting: RefCell<BTreeSet<JobId>> = RefCell::new((0..JOBS).map(JobId).collect());
+        let looks = Cell::new(0);
+        for job in order {
+            waiting.borrow_mut().remove(&JobId(job));
+            rotation.leave(|job| {
+                looks.set(looks.get() + 1);
+                waiting.borrow().contains(&job)
+            });
+            let (names, left) = rotation.names();
+            assert_eq!(names.len() - left, waiting.borrow().len());
+        }
+        assert!(rotation.is_empty() && rotation.names().0.is_empty());
+        looks.get()
+    }
+
+    #[test]
+    fn whoever_leaves_costs_a_few_steps_however_many_there_are() {
+        assert!(looks(0..JOBS) <= 2 * JOBS);
+        assert!(looks((0..JOBS).rev()) <= 2 * JOBS);
+        assert!(looks((0..JOBS).map(|job| job * 77_777 % JOBS)) <= 2 * JOBS);
+    }
+}

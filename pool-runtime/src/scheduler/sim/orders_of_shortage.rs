@@ -78,10 +78,8 @@ fn a_job_that_opens_during_a_pause_waits_for_its_end() {
     assert_eq!(pool.later(FIRST_PAUSE), [start(worker(1, 3))]);
 }
 
-/// Where many leave, the others are served in their order, and nobody is walked over
-/// for each.
 #[test]
-fn jobs_that_leave_the_rotation_cost_the_others_neither_their_turn_nor_time() {
+fn those_that_stay_in_the_rotation_keep_their_turn_when_most_leave() {
     let mut pool = Pool::at_work(1);
     pool.news(queued(0..1));
     let jobs: Vec<JobId> = (100..1000).map(JobId).collect();
