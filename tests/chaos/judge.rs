@@ -147,7 +147,7 @@ impl Known<'_> {
 
 /// Whether it has come of it, in the end, that there were no descriptors.
 fn is_scarce(error: &Error) -> bool {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
     let mut systems = causes.filter_map(|cause| cause.downcast_ref::<std::io::Error>());
     systems.any(|cause| cause.raw_os_error() == Some(libc::EMFILE))
 }
