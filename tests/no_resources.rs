@@ -4,11 +4,13 @@
 #![allow(unsafe_code)]
 
 use std::fs::File;
+use std::time::{Duration, Instant};
 
 use pool_runtime::{Error, ErrorKind, Output, Pool, pool_task};
 use pool_tests::alone::alone;
 use pool_tests::clean::descriptors;
 use pool_tests::fault::limit;
+use pool_tests::wait::until;
 use rustix::process::{Resource, getrlimit, getuid};
 
 #[pool_task]
@@ -112,6 +114,78 @@ fn a_worker_that_cannot_be_replaced_for_want_of_descriptors_fails_the_calls() {
         pool.reset();
         assert_eq!(pool.map(die_on_zero, 1..3).unwrap(), [1, 2]);
         assert!(descriptors().len() <= before.len());
+    });
+}
+
+/// Lets no descriptor be opened, whichever are free, until it is dropped.
+struct NoDescriptors(u64);
+
+impl NoDescriptors {
+    fn begin() -> NoDescriptors {
+        let before = getrlimit(Resource::Nofile).current.unwrap();
+        // The standard streams have all the numbers below it.
+        limit(Resource::Nofile, 3);
+        NoDescriptors(before)
+    }
+}
+
+impl Drop for NoDescriptors {
+    fn drop(&mut self) {
+        limit(Resource::Nofile, self.0);
+    }
+}
+
+#[test]
+fn a_pool_at_work_survives_that_for_a_moment_no_worker_can_be_started() {
+    alone("a_pool_at_work_survives_that_for_a_moment_no_worker_can_be_started", || {
+        let pool = Pool::new(1).unwrap();
+        let lacking = NoDescriptors::begin();
+        assert_eq!(pool.apply(die_on_zero, 0).unwrap_err().exit_code(), Some(7));
+        let waits = pool.apply_async(double, 21).unwrap();
+        let started = Instant::now();
+        until("half a second without descriptors", || {
+            assert!(pool.workers().is_empty() && !waits.ready(), "there is none to start it with");
+            started.elapsed() > Duration::from_millis(500)
+        });
+        drop(lacking);
+        assert_eq!(waits.get().unwrap(), 42);
+    });
+}
+
+#[test]
+fn what_is_lacking_for_long_ends_the_calls_and_they_say_how_often_it_was_tried() {
+    alone("what_is_lacking_for_long_ends_the_calls_and_they_say_how_often_it_was_tried", || {
+        let pool = Pool::new(1).unwrap();
+        let lacking = NoDescriptors::begin();
+        assert_eq!(pool.apply(die_on_zero, 0).unwrap_err().exit_code(), Some(7));
+        let error = pool.map(double, 0..3).unwrap_err();
+        assert_names_descriptors(&error);
+        assert!(error.to_string().contains("no worker could be started in 9 tries"), "{error}");
+        let error = pool.apply(double, 1).unwrap_err();
+        assert_names_descriptors(&error);
+        let text = error.to_string();
+        assert!(text.contains("none could be started in 9 tries"), "{text}");
+        assert!(text.contains("starts no more workers until Pool::reset()"), "{text}");
+        let last = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref());
+        let last: &Error = last.expect("the last failure");
+        assert!(text.ends_with(&last.to_string()), "{text}");
+        assert!(std::error::Error::source(last).is_some_and(|cause| cause.is::<std::io::Error>()));
+        drop(lacking);
+        pool.reset();
+        assert_eq!(pool.apply(double, 1).unwrap(), 2);
+    });
+}
+
+#[test]
+fn those_that_live_work_on_while_no_other_can_be_started() {
+    alone("those_that_live_work_on_while_no_other_can_be_started", || {
+        let pool = Pool::new(2).unwrap();
+        let lacking = NoDescriptors::begin();
+        assert_eq!(pool.apply(die_on_zero, 0).unwrap_err().exit_code(), Some(7));
+        assert_eq!(pool.map(double, 0..100).unwrap().len(), 100);
+        assert_eq!(pool.workers().len(), 1);
+        drop(lacking);
+        until("the other to be replaced", || pool.workers().len() == 2);
     });
 }
 

@@ -5,8 +5,10 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::Arc;
 
+mod exit;
 mod last_line;
 
+pub(crate) use exit::{describe_exit, likely_cause};
 use last_line::last_line;
 
 /// What went wrong, as a kind to match on.
@@ -159,6 +161,15 @@ impl Error {
         self
     }
 
+    /// Says that all this has come of another error, and of the same process.
+    pub(crate) fn with_cause(self, cause: &Error) -> Error {
+        let cause = cause.again();
+        let (pid, status) = (cause.0.pid, cause.0.status);
+        let mut error = self.with_source(cause);
+        (error.0.pid, error.0.status) = (pid, status);
+        error
+    }
+
     /// The same error for somebody else: each handle has its own.
     pub(crate) fn again(&self) -> Error {
         Error(self.0.clone())
@@ -292,63 +303,6 @@ pub(crate) fn on_item(item: Option<usize>) -> String {
     item.map_or_else(String::new, |item| format!(" on item {item}"))
 }
 
-/// How a process ended, as the rest of "worker 2 (pid 4711) …".
-pub(crate) fn describe_exit(status: Option<ExitStatus>) -> String {
-    let Some(status) = status else {
-        return "ended, and its exit status was taken by somebody else \
-                (likely cause: the program ignores SIGCHLD or waits for any child)"
-            .into();
-    };
-    match (status.signal(), status.code()) {
-        (Some(signal), _) => format!("was killed by {}", signal_name(signal)),
-        (None, Some(code)) => format!("exited with code {code}"),
-        (None, None) => format!("ended with {status}"),
-    }
-}
-
-/// What usually stands behind such an end.
-pub(crate) fn likely_cause(status: Option<ExitStatus>) -> Option<&'static str> {
-    match status?.signal() {
-        Some(libc::SIGSEGV | libc::SIGBUS) => Some("a bad memory access or a stack overflow"),
-        Some(libc::SIGABRT) => Some(
-            "abort(), a failed assertion in C, no memory left, or a panic that could not unwind",
-        ),
-        Some(libc::SIGKILL) => Some("the kernel was out of memory, or somebody sent the signal"),
-        Some(libc::SIGILL | libc::SIGTRAP) => Some("a trap in the compiled code"),
-        Some(libc::SIGXCPU) => Some("its limit of processor time"),
-        Some(libc::SIGSYS) => Some("a system call that a filter forbids"),
-        Some(_) => None,
-        None => Some("the task, or a library it calls, ended the process instead of returning"),
-    }
-}
-
-fn signal_name(signal: i32) -> String {
-    let name = match signal {
-        libc::SIGHUP => "SIGHUP",
-        libc::SIGINT => "SIGINT",
-        libc::SIGQUIT => "SIGQUIT",
-        libc::SIGILL => "SIGILL",
-        libc::SIGTRAP => "SIGTRAP",
-        libc::SIGABRT => "SIGABRT",
-        libc::SIGBUS => "SIGBUS",
-        libc::SIGFPE => "SIGFPE",
-        libc::SIGKILL => "SIGKILL",
-        libc::SIGUSR1 => "SIGUSR1",
-        libc::SIGSEGV => "SIGSEGV",
-        libc::SIGUSR2 => "SIGUSR2",
-        libc::SIGPIPE => "SIGPIPE",
-        libc::SIGALRM => "SIGALRM",
-        libc::SIGTERM => "SIGTERM",
-        libc::SIGXCPU => "SIGXCPU",
-        libc::SIGXFSZ => "SIGXFSZ",
-        libc::SIGVTALRM => "SIGVTALRM",
-        libc::SIGPROF => "SIGPROF",
-        libc::SIGSYS => "SIGSYS",
-        _ => return format!("signal {signal}"),
-    };
-    name.into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -358,15 +312,6 @@ mod tests {
         fn crosses<T: Send + Sync + 'static>() {}
         crosses::<Error>();
         assert_eq!(size_of::<Error>(), size_of::<usize>());
-    }
-
-    #[test]
-    fn ends_are_named() {
-        let status = |raw| Some(ExitStatus::from_raw(raw));
-        assert_eq!(describe_exit(status(11)), "was killed by SIGSEGV");
-        assert_eq!(describe_exit(status(99 << 8)), "exited with code 99");
-        assert_eq!(describe_exit(status(34)), "was killed by signal 34");
-        assert!(describe_exit(None).contains("SIGCHLD"));
     }
 
     #[test]

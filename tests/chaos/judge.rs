@@ -127,30 +127,29 @@ impl Known<'_> {
             return None;
         }
         if is_refusal(error) {
-            return self.refused(&error.to_string());
+            return self.refused(error);
         }
         if let (Some(pid), Some(signal)) = (error.pid(), error.signal()) {
             return self.account.was_ended(pid, signal).then_some(Cause::Starts);
         }
-        let cause = error.source()?.downcast_ref::<std::io::Error>()?;
-        let scarce = cause.raw_os_error() == Some(libc::EMFILE);
-        let explained = scarce && self.account.was_scarce_since(self.since);
+        let explained = is_scarce(error) && self.account.was_scarce_since(self.since);
         explained.then_some(Cause::Descriptors)
     }
 
-    /// The pool says what it has come to, in words, and that may be long ago.
-    fn refused(&self, says: &str) -> Option<Cause> {
-        let scarce = says.contains("Too many open files") && self.account.was_scarce();
-        let pid = says.split_once("(pid ").and_then(|(_, rest)| rest.split_once(')'));
-        let pid = pid.and_then(|(pid, _)| pid.parse().ok());
-        let ended = pid.is_some_and(|pid| {
-            [("SIGKILL", libc::SIGKILL), ("SIGTERM", libc::SIGTERM)].iter().any(|(name, signal)| {
-                says.contains(&format!("was killed by {name}"))
-                    && self.account.was_ended(pid, *signal)
-            })
-        });
+    /// The pool says what it has come to, and that may be long ago.
+    fn refused(&self, error: &Error) -> Option<Cause> {
+        let scarce = is_scarce(error) && self.account.was_scarce();
+        let end = error.pid().zip(error.signal());
+        let ended = end.is_some_and(|(pid, signal)| self.account.was_ended(pid, signal));
         (scarce || ended).then_some(Cause::Refusal)
     }
+}
+
+/// Whether it has come of it, in the end, that there were no descriptors.
+fn is_scarce(error: &Error) -> bool {
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    let mut systems = causes.filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    systems.any(|cause| cause.raw_os_error() == Some(libc::EMFILE))
 }
 
 /// Whether a pool has given up and waits to be reset.

@@ -28,8 +28,11 @@ fn too_many_deaths_end_the_job_with_the_last_cause_and_a_reset_lets_it_go_on() {
     // It says so until it is told otherwise.
     for _ in 0..3 {
         let error = pool.apply(whoami, ()).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Died);
+        assert_eq!((error.kind(), error.signal()), (ErrorKind::Died, Some(9)), "{error}");
+        assert_eq!(error.pid(), last.pid());
         assert!(error.to_string().contains("Pool::reset()"), "{error}");
+        let cause = std::error::Error::source(&error).expect("the last death");
+        assert_eq!(cause.to_string(), last.to_string());
     }
     pool.reset();
     pool.apply(whoami, ()).unwrap();

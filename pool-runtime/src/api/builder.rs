@@ -143,7 +143,8 @@ impl PoolBuilder {
     /// How many workers may die within a time before the pool's breaker trips; unless
     /// set, any number.
     ///
-    /// Deaths of all causes count but those that the pool brings about itself. When
+    /// Deaths of all causes count but those that the pool brings about itself, and no
+    /// starts that fail for want of descriptors, processes or memory. When
     /// there are more of them, every job fails with the latest cause, and so does each
     /// call until [`Pool::reset`]. Without a limit a map over a thousand items that all
     /// crash is a thousand errors, as most users of a pool of processes want it.

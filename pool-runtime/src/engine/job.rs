@@ -7,16 +7,16 @@ use std::thread::ThreadId;
 
 use super::cancel::Ticket;
 use super::core::Question;
+use super::failure::Failure;
+use super::held::Held;
 use super::pace::{Pace, Pacer, Work};
 use super::pack::Pack;
+use super::packs::Packs;
 use super::rules::{Rules, Tries};
 use crate::channel::{Bodies, Body, Line};
 use crate::error::Error;
 use crate::ids::{Item, Items};
 use crate::task::TaskDef;
-
-/// Memory for so many packs at most is kept for the next job.
-const SPARE: usize = 8;
 
 /// Outcomes that came together.
 #[derive(Debug)]
@@ -61,10 +61,7 @@ pub(super) struct JobState {
     pub(super) tries: Tries,
     /// Held so that a token knows whether the job is there.
     ticket: Option<Arc<Ticket>>,
-    /// Packs with items that are not settled, in order, and between them some that are
-    /// settled.
-    packs: VecDeque<Pack>,
-    settled_packs: usize,
+    packs: Packs,
     /// Outcomes that the caller has not taken, in order of arrival.
     arrivals: VecDeque<Arrival>,
     unsettled: u64,
@@ -74,7 +71,7 @@ pub(super) struct JobState {
     /// The caller has queued its last item.
     ended: bool,
     /// Why the job failed as a whole; taken by the caller once.
-    failure: Option<Error>,
+    failure: Option<Failure>,
     failed: bool,
     /// The deadline has passed, and the caller has not been told; it is told once.
     expired: bool,
@@ -91,21 +88,6 @@ pub(super) struct JobState {
     /// which it is woken.
     line: Option<Line>,
     waker: Option<Waker>,
-}
-
-/// Items of a caller that does not stay: the engine gives them to the scheduler as
-/// their results come, so that it can measure how long they take before it cuts
-/// them into chunks, as a caller that stays does.
-#[derive(Debug)]
-struct Held {
-    pacer: Pacer,
-    /// Consecutive ranges of one pack each, in order.
-    ranges: VecDeque<Items>,
-    /// Items in these.
-    rest: u64,
-    /// Items that the scheduler has and that are not settled.
-    given: u64,
-    settled: u64,
 }
 
 /// When those are woken who sleep until something happens to their job, which a failure
@@ -138,8 +120,7 @@ impl JobState {
             rules,
             tries: Tries::default(),
             ticket: None,
-            packs: VecDeque::new(),
-            settled_packs: 0,
+            packs: Packs::default(),
             arrivals: VecDeque::new(),
             unsettled: 0,
             held: None,
@@ -159,16 +140,13 @@ impl JobState {
     }
 
     /// Memory for its packs that another job has left.
-    pub(super) fn reuse(&mut self, packs: VecDeque<Pack>) {
+    pub(super) fn reuse(&mut self, packs: Packs) {
         self.packs = packs;
     }
 
     /// Gives such memory back, if there is little of it and nothing in it.
-    pub(super) fn give_back(&mut self) -> VecDeque<Pack> {
-        match self.packs.is_empty() && self.packs.capacity() <= SPARE {
-            true => std::mem::take(&mut self.packs),
-            false => VecDeque::new(),
-        }
+    pub(super) fn give_back(&mut self) -> Packs {
+        self.packs.give_back()
     }
 
     /// No outcome will arrive any more.
@@ -202,22 +180,15 @@ impl JobState {
     pub(super) fn accept(&mut self, pack: Pack) {
         let items = pack.items();
         self.unsettled += items.end - items.start;
-        self.packs.push_back(pack);
+        self.packs.push(pack);
         self.consumer = Some(std::thread::current().id());
     }
 
     /// Items that are queued as the pace allows; see [`JobState::next_chunk`].
     pub(super) fn hold(&mut self, pack: Pack, pace: Pace, workers: usize) {
         let items = pack.items();
-        let held = self.held.get_or_insert_with(|| Held {
-            pacer: Pacer::new(pace, workers),
-            ranges: VecDeque::new(),
-            rest: 0,
-            given: 0,
-            settled: 0,
-        });
-        held.rest += items.end - items.start;
-        held.ranges.push_back(items);
+        let held = self.held.get_or_insert_with(|| Held::new(Pacer::new(pace, workers)));
+        held.push(items);
         self.accept(pack);
     }
 
@@ -228,42 +199,25 @@ impl JobState {
 
     /// The next chunk that the scheduler is to have now.
     pub(super) fn next_chunk(&mut self) -> Option<(Items, u32)> {
-        let held = self.held.as_mut().filter(|held| held.given < held.pacer.window)?;
-        let range = held.ranges.front_mut()?;
-        let items = range.start..range.end.min(range.start + held.pacer.chunk as u64);
-        range.start = items.end;
-        if range.is_empty() {
-            held.ranges.pop_front();
-        }
-        let count = items.end - items.start;
-        held.rest -= count;
-        held.given += count;
+        let items = self.held.as_mut()?.next()?;
         let weight = self.weight(&items);
         Some((items, weight))
     }
 
     /// Whether the caller has queued its last item and the scheduler has it.
     pub(super) fn is_given(&self) -> bool {
-        self.ended && self.held.as_ref().is_none_or(|held| held.rest == 0)
+        self.ended && self.held.as_ref().is_none_or(Held::is_empty)
     }
 
     /// What a chunk of these items weighs.
-    pub(super) fn weight(&self, items: &Items) -> u32 {
-        self.packs[self.pack_of(items.start)]
-            .weights()
-            .of(items.end - items.start, self.work.of_item())
+    pub(super) fn weight(&mut self, items: &Items) -> u32 {
+        let weights = self.packs.of(items.start).weights();
+        weights.of(items.end - items.start, self.work.of_item())
     }
 
     /// Where the encoded items lie.
     pub(super) fn body(&mut self, items: &Items) -> Body<'_> {
-        let pack = self.pack_of(items.start);
-        self.packs[pack].body(items)
-    }
-
-    /// The last pack that does not begin behind the item, which is not settled.
-    fn pack_of(&self, item: Item) -> usize {
-        let after = self.packs.partition_point(|pack| pack.items().start <= item);
-        after.checked_sub(1).expect("unsettled items are kept")
+        self.packs.of(items.start).body(items)
     }
 
     /// Items of one chunk have their outcomes, and so many chunks wait for a worker (asked if
@@ -275,16 +229,11 @@ impl JobState {
     ) -> Option<Due> {
         let items = arrival.items();
         let count = items.end - items.start;
-        let pack = self.pack_of(items.start);
-        if self.packs[pack].settle(count) {
-            self.remove_pack(pack);
-        }
+        self.packs.settle(&items);
         self.unsettled -= count;
         self.tries.forget(&items);
         if let Some(held) = &mut self.held {
-            held.given -= count;
-            held.settled += count;
-            held.pacer.measure(self.work, held.settled, usize::try_from(held.rest).ok());
+            held.settle(count, self.work);
         }
         // Nobody will take what comes of a job that nobody holds.
         if !self.detached {
@@ -297,32 +246,12 @@ impl JobState {
         Some(due)
     }
 
-    /// A pack is settled. There may be as many as thousands of workers have room for, and
-    /// they are settled in any order: to take one out from among them would move many.
-    fn remove_pack(&mut self, pack: usize) {
-        if pack > 0 {
-            self.packs[pack].let_go();
-            self.settled_packs += 1;
-            if self.settled_packs > self.packs.len() / 2 {
-                self.packs.retain(|pack| !pack.is_settled());
-                self.settled_packs = 0;
-            }
-            return;
-        }
-        self.packs.pop_front();
-        while self.packs.front().is_some_and(Pack::is_settled) {
-            self.packs.pop_front();
-            self.settled_packs -= 1;
-        }
-    }
-
     /// The job ends here.
-    pub(super) fn fail(&mut self, error: Error) -> Option<Due> {
-        self.packs.clear();
-        self.settled_packs = 0;
+    pub(super) fn fail(&mut self, why: impl Into<Failure>) -> Option<Due> {
+        self.packs = Packs::default();
         self.held = None;
         self.failed = true;
-        self.failure = Some(error);
+        self.failure = Some(why.into());
         self.wake()
     }
 
@@ -357,7 +286,7 @@ impl JobState {
             return Progress::Arrived(std::mem::take(&mut self.arrivals));
         }
         match self.failure.take() {
-            Some(error) => Progress::Failed(error),
+            Some(why) => Progress::Failed(why.into_error(self.task)),
             None if self.is_done() => Progress::Done,
             None => Progress::Nothing,
         }
@@ -366,7 +295,7 @@ impl JobState {
     /// All that has arrived at a job that is done.
     pub(super) fn into_outcome(mut self) -> Result<VecDeque<Arrival>, Error> {
         match self.failure.take() {
-            Some(error) => Err(error),
+            Some(why) => Err(why.into_error(self.task)),
             None => Ok(self.arrivals),
         }
     }

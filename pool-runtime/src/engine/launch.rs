@@ -357,6 +357,13 @@ pub(super) fn scarcity(cause: &io::Error) -> &'static str {
     }
 }
 
+/// Whether a worker could not be started because something is short, of which there may
+/// soon be enough.
+pub(super) fn is_scarce(error: &Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref());
+    cause.is_some_and(|cause| !scarcity(cause).is_empty())
+}
+
 fn program_name(argv: &[CString]) -> String {
     let path = argv.first().map_or(&b""[..], |arg| arg.to_bytes());
     let name = Path::new(OsStr::from_bytes(path)).file_name();

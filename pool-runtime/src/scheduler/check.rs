@@ -16,19 +16,26 @@ impl Scheduler {
         for load in self.loads() {
             *held.entry(load.job).or_default() += 1;
         }
+        let (names, left) = self.rotation.names();
+        let waits = |id: &JobId| self.jobs.get(id).is_some_and(|job| !job.queue.is_empty());
+        let waiting = names.iter().filter(|id| waits(id)).count();
+        let in_rotation: BTreeSet<JobId> = names.iter().copied().collect();
+        assert_eq!(in_rotation.len(), names.len(), "a name twice in the rotation: {names:?}");
+        assert_eq!(names.len() - waiting, left, "those that have left the rotation: {names:?}");
         let mut timers = BTreeSet::new();
         for (id, job) in &self.jobs {
             let queued = !job.queue.is_empty();
-            assert_eq!(queued, self.rotation.contains(id), "rotation and queue of {id:?}");
+            assert_eq!(
+                queued,
+                waits(id) && in_rotation.contains(id),
+                "rotation and queue of {id:?}"
+            );
             assert_eq!(job.loads, held.remove(id).unwrap_or(0), "loads of {id:?}");
             assert!(!job.expired || (!queued && job.delayed.is_empty()), "{id:?} has expired");
             assert_eq!(job.timer, job.next_moment(), "timer of {id:?}");
             timers.extend(job.timer.map(|moment| (moment, *id)));
         }
         assert_eq!(timers, self.timers);
-        for id in &self.rotation {
-            assert!(self.jobs.contains_key(id), "{id:?} is gone but in the rotation");
-        }
         for slot in (0..self.config.workers).map(Slot) {
             let is_seen_to =
                 self.slots.is_watched(slot) || self.recalls.contains_key(&self.slots.current(slot));

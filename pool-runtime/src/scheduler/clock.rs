@@ -34,7 +34,7 @@ impl Scheduler {
     /// When [`Scheduler::expire`] will have something to do.
     pub(crate) fn next_deadline(&self) -> Option<Moment> {
         let timer = self.timers.first().map(|&(moment, _)| moment);
-        self.slots.next_deadline().into_iter().chain(timer).min()
+        self.slots.next_deadline().into_iter().chain(timer).chain(self.shortage.until()).min()
     }
 
     /// The slots whose deadline has come. Those that are watched are to be looked at.
@@ -81,6 +81,9 @@ impl Scheduler {
             && moment <= now
         {
             self.wake_job(job, now);
+        }
+        if !planted!(self, PauseStays) {
+            self.shortage.wake(now);
         }
         self.decide(|| now);
     }

@@ -62,6 +62,7 @@ impl Scheduler {
     fn trip(&mut self) {
         self.fail_jobs(JobFailure::NoWorkers);
         self.deaths.clear();
+        self.shortage.end();
         self.tripped = self.config.replace && self.mode == Mode::Open;
         for worker in self.slots.loaded() {
             if !planted!(self, TrippedJobsGoOn) {
@@ -78,6 +79,7 @@ impl Scheduler {
         if !planted!(self, DeathsOutliveReset) {
             self.deaths.clear();
         }
+        self.shortage.end();
         self.slots.forgive();
         Verdict::Accepted
     }
@@ -88,13 +90,16 @@ impl Scheduler {
             Mode::Closing => !self.jobs.is_empty() && !planted!(self, ClosedPoolGivesUp),
             Mode::Terminated => planted!(self, TerminatedPoolRestarts),
         };
-        if !wanted {
+        if !wanted || self.shortage.is_waited_out() {
             return;
         }
         let (timeout, none) = (self.config.start_timeout, planted!(self, NoStartDeadline));
         let deadline = || if none { Moment::MAX } else { now().saturating_add(timeout) };
         while let Some(worker) = self.slots.start_next(&deadline) {
             self.commands.push_back(Command::Start { worker });
+            if self.shortage.probes(worker, now) && !planted!(self, ShortageProbesAll) {
+                return;
+            }
         }
     }
 
@@ -105,21 +110,24 @@ impl Scheduler {
             return;
         }
         while self.slots.has_room() {
-            let Some(job) = self.rotation.pop_front() else {
+            let Some(job) = self.rotation.pop() else {
                 return;
             };
-            let state = self.jobs.get_mut(&job).expect("a job in the rotation exists");
-            let Chunk { items, weight } =
-                state.queue.pop_front().expect("a job in the rotation has chunks");
+            let state = self.jobs.get_mut(&job);
+            let Some((state, Chunk { items, weight })) =
+                state.and_then(|state| state.queue.pop_front().map(|chunk| (state, chunk)))
+            else {
+                self.rotation.pass_over();
+                if planted!(self, LeaverEndsTurn) {
+                    return;
+                }
+                continue;
+            };
             state.loads += 1;
             let (timeout, spared) = (state.terms.timeout, state.terms.spares_running);
             let since = timeout.map_or(Moment::ZERO, |_| now());
             if !state.queue.is_empty() {
-                if planted!(self, UnfairRotation) {
-                    self.rotation.push_front(job);
-                } else {
-                    self.rotation.push_back(job);
-                }
+                self.rotation.push(job);
             }
             let load = Load { job, items: items.clone(), weight, timeout, since, spared };
             let worker = self.slots.load(load);

@@ -82,7 +82,7 @@ impl Scheduler {
         }
         let runs = planted!(self, RunningJobNotInRotation) && state.loads > 0;
         if state.queue.is_empty() && !runs {
-            self.rotation.push_back(job);
+            self.rotation.push(job);
         }
         state.queue.push_back(chunk);
         Verdict::Accepted
@@ -109,10 +109,22 @@ impl Scheduler {
             self.remove_if_done(job);
             return Verdict::Accepted;
         }
-        self.remove_job(job);
-        self.rotation.retain(|&other| other != job);
-        self.recall_holders(job);
+        let Job { queue, loads, .. } = self.remove_job(job);
+        self.forsake(job, !queue.is_empty(), loads > 0);
         Verdict::Accepted
+    }
+
+    /// The job, which is gone or has expired, leaves the rotation if it was in there, and
+    /// its workers. There may be very many jobs to forsake at once, so nothing is walked
+    /// for one that has nothing there.
+    fn forsake(&mut self, job: JobId, was_queued: bool, is_loaded: bool) {
+        if was_queued {
+            let waits = |job| self.jobs.get(&job).is_some_and(|job| !job.queue.is_empty());
+            self.rotation.leave(waits);
+        }
+        if is_loaded {
+            self.recall_holders(job);
+        }
     }
 
     /// Asks for the chunks of a job that is to run no more. Whether a worker is at
@@ -144,6 +156,7 @@ impl Scheduler {
         let state = self.jobs.get_mut(&job).expect("the caller saw it");
         state.expired = true;
         self.commands.push_back(Command::ExpireJob { job });
+        let mut was_queued = false;
         let delayed = std::mem::take(&mut state.delayed);
         if !planted!(self, ExpiredJobForgetsDelayed) {
             for (_, item, _) in delayed {
@@ -153,12 +166,11 @@ impl Scheduler {
         if !planted!(self, ExpiredQueueIsServed) {
             for chunk in std::mem::take(&mut state.queue) {
                 self.commands.push_back(Command::FailItems { job, items: chunk.items });
+                was_queued = true;
             }
-            self.rotation.retain(|&other| other != job);
         }
-        if !planted!(self, ExpiredJobRunsOn) {
-            self.recall_holders(job);
-        }
+        let is_loaded = state.loads > 0 && !planted!(self, ExpiredJobRunsOn);
+        self.forsake(job, was_queued, is_loaded);
         self.retime(job);
         self.remove_if_done(job);
     }
@@ -212,7 +224,7 @@ impl Scheduler {
             return;
         }
         if state.queue.is_empty() {
-            self.rotation.push_back(job);
+            self.rotation.push(job);
         }
         // Not always the head: of two workers that die, the one with the later
         // items may be buried last.
@@ -230,9 +242,7 @@ impl Scheduler {
         self.timers.clear();
         let mut failed: Vec<JobId> = self.jobs.drain().map(|(job, _)| job).collect();
         failed.sort_unstable();
-        for job in failed {
-            self.commands.push_back(Command::FailJob { job, why });
-        }
+        self.commands.extend(failed.into_iter().map(|job| Command::FailJob { job, why }));
     }
 
     /// A worker has no more items of the job.
@@ -247,21 +257,21 @@ impl Scheduler {
 
     fn remove_if_done(&mut self, job: JobId) {
         if self.jobs[&job].is_done() {
-            self.remove_job(job);
+            let queue = self.remove_job(job).queue;
+            if queue.capacity() <= SPARE {
+                self.spare = queue;
+            }
         }
     }
 
-    fn remove_job(&mut self, job: JobId) {
-        let mut state = self.jobs.remove(&job).expect("the caller saw it");
-        if state.queue.capacity() <= SPARE {
-            state.queue.clear();
-            self.spare = state.queue;
-        }
+    fn remove_job(&mut self, job: JobId) -> Job {
+        let state = self.jobs.remove(&job).expect("the caller saw it");
         if let Some(moment) = state.timer
             && !planted!(self, TimerOutlivesJob)
         {
             self.timers.remove(&(moment, job));
         }
+        state
     }
 
     /// The one place where a job's timer changes.

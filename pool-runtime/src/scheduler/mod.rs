@@ -14,7 +14,8 @@
 //!    is behind the first can be recalled. No worker is idle while another has
 //!    such a stock, no room is left while a chunk is queued, and no load is of a
 //!    dropped job, unless a recall is unanswered.
-//! 3. A job's queue is not empty exactly when the job is in the rotation.
+//! 3. A job's queue is not empty exactly when the job is in the rotation, once; of other
+//!    jobs that has only the names that it counts.
 //! 4. `open` names exactly the serving workers with room, `stocked` those with
 //!    loads behind the first.
 //! 5. `deadlines` holds exactly the slots whose state has a deadline, or that are
@@ -33,6 +34,8 @@ mod life;
 mod protocol;
 mod returns;
 mod room;
+mod rotation;
+mod shortage;
 mod slots;
 mod watch;
 
@@ -48,6 +51,8 @@ pub(crate) use protocol::{
     Command, Event, ItemFailure, JobFailure, Judgement, Kept, KillReason, Terms, Verdict,
 };
 use returns::Asked;
+use rotation::Rotation;
+use shortage::Shortage;
 use slots::Slots;
 
 /// How a pool behaves; fixed when it is built.
@@ -95,8 +100,8 @@ pub(crate) struct Scheduler {
     jobs: JobMap<Job>,
     /// The queue of a job that is gone, empty, for the one that is opened next.
     spare: VecDeque<Chunk>,
-    /// Jobs with queued chunks; the first is served next, then goes last.
-    rotation: VecDeque<JobId>,
+    /// Jobs with queued chunks.
+    rotation: Rotation,
     commands: VecDeque<Command>,
     /// The workers whose `Recall` or `Condemn` is not answered. None of them is asked
     /// twice.
@@ -107,6 +112,7 @@ pub(crate) struct Scheduler {
     /// not known yet.
     deaths: VecDeque<Moment>,
     untold_deaths: u32,
+    shortage: Shortage,
     /// No worker is started and no job taken until somebody says so.
     tripped: bool,
     #[cfg(test)]
@@ -122,12 +128,13 @@ impl Scheduler {
             mode: Mode::Open,
             jobs: JobMap::default(),
             spare: VecDeque::new(),
-            rotation: VecDeque::new(),
+            rotation: Rotation::default(),
             commands: VecDeque::new(),
             recalls: BTreeMap::new(),
             timers: BTreeSet::new(),
             deaths: VecDeque::new(),
             untold_deaths: 0,
+            shortage: Shortage::default(),
             tripped: false,
             #[cfg(test)]
             mutation: None,
@@ -189,7 +196,7 @@ impl Scheduler {
                 if planted!(self, StaleReadyCounts) {
                     worker = self.slots.current(worker.slot);
                 }
-                self.slots.ready(worker)
+                self.ready(worker)
             }
             Event::ItemsFinished { worker, job, items } => self.finish_items(worker, job, &items),
             Event::ItemHeld { worker, job, item } => self.fail_item(worker, job, item),
@@ -197,7 +204,7 @@ impl Scheduler {
             Event::Recalled { worker, kept, now } => self.take_back(worker, kept, now),
             Event::Looked { worker, began, now } => self.look(worker, began, now),
             Event::WorkerRetired { worker, now } => self.retire(worker, now),
-            Event::StartFailed { worker } => self.bury(worker, false),
+            Event::StartFailed { worker, scarce, now } => self.fail_start(worker, scarce, now),
             Event::WorkerExited { worker, begun } => self.bury(worker, begun),
             Event::Reset => self.reset(),
             Event::Close => self.close(),

@@ -195,4 +195,26 @@ pub(crate) enum Mutation {
     OldDeathsCount,
     /// The breaker never trips.
     BreakerNeverTrips,
+    /// A job that has left the rotation still counts as one that waits.
+    LeaversStillCount,
+    /// Where the turn comes to a job that has left, nobody else is served.
+    LeaverEndsTurn,
+    /// With those that have left, one that waits is swept out of the rotation.
+    SweepTakesAnotherToo,
+    /// What is short is asked for again at once.
+    ShortageIsNotWaitedOut,
+    /// All workers are tried again at once when something was short.
+    ShortageProbesAll,
+    /// What is short is asked for without end.
+    ShortageIsTriedForEver,
+    /// Something was short and is not, but workers wait as if it were.
+    ShortageOutlivesStart,
+    /// Starts that failed because something was short count for the breaker.
+    ShortageCountsAsDeath,
+    /// Starts that failed because something was short are held against their slot.
+    ShortageIsFruitless,
+    /// The time of a pause has come, and nobody is started.
+    PauseStays,
+    /// A failure counts although another has since the worker was started.
+    ShortageCountsTwice,
 }

@@ -51,8 +51,9 @@ pub(crate) enum Event {
     /// A worker has said that it will begin nothing more and is leaving, as it was told
     /// to when it started (so many items, such an age), or because it was condemned.
     WorkerRetired { worker: Worker, now: Moment },
-    /// A worker's process could not be made.
-    StartFailed { worker: Worker },
+    /// A worker's process could not be made. It is `scarce` if that was for lack of
+    /// something of which there may soon be enough, as processes or descriptors.
+    StartFailed { worker: Worker, scarce: bool, now: Moment },
     /// A worker's process has ended, and all it sent has been handled; `begun` tells
     /// whether it had begun the first of the items that it had not finished.
     WorkerExited { worker: Worker, begun: bool },

@@ -1,11 +1,14 @@
 //! From the scheduler to workers and jobs: every command carried out.
 
+use super::super::failure::Failure;
+use super::super::launch;
 use super::super::obituary::Doom;
 use super::super::output::STREAMS;
+use super::ends::End;
 use super::tokens::Token;
 use super::{Core, Member};
 use crate::channel::{Attention, Corrupt};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::ids::{Item, Items, JobId, Worker};
 use crate::scheduler::{Command, Event, ItemFailure, JobFailure, Kept};
 use crate::wire::message::{self, request};
@@ -80,9 +83,10 @@ impl Core {
                 assert!(before.is_none(), "two workers in slot {}", worker.slot);
             }
             Err(error) => {
-                self.note_end(error, false);
+                let (scarce, now) = (launch::is_scarce(&error), self.now());
+                self.note_end(error, End::NotStarted);
                 self.life_changed = true;
-                self.tell(Event::StartFailed { worker });
+                self.tell(Event::StartFailed { worker, scarce, now });
                 self.undecided = true;
             }
         }
@@ -222,18 +226,12 @@ impl Core {
     }
 
     fn fail_job(&mut self, id: JobId, why: JobFailure) {
-        let job = self.jobs.get_mut(&id).expect("the scheduler knows only jobs that are kept");
-        let name = job.task.name;
-        let error = match why {
-            JobFailure::Terminated => {
-                let message = format!("the pool was terminated before {name} was done");
-                Error::new(ErrorKind::Terminated, message)
-            }
-            JobFailure::NoWorkers => {
-                self.last_end.as_ref().expect("a worker has come to its end").again()
-            }
+        let task = self.job_mut(id).task;
+        let why = match why {
+            JobFailure::Terminated => Failure::PoolTerminated,
+            JobFailure::NoWorkers => self.no_workers(task).with_task(task.name, None).into(),
         };
-        let due = job.fail(error.with_task(name, None));
+        let due = self.job_mut(id).fail(why);
         self.tell_later(due);
         self.remove_if_over(id);
     }

@@ -4,6 +4,7 @@ use std::os::unix::process::ExitStatusExt;
 
 use super::super::job::Arrival;
 use super::super::obituary::{Doom, Obituary};
+use super::ends::End;
 use super::outcomes::{describe, to_panic};
 use super::{Core, Replaced};
 use crate::channel::{Frames, Heard, Next};
@@ -95,7 +96,8 @@ impl Core {
             memory_limit: self.outside().launch.memory_limit(),
         };
         let asked = member.replaced.is_some() || obituary.is_asked_for();
-        self.note_end(obituary.of_worker(self.start_timeout), asked);
+        let end = if asked { End::Asked } else { End::Unasked };
+        self.note_end(obituary.of_worker(self.start_timeout), end);
         self.replaced[slot.0] = Some(member.replaced.unwrap_or(match member.doom {
             Some(Doom::Commanded(_)) => Replaced::Ended,
             _ => Replaced::Died,
@@ -178,6 +180,7 @@ impl Core {
                 (Some(Report::Ready), _) => {
                     member.reported_in = true;
                     self.life_changed = true;
+                    self.ends.worker_reported_in();
                     let ready = self.scheduler.note(Event::WorkerReady { worker });
                     if ready == Verdict::Accepted && worker.incarnation == 1 {
                         self.awaited -= 1;

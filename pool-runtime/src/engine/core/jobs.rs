@@ -26,13 +26,7 @@ impl Core {
             return Err(Error::new(ErrorKind::Closed, message).with_task(state.task.name, None));
         }
         if self.scheduler.has_tripped() {
-            let last = self.last_end.as_ref().expect("a worker has come to its end");
-            let name = state.task.name;
-            let message = format!(
-                "failed to call {name}: the pool starts no more workers until Pool::reset(), because \
-                 too many came to their end: {last}"
-            );
-            return Err(Error::new(last.kind(), message).with_task(name, None));
+            return Err(self.refusal(state.task).with_task(state.task.name, None));
         }
         let id = JobId(self.next_job);
         self.next_job += 1;

@@ -3,6 +3,7 @@
 
 mod attend;
 mod commands;
+mod ends;
 mod events;
 mod jobs;
 mod outcomes;
@@ -10,7 +11,6 @@ mod output;
 mod seen;
 mod tokens;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
@@ -19,14 +19,15 @@ use super::job::{Due, JobState};
 use super::launch::Launch;
 use super::obituary::{Doom, Obituary};
 use super::output::{Stream, Tap};
-use super::pack::Pack;
+use super::packs::Packs;
 use crate::channel::{Attention, ParentEnd};
-use crate::error::{Error, Panic};
+use crate::error::Panic;
 use crate::ids::{JobId, JobMap, Moment, Slot, Worker};
 use crate::scheduler::{Config, Event, Scheduler};
 use crate::sys::child::Child;
 use crate::sys::clock;
 use crate::sys::poller::{BELL, Poller};
+use ends::Ends;
 pub(super) use outcomes::Question;
 use tokens::Token;
 
@@ -111,9 +112,7 @@ pub(super) struct Core {
     /// The same, on the clock that workers know.
     epoch_nanos: u64,
     start_timeout: Duration,
-    /// How the latest worker came to its end of which nobody asked that, or why it
-    /// could not be started; if there is none, how any has ended.
-    last_end: Option<Error>,
+    ends: Ends,
     /// First incarnations that have not reported in; the builder waits for them.
     awaited: usize,
     life_changed: bool,
@@ -139,7 +138,7 @@ pub(super) struct Core {
     head: Vec<u8>,
     sent_to: Vec<Slot>,
     /// And for the packs of the job that is opened next.
-    spare: VecDeque<Pack>,
+    spare: Packs,
     /// Until when the engine's thread sleeps.
     asleep_until: Option<Moment>,
 }
@@ -163,7 +162,7 @@ impl Core {
             epoch: Instant::now(),
             epoch_nanos: clock::monotonic(),
             start_timeout: config.start_timeout,
-            last_end: None,
+            ends: Ends::default(),
             awaited: config.workers,
             life_changed: false,
             undecided: false,
@@ -176,7 +175,7 @@ impl Core {
             next_look: 0,
             head: Vec::new(),
             sent_to: Vec::new(),
-            spare: VecDeque::new(),
+            spare: Packs::default(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             asleep_until: None,
             scheduler: Scheduler::new(config, Duration::ZERO),
@@ -285,30 +284,6 @@ impl Core {
 
     pub(super) fn is_finished(&self) -> bool {
         self.scheduler.is_finished()
-    }
-
-    /// Whether the builder must still wait.
-    pub(super) fn starting_up(&self) -> bool {
-        self.awaited > 0 && self.last_end.is_none()
-    }
-
-    /// Keeps how a worker came to its end, which it may have been `asked` for, or why it
-    /// could not be started; while the pool starts up, the first of these, which the
-    /// others may follow from.
-    fn note_end(&mut self, end: Error, asked: bool) {
-        let (starts_up, is_first) = (self.awaited > 0, self.last_end.is_none());
-        let counts = match asked {
-            // One that retires while others start is no failure.
-            true => is_first && !starts_up,
-            false => is_first || !starts_up,
-        };
-        if counts {
-            self.last_end = Some(end);
-        }
-    }
-
-    pub(super) fn take_start_failure(&mut self) -> Option<Error> {
-        if self.awaited > 0 { self.last_end.take() } else { None }
     }
 
     /// Whether workers came or went since this was last asked.

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 
 use super::super::{Command, Config, Event, JobFailure, Judgement, KillReason, Mode, Terms};
 use super::broken::Broken;
+use super::lack::Lack;
 use super::ledger::{Fate, Ledger, Serial};
 use super::posts::{Held, Place, Post};
 use crate::ids::{Item, JobId, Moment, Slot, Worker};
@@ -28,6 +29,7 @@ pub(super) struct Books {
     /// Deaths that count for the breaker, and those of this step.
     pub(super) deaths: VecDeque<Moment>,
     pub(super) untold_deaths: usize,
+    pub(super) lack: Lack,
     /// Jobs fail in this step because no worker will do.
     pub(super) tripping: bool,
     /// No process is started and no job opened until somebody says so.
@@ -47,6 +49,7 @@ impl Books {
             buried: None,
             deaths: VecDeque::new(),
             untold_deaths: 0,
+            lack: Lack::default(),
             tripping: false,
             tripped: false,
         }
@@ -87,7 +90,8 @@ impl Books {
 
     /// When something is due, but for looks at the watched.
     pub(super) fn next_deadline(&self) -> Option<Moment> {
-        self.posts().filter_map(|post| post.deadline).chain(self.ledger.next_moment()).min()
+        let posts = self.posts().filter_map(|post| post.deadline);
+        posts.chain(self.ledger.next_moment()).chain(self.lack.until).min()
     }
 
     /// Whether these may be the slots whose deadline has come: all that have one, and
@@ -130,7 +134,7 @@ impl Books {
             Event::WorkerRetired { worker, .. } => self
                 .named(worker)
                 .is_some_and(|post| post.ready && !post.stopped && post.ended.is_none()),
-            Event::StartFailed { worker } | Event::WorkerExited { worker, .. } => {
+            Event::StartFailed { worker, .. } | Event::WorkerExited { worker, .. } => {
                 self.named(worker).is_some()
             }
             Event::Reset => self.tripped,
@@ -161,6 +165,7 @@ impl Books {
                 let post = self.post_mut(worker);
                 post.ready = true;
                 post.deadline = None;
+                self.lack = Lack::default();
             }
             Event::ItemsFinished { worker, job, ref items } => {
                 let serial = self.progress(worker, items.end);
@@ -176,11 +181,18 @@ impl Books {
             Event::Recalled { worker, kept, now } => self.take_back(worker, kept, now),
             Event::Looked { worker, began, now } => self.looked(worker, began, now),
             Event::WorkerRetired { worker, now } => self.retire(worker, now),
-            Event::StartFailed { worker } => self.bury(worker, false),
+            Event::StartFailed { worker, scarce, now } => {
+                let is_wanted = self.config.replace && self.post_mut(worker).ended.is_none();
+                match scarce && is_wanted {
+                    true => self.lacks(worker, now),
+                    false => self.bury(worker, false),
+                }
+            }
             Event::WorkerExited { worker, begun } => self.bury(worker, begun),
             Event::Reset => {
                 self.tripped = false;
                 self.deaths.clear();
+                self.lack = Lack::default();
                 self.forgive();
             }
             Event::Close => self.mode = Mode::Closing,

@@ -52,6 +52,9 @@ pub(super) enum Rule {
     BreakerTrips,
     /// No process is started after the breaker has tripped, until somebody resets it.
     TrippedPoolRests,
+    /// While something is short of which processes are made, none is started before the
+    /// end of a pause, and then one.
+    ShortagesAreWaitedOut,
     /// Of a job that is gone nothing is sent, failed or finished.
     GoneJobsAreLeftAlone,
     /// A slot without a process gets one as long as there may be work for it.

@@ -37,7 +37,8 @@ impl Books {
             return broken(Rule::StrandedJobsFail, "no worker will come, but the jobs wait");
         }
         for (slot, place) in self.places.iter().enumerate() {
-            if self.wants_workers() && place.post.is_none() && !self.is_given_up(slot) {
+            let is_wanted = self.wants_workers() && self.lack.until.is_none();
+            if is_wanted && place.post.is_none() && !self.is_given_up(slot) {
                 return broken(Rule::Replacement, format!("slot {slot} stays empty: {place:?}"));
             }
         }

@@ -87,10 +87,10 @@ impl Child {
     }
 
     /// A process that could not be made: all there is of it is that news.
-    pub(super) fn stillborn(serial: Serial, name: Worker) -> Self {
+    pub(super) fn stillborn(serial: Serial, name: Worker, scarce: bool) -> Self {
         let mut child = Child::new(serial, name, Habits::default());
         child.stage = Stage::Gone;
-        child.channel.say(Said::StartFailed);
+        child.channel.say(Said::StartFailed { scarce });
         child
     }
 

@@ -3,6 +3,7 @@
 
 use super::super::{Command, ItemFailure, Kept, KillReason, Mode};
 use super::books::Books;
+use super::lack::Lack;
 use super::ledger::Fate;
 use super::posts::{Accusation, Asked, Held, Post};
 use crate::ids::{Item, Items, JobId, Moment, Worker};
@@ -52,6 +53,7 @@ impl Books {
             self.owe_recalls(|post| post.holds(job));
         }
         self.ledger.wake(now);
+        self.wake_lack(now);
     }
 
     pub(super) fn owe_kills(&mut self, why: KillReason, whom: impl Fn(&Post) -> bool) {
@@ -261,6 +263,7 @@ impl Books {
         self.tripping = true;
         self.tripped = self.config.replace && self.mode == Mode::Open;
         self.deaths.clear();
+        self.lack = Lack::default();
         self.owe_recalls(|post| !post.held.is_empty());
     }
 }

@@ -88,7 +88,13 @@ impl World {
             return broken(Rule::OnlyNewsCounts, detail);
         }
         if is_news {
+            let was_short = self.books.lack.is_on();
             self.books.enter(&event)?;
+            match event {
+                _ if !was_short || self.books.lack.is_on() => {}
+                Event::StartFailed { .. } => self.tally.count(Happening::ShortageWasTooLong),
+                _ => self.tally.count(Happening::ShortageEnded),
+            }
         }
         Ok(is_news)
     }
@@ -291,6 +297,9 @@ impl World {
         let child = self.children[slot].as_mut().expect("somebody speaks");
         let event = match child.hear(&mut self.rng) {
             Event::WorkerRetired { worker, .. } => Event::WorkerRetired { worker, now: self.now },
+            Event::StartFailed { worker, scarce, .. } => {
+                Event::StartFailed { worker, scarce, now: self.now }
+            }
             // Nobody knows any more that its job has retries.
             Event::ItemHeld { worker, job, item } if !self.books.ledger.is_live(job) => {
                 Event::ItemsFinished { worker, job, items: item..item + 1 }
@@ -313,7 +322,10 @@ impl World {
         let (serial, name) = (post.serial, post.name);
         let is_calm = self.is_calm();
         if self.rng.percent(self.plan.stillborn) && !is_calm {
-            return (Child::stillborn(serial, name), Some(Happening::StartFailed));
+            let scarce = self.rng.percent(self.plan.scarce);
+            let happening =
+                if scarce { Happening::StartFailedScarce } else { Happening::StartFailed };
+            return (Child::stillborn(serial, name, scarce), Some(happening));
         }
         (Child::new(serial, name, Habits::draw(&mut self.rng, &self.plan, is_calm)), None)
     }

@@ -90,9 +90,10 @@ impl Books {
         }
         place.past.push(worker);
         let deadline = now.saturating_add(self.config.start_timeout);
-        place.post = Some(Post::new(Serial(self.processes), worker, deadline));
+        let serial = Serial(self.processes);
+        place.post = Some(Post::new(serial, worker, deadline));
         self.processes += 1;
-        Ok(())
+        self.scout(serial, now)
     }
 
     fn send(

@@ -5,7 +5,7 @@ use super::broken::Rule;
 use super::{complaint, live};
 
 /// How many lives may pass before a mistake is found.
-const PATIENCE: u64 = 1000;
+const PATIENCE: u64 = 3000;
 
 /// Finds a seed at which the mistake breaks the promise that it is to break;
 /// what else it breaks before depends on the seeds. The scheduler without it
@@ -135,5 +135,16 @@ trials! {
     finds_retirements_that_count_as_deaths: RetiredCountAsDead breaks BreakerTrips;
     finds_asked_deaths_that_count: AskedDeathsCount breaks BreakerTrips;
     finds_breakers_that_trip_early: BreakerTripsEarly breaks BreakerTrips;
+    finds_leavers_that_still_count: LeaversStillCount breaks WorkConservation;
+    finds_turns_that_end_at_leavers: LeaverEndsTurn breaks DecidesOnce;
+    finds_sweeps_that_take_another_too: SweepTakesAnotherToo breaks WorkConservation;
+    finds_shortages_that_are_not_waited_out: ShortageIsNotWaitedOut breaks ShortagesAreWaitedOut;
+    finds_probes_that_are_not_alone: ShortageProbesAll breaks ShortagesAreWaitedOut;
+    finds_shortages_tried_for_ever: ShortageIsTriedForEver breaks StrandedJobsFail;
+    finds_shortages_that_outlive_a_start: ShortageOutlivesStart breaks Replacement;
+    finds_shortages_that_count_as_deaths: ShortageCountsAsDeath breaks BreakerTrips;
+    finds_shortages_held_against_a_slot: ShortageIsFruitless breaks Replacement;
+    finds_pauses_that_stay: PauseStays breaks Deadlines;
+    finds_shortages_that_count_twice: ShortageCountsTwice breaks Deadlines;
     finds_breakers_that_never_trip: BreakerNeverTrips breaks BreakerTrips;
 }

@@ -29,6 +29,10 @@ pub(super) fn exited(worker: Worker) -> Event {
     Event::WorkerExited { worker, begun: false }
 }
 
+pub(super) fn not_started(worker: Worker, scarce: bool, now: Moment) -> Event {
+    Event::StartFailed { worker, scarce, now }
+}
+
 pub(super) fn opened(job: JobId) -> Event {
     Event::JobOpened { job, terms: Terms::default() }
 }
@@ -279,11 +283,11 @@ fn a_slot_is_given_up_when_nothing_begins_in_it_and_tried_for_a_new_job() {
     pool.commands();
     pool.news(opened(JOB));
     for life in 1..FRUITLESS_LIVES.into() {
-        let failed = Event::StartFailed { worker: worker(0, life) };
+        let failed = not_started(worker(0, life), false, pool.now);
         assert_eq!(pool.news(failed), [start(worker(0, life + 1))]);
     }
     let last = u64::from(FRUITLESS_LIVES);
-    let failed = Event::StartFailed { worker: worker(0, last) };
+    let failed = not_started(worker(0, last), false, pool.now);
     assert_eq!(pool.news(failed), [Command::FailJob { job: JOB, why: JobFailure::NoWorkers }]);
     assert!(pool.scheduler.has_tripped());
     assert_eq!(pool.news(Event::Reset), [start(worker(0, last + 1))]);

@@ -8,7 +8,9 @@ use crate::ids::{Item, JobId, Moment, Worker};
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Said {
-    StartFailed,
+    StartFailed {
+        scarce: bool,
+    },
     Ready,
     Finished {
         job: JobId,
@@ -49,7 +51,9 @@ impl Channel {
     /// may be heard as one.
     pub(super) fn hear(&mut self, worker: Worker, rng: &mut Rng) -> Option<(Event, u64)> {
         Some(match self.0.pop_front()? {
-            Said::StartFailed => (Event::StartFailed { worker }, 0),
+            Said::StartFailed { scarce } => {
+                (Event::StartFailed { worker, scarce, now: Moment::ZERO }, 0)
+            }
             Said::Ready => (Event::WorkerReady { worker }, 0),
             Said::Retired => (Event::WorkerRetired { worker, now: Moment::ZERO }, 0),
             Said::Failed { job, item } => (Event::ItemHeld { worker, job, item }, 1),

@@ -14,6 +14,9 @@ macro_rules! happenings {
 happenings! {
     // Faults of processes.
     StartFailed,
+    StartFailedScarce,
+    ShortageEnded,
+    ShortageWasTooLong,
     DiedStarting,
     DiedIdle,
     DiedBeforeClaiming,

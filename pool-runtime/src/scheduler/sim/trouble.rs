@@ -146,7 +146,10 @@ impl World {
             _ if self.rng.percent(20) => {
                 (Event::WorkerExited { worker, begun }, Happening::StaleExit)
             }
-            _ if self.rng.percent(10) => (Event::StartFailed { worker }, Happening::StaleExit),
+            _ if self.rng.percent(10) => {
+                let scarce = self.rng.percent(50);
+                (Event::StartFailed { worker, scarce, now }, Happening::StaleExit)
+            }
             _ if self.rng.percent(20) => {
                 (Event::Recalled { worker, kept, now: self.now }, Happening::StaleAnswer)
             }

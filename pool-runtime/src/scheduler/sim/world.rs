@@ -48,6 +48,7 @@ impl World {
         let now = Moment::from_millis(rng.below(1000));
         let mut scheduler = Scheduler::new(plan.config.clone(), now);
         (scheduler.mutation, scheduler.slots.mutation) = (mutation, mutation);
+        scheduler.rotation.mutation = mutation;
         World {
             rng,
             books: Books::new(plan.config.clone()),

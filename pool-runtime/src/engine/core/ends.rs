@@ -1,0 +1,103 @@
+//! How workers came to their end, or to no beginning, as calls are told that fail by it.
+
+use super::Core;
+use crate::error::Error;
+use crate::task::TaskDef;
+
+/// How a worker came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// The pool has ended it, for no fault of its own.
+    Asked,
+    Unasked,
+    /// It could not be started.
+    NotStarted,
+}
+
+/// The end that counts.
+#[derive(Debug)]
+struct Last {
+    error: Error,
+    /// So many starts in a row had failed, if it is the failure of a start.
+    tries: u32,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Ends {
+    /// How the latest worker came to its end of which nobody asked that, or why it
+    /// could not be started; if there is none, how any has ended.
+    last: Option<Last>,
+    /// Starts that have failed since a worker has reported in, or ended unasked.
+    failed_starts: u32,
+}
+
+impl Ends {
+    pub(super) fn worker_reported_in(&mut self) {
+        self.failed_starts = 0;
+    }
+
+    fn last(&self) -> &Last {
+        self.last.as_ref().expect("a worker has come to its end")
+    }
+}
+
+impl Core {
+    /// Whether the builder must still wait.
+    pub(in crate::engine) fn starting_up(&self) -> bool {
+        self.awaited > 0 && self.ends.last.is_none()
+    }
+
+    /// Keeps how a worker came to its end; while the pool starts up, the first of these,
+    /// which the others may follow from.
+    pub(super) fn note_end(&mut self, error: Error, end: End) {
+        let tries = match end {
+            End::NotStarted => self.ends.failed_starts + 1,
+            End::Unasked => 0,
+            End::Asked => self.ends.failed_starts,
+        };
+        self.ends.failed_starts = tries;
+        let (starts_up, is_first) = (self.awaited > 0, self.ends.last.is_none());
+        let counts = match end {
+            // One that retires while others start is no failure.
+            End::Asked => is_first && !starts_up,
+            End::Unasked | End::NotStarted => is_first || !starts_up,
+        };
+        if counts {
+            self.ends.last = Some(Last { error, tries });
+        }
+    }
+
+    pub(in crate::engine) fn take_start_failure(&mut self) -> Option<Error> {
+        let last = self.ends.last.take_if(|_| self.awaited > 0)?;
+        Some(last.error)
+    }
+
+    /// Why a job fails for which no worker will come.
+    pub(super) fn no_workers(&self, task: &TaskDef) -> Error {
+        let Last { error, tries } = self.ends.last();
+        if *tries < 2 {
+            return error.again();
+        }
+        let name = task.name;
+        let message = format!(
+            "failed to finish {name}: no worker could be started in {tries} tries: {error}"
+        );
+        Error::new(error.kind(), message).with_cause(error)
+    }
+
+    /// Why a pool takes no call whose breaker has tripped.
+    pub(super) fn refusal(&self, task: &TaskDef) -> Error {
+        let Last { error, tries } = self.ends.last();
+        let name = task.name;
+        let why = match tries {
+            0 => "too many came to their end".to_owned(),
+            1 => "none could be started".to_owned(),
+            tries => format!("none could be started in {tries} tries"),
+        };
+        let message = format!(
+            "failed to call {name}: the pool starts no more workers until Pool::reset(), because \
+             {why}: {error}"
+        );
+        Error::new(error.kind(), message).with_cause(error)
+    }
+}

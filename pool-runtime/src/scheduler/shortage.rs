@@ -1,0 +1,127 @@
+//! Workers that cannot be started because something is short: descriptors, processes,
+//! memory. Mostly that passes, and to try again at once would use up all tries before it
+//! has.
+//!
+//! So nobody is started for a while after such a failure, and then one worker to see
+//! whether there is enough again, the *probe*. Each probe that fails makes the pause
+//! twice as long. A worker that reports in ends the shortage, and all others start. When
+//! too many in a row have failed, the vacant slots are given up, as those are in which
+//! nothing begins.
+//!
+//! ```text
+//!                 failed              its time has come
+//!   no shortage ---------> a pause ------------------------> a probe, and a pause
+//!        ^                    ^                                |    |    |
+//!        |                    +--- failed ---------------------+    |    |
+//!        |                    +--- its time has come, another ------+    |
+//!        +------------------------ a worker reports in ------------------+
+//! ```
+//!
+//! The pause goes on beside a probe, so one that hangs keeps nobody from being the next.
+//! Workers that were started together may all fail, which is one failure: it counts if
+//! it is that of the probe, or if no pause goes on.
+
+use std::time::Duration;
+
+use super::slots::Slots;
+use super::{Life, Scheduler, Verdict};
+use crate::ids::{Moment, Worker};
+
+/// The pause after the first failure, and the longest.
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(10);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How many failures in a row are borne: nine, over 2.3 s.
+pub(super) const SCARCE_STARTS: u32 = 9;
+
+#[derive(Debug, Default)]
+pub(super) struct Shortage {
+    /// Failures in a row.
+    failures: u32,
+    /// Until when nobody is started. Only [`Scheduler::expire`] ends it before a worker
+    /// reports in, so that what is decided depends on events alone.
+    until: Option<Moment>,
+    probe: Option<Worker>,
+}
+
+impl Shortage {
+    pub(super) fn until(&self) -> Option<Moment> {
+        self.until
+    }
+
+    /// Whether nobody is to be started now.
+    pub(super) fn is_waited_out(&self) -> bool {
+        self.until.is_some()
+    }
+
+    /// A worker is being started. Tells whether it is a probe, beside which no other is.
+    pub(super) fn probes(&mut self, worker: Worker, now: impl Fn() -> Moment) -> bool {
+        if self.failures == 0 {
+            return false;
+        }
+        self.probe = Some(worker);
+        self.pause(now());
+        true
+    }
+
+    fn pause(&mut self, now: Moment) {
+        let doubled = FIRST_PAUSE.saturating_mul(1 << (self.failures - 1));
+        self.until = Some(now.saturating_add(doubled.min(LONGEST_PAUSE)));
+    }
+
+    /// A pause is over whose time has come.
+    pub(super) fn wake(&mut self, now: Moment) {
+        self.until = self.until.filter(|&until| until > now);
+    }
+
+    pub(super) fn end(&mut self) {
+        *self = Shortage::default();
+    }
+}
+
+impl Scheduler {
+    pub(super) fn ready(&mut self, worker: Worker) -> Verdict {
+        let verdict = self.slots.ready(worker);
+        if verdict == Verdict::Accepted && !planted!(self, ShortageOutlivesStart) {
+            self.shortage.end();
+        }
+        verdict
+    }
+
+    /// A process could not be made. If something was short for it, that is nobody's
+    /// fault: no death, and not held against the slot.
+    pub(super) fn fail_start(&mut self, worker: Worker, scarce: bool, now: Moment) -> Verdict {
+        let slot = worker.slot;
+        let starts = self.slots.current(slot) == worker
+            && matches!(self.slots.life(slot), Life::Starting { .. });
+        // A pool of one life has had it.
+        if !(scarce && starts && self.config.replace) {
+            return self.bury(worker, false);
+        }
+        self.slots.vacate(slot, planted!(self, ShortageIsFruitless));
+        self.untold_deaths += u32::from(planted!(self, ShortageCountsAsDeath));
+        let is_probe = self.shortage.probe == Some(worker);
+        let counts = is_probe || !self.shortage.is_waited_out();
+        if counts || planted!(self, ShortageCountsTwice) {
+            self.shortage.failures += 1;
+            self.shortage.probe = None;
+            self.shortage.pause(now);
+        }
+        if self.shortage.failures == SCARCE_STARTS && !planted!(self, ShortageIsTriedForEver) {
+            self.shortage.end();
+            self.slots.give_up_vacant();
+        }
+        if planted!(self, ShortageIsNotWaitedOut) {
+            self.shortage.until = None;
+        }
+        Verdict::Accepted
+    }
+}
+
+impl Slots {
+    fn give_up_vacant(&mut self) {
+        for slot in std::mem::take(&mut self.startable) {
+            self.give_up(slot);
+        }
+    }
+}
