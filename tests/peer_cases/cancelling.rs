@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use pool_runtime::{AsyncResult, ErrorKind, Pool, pool_task};
+use pool_runtime::{AsyncResult, CancelToken, ErrorKind, Pool, pool_task};
 use pool_tests::clean::clean;
 use pool_tests::fault::send;
 use pool_tests::pools::{idle, pids};
@@ -82,7 +82,13 @@ fn r055_a_task_that_ignores_signals_is_killed_all_the_same() {
     let (dropped, running) = run(&pool);
     drop(pool);
     assert_eq!(running.get().unwrap_err().kind(), ErrorKind::Terminated);
-    for pid in [cancelled, terminated, dropped] {
+    let pool = Pool::builder().workers(1).kill_grace(Duration::from_millis(100)).build().unwrap();
+    let notes = TempDir::new();
+    let late = pool.job(ignore_signals).timeout(Duration::from_millis(300)).apply(notes.path());
+    assert_eq!(late.unwrap_err().kind(), ErrorKind::TimedOut);
+    assert_eq!(pool.apply(square, 2).unwrap(), 4);
+    let overdue = begun(&notes, 0);
+    for pid in [cancelled, terminated, dropped, overdue] {
         assert!(!wait::is_running(pid));
     }
 }
@@ -102,11 +108,24 @@ fn r056_cancelled_after_the_first_result_the_remaining_items_never_run() {
     assert_eq!(runs::noted(notes.path()).into_keys().collect::<Vec<_>>(), [0, 1]);
 
     let notes = TempDir::new();
-    let items = items.map(|(_, item, file)| (notes.path(), item, file));
-    let all = pool.job(note_and_wait).chunk_size(1).map_async(items).unwrap();
+    let all_items = items.clone().map(|(_, item, file)| (notes.path(), item, file));
+    let all = pool.job(note_and_wait).chunk_size(1).map_async(all_items).unwrap();
     begun(&notes, 1);
     all.cancel();
     assert_cancelled(all);
+    assert_eq!(pool.apply(square, 2).unwrap(), 4);
+    assert_eq!(runs::noted(notes.path()).into_keys().collect::<Vec<_>>(), [0, 1]);
+
+    // By a token, one by one: whoever asks for the rest is told so.
+    let notes = TempDir::new();
+    let items = items.map(|(_, item, file)| (notes.path(), item, file));
+    let token = CancelToken::new();
+    let job = pool.job(note_and_wait).chunk_size(1).window(20).cancel_token(&token);
+    let mut results = job.imap(items);
+    assert_eq!(results.next().unwrap().unwrap(), 0);
+    begun(&notes, 1);
+    token.cancel();
+    assert_eq!(results.next().unwrap().unwrap_err().kind(), ErrorKind::Cancelled);
     assert_eq!(pool.apply(square, 2).unwrap(), 4);
     assert_eq!(runs::noted(notes.path()).into_keys().collect::<Vec<_>>(), [0, 1]);
 }

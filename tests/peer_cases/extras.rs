@@ -118,6 +118,17 @@ fn r098_what_a_pool_tells_of_its_workers_agrees_with_what_runs() {
     let slots: Vec<usize> = pool.workers().into_iter().map(|worker| worker.slot).collect();
     assert_eq!(slots, [0, 1, 2]);
 
+    // Where they are pinned to, by slot.
+    let allowed = sched_getaffinity(None).unwrap();
+    let own: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core)).collect();
+    let pinned = Pool::builder().workers(3).pin(own.iter().copied()).build().unwrap();
+    for worker in pinned.workers() {
+        let pid = Pid::from_raw(worker.pid.try_into().unwrap());
+        let set = sched_getaffinity(pid).unwrap();
+        let core = own[worker.slot % own.len()];
+        assert!(set.count() == 1 && set.is_set(core), "slot {} on core {core}", worker.slot);
+    }
+
     let never = pool.apply_async(forever, ()).unwrap();
     pool.terminate();
     pool.join().unwrap();
