@@ -7,6 +7,7 @@ use std::sync::mpsc;
 
 use pool_runtime::{Error, ErrorKind, Job, Pool};
 use pool_tests::alone::alone;
+use pool_tests::futures::block_on;
 use pool_tests::pools::{idle, pids};
 use pool_tests::runs;
 use pool_tests::temp::TempDir;
@@ -62,11 +63,12 @@ fn forked(pool: &Pool, call: Call, item: (&str, u64, Act)) -> Vec<(ExitStatus, O
 fn the_copy_of_a_rule_that_forks_is_refused_and_touches_nothing() {
     alone("forking::the_copy_of_a_rule_that_forks_is_refused_and_touches_nothing", || {
         let pool = Pool::new(1).unwrap();
-        let calls: [(&str, Call); 4] = [
+        let calls: [(&str, Call); 5] = [
             ("apply", |job, item| job.apply(item)),
             ("map", |job, item| job.map([item]).map(|all| all[0])),
             ("imap", |job, item| job.imap([item]).next().unwrap()),
             ("apply_async", |job, item| job.apply_async(item)?.get()),
+            ("await", |job, item| block_on(job.apply_async(item)?)),
         ];
         for (name, call) in calls {
             for does in [Act::Panic, Act::DieTimes(1)] {

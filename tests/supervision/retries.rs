@@ -105,7 +105,8 @@ fn a_rule_may_use_the_pool_and_one_that_panics_says_no() {
     let job = pool.job(act).retries(1);
     let curious = job.clone().retry_if(move |_| {
         let result = inner.apply_async(act, (&*here, 7, Act::Return)).unwrap();
-        result.ready();
+        // It looks, so that who asks again and again gets there.
+        while !result.wait_timeout(Duration::from_secs(3600)) {}
         gives.send(result).is_ok() && inner.workers().len() == 2
     });
     assert_eq!(curious.apply((at, 1, Act::DieTimes(1))).unwrap(), 1);
@@ -211,11 +212,17 @@ fn a_rule_cannot_join_its_pool_nor_take_what_a_map_from_outside_has_next() {
 }
 
 #[test]
-fn a_rule_may_use_the_pool_when_it_is_dropped() {
-    struct Curious(Arc<Pool>, mpsc::Sender<usize>);
+fn a_rule_may_use_the_pool_when_it_is_dropped_but_not_wait_for_it() {
+    struct Curious {
+        pool: Arc<Pool>,
+        at: String,
+        tells: mpsc::Sender<Option<(usize, Result<u64, Error>)>>,
+    }
     impl Drop for Curious {
         fn drop(&mut self) {
-            self.1.send(self.0.workers().len()).unwrap();
+            let workers = self.pool.workers().len();
+            let called = self.pool.apply(act, (&self.at, 3, Act::Return));
+            self.tells.send(Some((workers, called))).unwrap();
         }
     }
     let _clean = clean();
@@ -224,13 +231,14 @@ fn a_rule_may_use_the_pool_when_it_is_dropped() {
     let pool = Arc::new(Pool::new(1).unwrap());
     for act_of_item in [Act::Return, Act::Panic] {
         let (tells, told) = mpsc::channel();
-        let curious = Curious(Arc::clone(&pool), tells);
-        let job = pool.job(act).retries(1).retry_if(move |_| curious.1.send(0).is_err());
+        let curious = Curious { pool: Arc::clone(&pool), at: at.to_owned(), tells };
+        let job = pool.job(act).retries(1).retry_if(move |_| curious.tells.send(None).is_err());
         // Nobody holds the call, and with it the rule, but the pool.
         drop(job.apply_async((at, 1, act_of_item)).unwrap());
         drop(job);
-        let last = told.into_iter().last();
-        assert_eq!(last, Some(1), "{act_of_item:?}");
+        let (workers, called) = told.into_iter().last().unwrap().expect("told when dropped");
+        assert_eq!(workers, 1, "{act_of_item:?}");
+        assert_eq!(called.unwrap_err().kind(), ErrorKind::InvalidArgument, "{act_of_item:?}");
     }
     assert_eq!(pool.apply(act, (at, 2, Act::Return)).unwrap(), 2);
 }

@@ -60,7 +60,7 @@ impl<T> AsyncResult<T> {
     }
 
     /// Waits until the result is there. Inside of a
-    /// [`retry_if`](crate::Job::retry_if) of its pool it does not wait.
+    /// [`retry_if`](crate::Job::retry_if) of its pool it only looks.
     pub fn wait(&self) {
         if let Some(job) = &self.job {
             job.wait_done(None);
@@ -68,7 +68,8 @@ impl<T> AsyncResult<T> {
     }
 
     /// Waits until the result is there, but no longer than `timeout`; tells
-    /// whether it is.
+    /// whether it is. Inside of a [`retry_if`](crate::Job::retry_if) of its pool it only
+    /// looks.
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
         let until = Instant::now().checked_add(timeout);
         self.job.as_ref().is_none_or(|job| job.wait_done(until))

@@ -148,8 +148,9 @@ impl<'pool, T: Task> Job<'pool, T> {
     /// sees to nothing else meanwhile: it should not take long. It cannot wait for this
     /// pool, which may be waiting for it: `apply`, `map`, the `imap`s, [`Pool::join`] and
     /// the result of an [`AsyncResult`] that is not there are errors of kind
-    /// `InvalidArgument` in it ([`AsyncResult::wait`] returns at once), `apply_async` and
-    /// `map_async` are not. If it panics the item is not tried again.
+    /// `InvalidArgument` in it ([`AsyncResult::wait`] and [`AsyncResult::wait_timeout`] only
+    /// look), `apply_async` and `map_async` are not. Nor can the destructors of what it has
+    /// captured. If it panics the item is not tried again.
     ///
     /// ```
     /// use pool_runtime::{ErrorKind, Pool, pool_task};

@@ -9,6 +9,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
+use std::time::Instant;
+
+use super::hold::Job;
+use crate::error::Error;
 
 /// The threads that are inside of a rule of one pool.
 #[derive(Debug, Default)]
@@ -44,6 +48,23 @@ impl Asking {
 
     fn threads(&self) -> MutexGuard<'_, Vec<ThreadId>> {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Job {
+    /// Refuses to wait inside of a rule of this pool, unless there is nothing to wait for:
+    /// the job is done, or `until` is past.
+    pub(crate) fn check_may_wait(&self, until: Option<Instant>) -> Result<(), Error> {
+        let name = self.task.name;
+        let refused = self.shared.check_may_wait(format_args!("wait for {name}"));
+        let waits = || {
+            let is_past = until.is_some_and(|until| until <= Instant::now());
+            !is_past && !self.shared.lock().job_mut(self.id).is_done()
+        };
+        match refused.is_err() && waits() {
+            true => refused,
+            false => Ok(()),
+        }
     }
 }
 

@@ -39,7 +39,7 @@ const LOOKS_AT_ONCE: u32 = 10;
 pub(crate) struct Job {
     pub(super) shared: Arc<Shared>,
     pub(super) id: JobId,
-    task: &'static TaskDef,
+    pub(super) task: &'static TaskDef,
     /// From when on nothing is pulled for it; see `late`.
     pub(super) deadline: Option<Instant>,
     /// The core keeps nothing of the job any more.
@@ -107,21 +107,6 @@ impl Job {
     pub(super) fn foreign(&self) -> Option<Error> {
         let name = self.task.name;
         self.shared.is_foreign().then(|| self.shared.foreign(&format!("wait for {name}")))
-    }
-
-    /// Refuses to wait inside of a rule of this pool, unless there is nothing to wait for:
-    /// the job is done, or `until` is past.
-    pub(crate) fn check_may_wait(&self, until: Option<Instant>) -> Result<(), Error> {
-        let name = self.task.name;
-        let refused = self.shared.check_may_wait(format_args!("wait for {name}"));
-        let waits = || {
-            let is_past = until.is_some_and(|until| until <= Instant::now());
-            !is_past && !self.shared.lock().job_mut(self.id).is_done()
-        };
-        match refused.is_err() && waits() {
-            true => refused,
-            false => Ok(()),
-        }
     }
 
     pub(crate) fn task(&self) -> &'static TaskDef {
@@ -192,8 +177,9 @@ impl Job {
     /// Waits until nothing more will arrive, or `until`, if it may wait; tells whether it
     /// is so.
     pub(crate) fn wait_done(&self, until: Option<Instant>) -> bool {
-        let may_wait = self.check_may_wait(until).is_ok();
-        (may_wait && self.locked_when_done(until).is_some()) || self.shared.is_foreign()
+        // Who may not still looks, and gets somewhere by asking again and again.
+        let until = if self.check_may_wait(until).is_ok() { until } else { Some(Instant::now()) };
+        self.locked_when_done(until).is_some() || self.shared.is_foreign()
     }
 
     /// All outcomes, once nothing more will arrive; `None` if that is not so at
@@ -333,7 +319,8 @@ impl Job {
         // Dropping a waker may run anything; see `Locked`.
         drop(core);
         drop((before, unused));
-        if done { Poll::Ready(()) } else { Poll::Pending }
+        // In a copy that any of that has forked nobody will wake the waker.
+        if done || self.shared.is_foreign() { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// Whether the job is done without a failure, as far as is known.

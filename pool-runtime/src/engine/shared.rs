@@ -91,7 +91,7 @@ impl Shared {
             self.life.notify_all();
             resume_unwind(Box::new(()));
         }));
-        wake(due);
+        self.wake(due);
         discard(panic);
     }
 
@@ -122,6 +122,33 @@ impl Shared {
             let mut core = self.lock();
             core.answer(job, item, error, again);
             core.act();
+        }
+    }
+
+    /// Tells whoever waits. A waker that panics must not end the engine's thread; the panic
+    /// hook tells of it. What a rule has captured goes with its job, and may no more wait
+    /// for the pool than the rule may.
+    fn wake(&self, due: Vec<Due>) {
+        for Due { waker, sleepers, line, over, .. } in due {
+            if let Some(line) = line {
+                line.hang_up();
+            }
+            if let Some(sleepers) = sleepers {
+                sleepers.notify_all();
+            }
+            if let Some(waker) = waker
+                && let Err(panic) = catch_unwind(AssertUnwindSafe(|| waker.wake()))
+            {
+                discard(panic);
+            }
+            if over.is_some() && !self.is_foreign() {
+                self.asking.enter();
+                dispose(over);
+                if self.is_foreign() {
+                    return;
+                }
+                self.asking.leave();
+            }
         }
     }
 
@@ -217,7 +244,7 @@ impl Locked<'_> {
         }
         let questions: Vec<Question> =
             due.iter_mut().filter_map(|due| due.question.take()).collect();
-        wake(due);
+        self.shared.wake(due);
         if !questions.is_empty() {
             self.shared.ask(questions);
         }
@@ -243,25 +270,6 @@ impl DerefMut for Locked<'_> {
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
         self.release();
-    }
-}
-
-/// A waker that panics must not end the engine's thread; the panic hook tells of
-/// it.
-fn wake(due: Vec<Due>) {
-    for Due { waker, sleepers, line, over, .. } in due {
-        if let Some(line) = line {
-            line.hang_up();
-        }
-        if let Some(sleepers) = sleepers {
-            sleepers.notify_all();
-        }
-        if let Some(waker) = waker
-            && let Err(panic) = catch_unwind(AssertUnwindSafe(|| waker.wake()))
-        {
-            discard(panic);
-        }
-        dispose(over);
     }
 }
 
@@ -380,6 +388,6 @@ mod tests {
             }
         }
         let due = |waker| Due { waker: Some(waker), ..Due::default() };
-        wake(vec![due(Waker::from(Arc::new(Throws))), due(Waker::noop().clone())]);
+        shared().wake(vec![due(Waker::from(Arc::new(Throws))), due(Waker::noop().clone())]);
     }
 }

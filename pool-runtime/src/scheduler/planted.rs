@@ -207,6 +207,8 @@ pub(crate) enum Mutation {
     ShortageProbesAll,
     /// What is short is asked for without end.
     ShortageIsTriedForEver,
+    /// What is short for long costs a pool its slots though others of its workers live.
+    ShortageForgetsTheLiving,
     /// Something was short and is not, but workers wait as if it were.
     ShortageOutlivesStart,
     /// Starts that failed because something was short count for the breaker.

@@ -5,8 +5,9 @@
 //! So nobody is started for a while after such a failure, and then one worker to see
 //! whether there is enough again, the *probe*. Each probe that fails makes the pause
 //! twice as long. A worker that reports in ends the shortage, and all others start. When
-//! too many in a row have failed, the vacant slots are given up, as those are in which
-//! nothing begins.
+//! too many in a row have failed and no other worker is there, all slots are given up, as
+//! those are in which nothing begins: the jobs fail. Beside others that live, who do the
+//! work, it is tried on, with the longest pause.
 //!
 //! ```text
 //!                 failed              its time has come
@@ -31,7 +32,7 @@ use crate::ids::{Moment, Worker};
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(10);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// How many failures in a row are borne: nine, over 2.3 s.
+/// How many failures in a row are borne where no worker is there: nine, over 2.3 s.
 pub(super) const SCARCE_STARTS: u32 = 9;
 
 #[derive(Debug, Default)]
@@ -65,7 +66,7 @@ impl Shortage {
     }
 
     fn pause(&mut self, now: Moment) {
-        let doubled = FIRST_PAUSE.saturating_mul(1 << (self.failures - 1));
+        let doubled = FIRST_PAUSE.saturating_mul(1 << (self.failures - 1).min(SCARCE_STARTS));
         self.until = Some(now.saturating_add(doubled.min(LONGEST_PAUSE)));
     }
 
@@ -103,13 +104,15 @@ impl Scheduler {
         let is_probe = self.shortage.probe == Some(worker);
         let counts = is_probe || !self.shortage.is_waited_out();
         if counts || planted!(self, ShortageCountsTwice) {
-            self.shortage.failures += 1;
+            self.shortage.failures = self.shortage.failures.saturating_add(1);
             self.shortage.probe = None;
             self.shortage.pause(now);
-        }
-        if self.shortage.failures == SCARCE_STARTS && !planted!(self, ShortageIsTriedForEver) {
-            self.shortage.end();
-            self.slots.give_up_vacant();
+            let many = self.shortage.failures >= SCARCE_STARTS;
+            let alone = self.slots.all_vacant() || planted!(self, ShortageForgetsTheLiving);
+            if many && alone && !planted!(self, ShortageIsTriedForEver) {
+                self.shortage.end();
+                self.slots.give_up_all();
+            }
         }
         if planted!(self, ShortageIsNotWaitedOut) {
             self.shortage.until = None;
@@ -119,7 +122,7 @@ impl Scheduler {
 }
 
 impl Slots {
-    fn give_up_vacant(&mut self) {
+    fn give_up_all(&mut self) {
         for slot in std::mem::take(&mut self.startable) {
             self.give_up(slot);
         }

@@ -41,10 +41,10 @@ impl Books {
         let pause = self.lack.next();
         self.lack.pauses.push(pause);
         (self.lack.until, self.lack.scout) = (Some(now + pause), None);
-        if self.lack.pauses.len() >= SCARCE_STARTS as usize {
+        let nobody_is_there = self.places.iter().all(|place| place.post.is_none());
+        if self.lack.pauses.len() >= SCARCE_STARTS as usize && nobody_is_there {
             self.lack = Lack::default();
-            let vacant = self.places.iter_mut().filter(|place| place.post.is_none());
-            vacant.for_each(|place| place.fruitless = FRUITLESS_LIVES);
+            self.places.iter_mut().for_each(|place| place.fruitless = FRUITLESS_LIVES);
         }
     }
 

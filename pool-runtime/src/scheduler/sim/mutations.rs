@@ -141,6 +141,7 @@ trials! {
     finds_shortages_that_are_not_waited_out: ShortageIsNotWaitedOut breaks ShortagesAreWaitedOut;
     finds_probes_that_are_not_alone: ShortageProbesAll breaks ShortagesAreWaitedOut;
     finds_shortages_tried_for_ever: ShortageIsTriedForEver breaks StrandedJobsFail;
+    finds_shortages_that_forget_the_living: ShortageForgetsTheLiving breaks Deadlines;
     finds_shortages_that_outlive_a_start: ShortageOutlivesStart breaks Replacement;
     finds_shortages_that_count_as_deaths: ShortageCountsAsDeath breaks BreakerTrips;
     finds_shortages_held_against_a_slot: ShortageIsFruitless breaks Replacement;

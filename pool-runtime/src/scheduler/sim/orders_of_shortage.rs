@@ -55,6 +55,22 @@ fn a_shortage_that_lasts_ends_the_jobs_within_seconds_and_is_no_death() {
 }
 
 #[test]
+fn beside_a_worker_that_lives_it_is_tried_on_and_given_up_soon_after_its_death() {
+    let mut pool = Pool::at_work(2);
+    pool.news(exited(worker(1, 1)));
+    let tries = 3 * u64::from(SCARCE_STARTS);
+    for life in 2..tries {
+        assert_eq!(pool.is_short(1, life), []);
+        assert_eq!(pool.later(LONGEST_PAUSE), [start(worker(1, life + 1))]);
+    }
+    assert_eq!(pool.is_short(1, tries), []);
+    assert_eq!(pool.news(exited(worker(0, 1))), []);
+    assert_eq!(pool.later(LONGEST_PAUSE), [start(worker(0, 2))]);
+    let fails = Command::FailJob { job: JOB, why: JobFailure::NoWorkers };
+    assert_eq!(pool.is_short(0, 2), [fails]);
+}
+
+#[test]
 fn workers_that_find_too_little_together_have_failed_once_and_one_is_tried_for_all() {
     let mut pool = Pool::of(3);
     pool.commands();
