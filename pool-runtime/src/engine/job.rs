@@ -113,8 +113,9 @@ pub(super) struct Due {
 }
 
 impl JobState {
-    pub(super) fn new(task: &'static TaskDef, shape: Shape, rules: Rules) -> JobState {
-        JobState {
+    /// Boxed: it is moved about some times, which for a small call is much of the work.
+    pub(super) fn new(task: &'static TaskDef, shape: Shape, rules: Rules) -> Box<JobState> {
+        Box::new(JobState {
             task,
             shape,
             rules,
@@ -136,7 +137,7 @@ impl JobState {
             rouse: Rouse::AtEnd,
             line: None,
             waker: None,
-        }
+        })
     }
 
     /// Memory for its packs that another job has left.
@@ -293,7 +294,7 @@ impl JobState {
     }
 
     /// All that has arrived at a job that is done.
-    pub(super) fn into_outcome(mut self) -> Result<VecDeque<Arrival>, Error> {
+    pub(super) fn into_outcome(mut self: Box<Self>) -> Result<VecDeque<Arrival>, Error> {
         match self.failure.take() {
             Some(why) => Err(why.into_error(self.task)),
             None => Ok(self.arrivals),

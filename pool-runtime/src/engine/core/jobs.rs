@@ -13,7 +13,7 @@ use crate::scheduler::Event;
 use crate::task::registered_twice;
 
 impl Core {
-    pub(in crate::engine) fn open_job(&mut self, mut state: JobState) -> Result<JobId, Error> {
+    pub(in crate::engine) fn open_job(&mut self, mut state: Box<JobState>) -> Result<JobId, Error> {
         if let Some((one, other)) = registered_twice() {
             return Err(Error::invalid(format!(
                 "two tasks are registered under the name {:?}, at {} and at {}; give one of them \
@@ -95,7 +95,7 @@ impl Core {
     }
 
     /// The caller lets go of its job, and gets what is left of it.
-    pub(in crate::engine) fn leave_job(&mut self, id: JobId) -> Option<JobState> {
+    pub(in crate::engine) fn leave_job(&mut self, id: JobId) -> Option<Box<JobState>> {
         let mut state = self.jobs.remove(&id)?;
         if let Some(waker) = state.replace_waker(None) {
             self.waiters -= 1;

@@ -105,7 +105,7 @@ pub(super) struct Core {
     obituaries: Vec<Option<Obituary>>,
     /// Why the worker before the present one of each slot is gone.
     replaced: Vec<Option<Replaced>>,
-    jobs: JobMap<JobState>,
+    jobs: JobMap<Box<JobState>>,
     next_job: u64,
     outside: Option<Outside>,
     epoch: Instant,
@@ -316,7 +316,7 @@ impl Core {
             outside.launch.close_mailbox();
         }
         let mut due = self.take_due();
-        due.extend(self.jobs.values_mut().map(JobState::abandon));
+        due.extend(self.jobs.values_mut().map(|job| job.abandon()));
         due
     }
 }

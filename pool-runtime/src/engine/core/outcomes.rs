@@ -1,6 +1,6 @@
 //! What becomes of items that have an outcome, and of those that failed.
 
-use super::super::job::{Arrival, Due, JobState};
+use super::super::job::{Arrival, Due};
 use super::super::rules;
 use super::Core;
 use crate::error::{Error, ErrorKind, Panic, on_item};
@@ -122,8 +122,8 @@ impl Core {
     }
 
     pub(in crate::engine) fn remove_if_over(&mut self, id: JobId) {
-        if self.jobs.get(&id).is_some_and(JobState::is_over) {
-            let over = self.jobs.remove(&id).map(Box::new);
+        if self.jobs.get(&id).is_some_and(|job| job.is_over()) {
+            let over = self.jobs.remove(&id);
             self.due.push(Due { over, ..Due::default() });
         }
     }
