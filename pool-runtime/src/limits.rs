@@ -118,3 +118,7 @@ pub(crate) const ZYGOTE_RETRY: Duration = Duration::from_secs(10);
 /// How long the end of a killed zygote is waited for. Only the kernel can keep it
 /// longer (a file system that does not answer); then it is reaped when it ends.
 pub(crate) const ZYGOTE_END: Duration = Duration::from_secs(1);
+
+/// The least age at which workers may be replaced: one takes longer to start, and
+/// an idle pool would do nothing but start others.
+pub(crate) const LEAST_AGE: Duration = Duration::from_micros(100);

@@ -10,6 +10,9 @@ use pool_tests::mapping::{self, AREA, STRIDE, word};
 /// The word in which the program says how much of the responses it has read.
 const RESPONSES_HEAD: usize = 2;
 
+/// The word by which it is agreed which chunks a worker has begun.
+const CLAIMS: usize = 11;
+
 /// The word in which a worker counts the items that it has begun.
 const BEGUN: usize = 6;
 
@@ -38,9 +41,40 @@ fn damage_the_count() {
     mapping::overwrite(BEGUN * STRIDE, &word(BEGUN).wrapping_add(8).to_ne_bytes());
 }
 
+/// Makes the word by which chunks are claimed what it never is.
+#[pool_task]
+fn damage_the_claims(how: u64) {
+    let now = word(CLAIMS);
+    let damaged = [u64::MAX, now.wrapping_sub(8), now ^ 1 << 40, now ^ 1 << 63];
+    mapping::overwrite(CLAIMS * STRIDE, &damaged[how as usize].to_ne_bytes());
+}
+
 #[pool_task]
 fn innocent() -> u32 {
     std::process::id()
+}
+
+#[test]
+fn who_can_claim_nothing_any_more_is_replaced_and_nobody_waits_for_it() {
+    let _clean = clean();
+    for workers in [1, 40] {
+        for how in 0..4 {
+            let pool = Pool::new(workers).unwrap();
+            pool.apply(damage_the_claims, how).unwrap();
+            // What it was sent has not begun, and goes to another.
+            let pids = pool.map(innocent, vec![(); 200]).unwrap();
+            assert_eq!(pids.len(), 200, "{workers} workers, {how}");
+            pool.apply(damage_the_claims, how).unwrap();
+            for _ in 0..2 * workers {
+                pool.apply(innocent, ()).unwrap();
+            }
+            // Who does it may be found out while it is at it.
+            let damage = pool.job(damage_the_claims).chunk_size(1).imap([how; 20]);
+            for error in damage.filter_map(Result::err) {
+                assert_eq!(error.kind(), ErrorKind::Died, "{workers} workers, {how}: {error}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -41,6 +41,30 @@ fn one_token_takes_back_all_that_have_it_and_nothing_else() {
 }
 
 #[test]
+fn all_that_a_token_takes_back_goes_at_once_so_that_nothing_of_it_begins() {
+    let _clean = clean();
+    let dir = TempDir::new();
+    let at = dir.path().to_str().unwrap();
+    let workers = 8;
+    let pools = [Pool::new(workers).unwrap(), Pool::new(workers).unwrap()];
+    let token = CancelToken::new();
+    let jobs: Vec<_> = pools.iter().map(|pool| pool.job(act).cancel_token(&token)).collect();
+    // In turns, one of each pool.
+    let call = |item: u64| jobs[item as usize % 2].apply_async((at, item, Act::Hang)).unwrap();
+    let calls: Vec<_> = (0..2000).map(call).collect();
+    let running = || runs::noted(dir.path()).len();
+    wait::until("all workers to be busy", || running() == 2 * workers);
+    token.cancel();
+    for call in calls {
+        assert_eq!(call.get().unwrap_err().kind(), ErrorKind::Cancelled);
+    }
+    for pool in pools {
+        assert_ne!(pool.apply(whoami, ()).unwrap(), 0);
+    }
+    assert_eq!(running(), 2 * workers);
+}
+
+#[test]
 fn a_map_on_another_thread_is_taken_back() {
     let _clean = clean();
     let dir = TempDir::new();

@@ -1,11 +1,12 @@
 //! Items that are tried again.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pool_runtime::{Error, ErrorKind, Pool};
+use pool_runtime::{AsyncResult, Error, ErrorKind, Pool};
 use pool_tests::clean::clean;
 use pool_tests::futures::block_on;
 use pool_tests::runs;
@@ -239,6 +240,32 @@ fn a_rule_may_use_the_pool_when_it_is_dropped_but_not_wait_for_it() {
         let (workers, called) = told.into_iter().last().unwrap().expect("told when dropped");
         assert_eq!(workers, 1, "{act_of_item:?}");
         assert_eq!(called.unwrap_err().kind(), ErrorKind::InvalidArgument, "{act_of_item:?}");
+    }
+    assert_eq!(pool.apply(act, (at, 2, Act::Return)).unwrap(), 2);
+}
+
+#[test]
+fn a_rule_that_panics_when_it_is_dropped_panics_where_its_call_is_waited_for() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            std::panic::panic_any("on the way out");
+        }
+    }
+    let _clean = clean();
+    let dir = TempDir::new();
+    let at = dir.path().to_str().unwrap();
+    let pool = Pool::new(1).unwrap();
+    type Wait = fn(AsyncResult<u64>) -> Result<u64, Error>;
+    let ways: [Wait; 2] = [|result| result.get(), |result| block_on(result)];
+    for way in ways {
+        let bomb = Bomb;
+        let job = pool.job(act).retries(1).retry_if(move |_| size_of_val(&bomb) > 0);
+        let result = job.apply_async((at, 1, Act::Return)).unwrap();
+        // The call has the last of the rule.
+        drop(job);
+        let thrown = catch_unwind(AssertUnwindSafe(|| way(result))).unwrap_err();
+        assert_eq!(thrown.downcast_ref(), Some(&"on the way out"));
     }
     assert_eq!(pool.apply(act, (at, 2, Act::Return)).unwrap(), 2);
 }

@@ -9,7 +9,7 @@ use super::pool::Pool;
 use super::sandbox::Sandbox;
 use crate::engine::{Engine, Launch, Output, Wishes};
 use crate::error::Error;
-use crate::limits::{KILL_GRACE, MAX_WORKERS, START_TIMEOUT, STOP_GRACE};
+use crate::limits::{KILL_GRACE, LEAST_AGE, MAX_WORKERS, START_TIMEOUT, STOP_GRACE};
 use crate::scheduler::Config;
 use crate::wire::settings::Resource;
 
@@ -124,7 +124,7 @@ impl PoolBuilder {
     }
 
     /// Replaces a worker by a fresh one when it has lived for so long, between two items
-    /// or while it waits for one; unless set, never. 0 is an error of `build`.
+    /// or while it waits for one; unless set, never. Less than 0.1 ms is an error of `build`.
     pub fn max_age(mut self, age: Duration) -> Self {
         self.wishes.lifespan.age = Some(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX));
         self
@@ -272,8 +272,12 @@ impl PoolBuilder {
         if self.wishes.lifespan.tasks == Some(0) {
             return Err(Error::invalid("max_tasks_per_child of 0: a worker needs at least one"));
         }
-        if self.wishes.lifespan.age == Some(0) {
-            return Err(Error::invalid("a max_age of 0: no worker would live to run an item"));
+        if let Some(age) =
+            self.wishes.lifespan.age.map(Duration::from_nanos).filter(|&age| age < LEAST_AGE)
+        {
+            return Err(Error::invalid(format!(
+                "a max_age of {age:?}: a worker takes longer to start, and would never run an item"
+            )));
         }
         if self.start_timeout.is_zero() {
             return Err(Error::invalid("a start_timeout of 0: no worker could start in it"));

@@ -146,7 +146,7 @@ impl<'pool, T: Task> Job<'pool, T> {
     ///
     /// It is asked on whatever thread learns of the failure, also the pool's own, which
     /// sees to nothing else meanwhile: it should not take long. It cannot wait for this
-    /// pool, which may be waiting for it: `apply`, `map`, the `imap`s, [`Pool::join`] and
+    /// pool, which may be waiting for it, nor must it wait for a thread that does: `apply`, `map`, the `imap`s, [`Pool::join`] and
     /// the result of an [`AsyncResult`] that is not there are errors of kind
     /// `InvalidArgument` in it ([`AsyncResult::wait`] and [`AsyncResult::wait_timeout`] only
     /// look), `apply_async` and `map_async` are not. Nor can the destructors of what it has

@@ -210,8 +210,8 @@ impl Pool {
     ///
     /// The breaker trips when no place of the pool has a worker that lives until it
     /// begins an item (three tries each), when there is no worker and for want of
-    /// descriptors, processes or memory none could be started for more than two seconds
-    /// (nine tries), or when workers have died more often than
+    /// descriptors, processes or memory none could be started for more than two seconds, or when
+    /// workers have died more often than
     /// [`restart_limit`](crate::PoolBuilder::restart_limit) allows. Then every job fails
     /// with the latest cause, and so does each call until this; the cause is the
     /// [`source`](std::error::Error::source) of a refused call's error. On any other pool

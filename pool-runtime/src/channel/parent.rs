@@ -59,6 +59,8 @@ pub(crate) struct ParentEnd {
     outbox: VecDeque<Outgoing>,
     /// Of the line that was armed last.
     turn: u32,
+    /// How often the worker's chunks were taken back.
+    recalls: u64,
 }
 
 /// How many chunks a worker had claimed, ever, when it was asked for the others.
@@ -107,6 +109,7 @@ impl ParentEnd {
             inbox: Vec::new(),
             outbox: VecDeque::new(),
             turn: 0,
+            recalls: 0,
         };
         Ok((end, their_lifeline))
     }
@@ -202,7 +205,11 @@ impl ParentEnd {
     /// Takes back every chunk that the worker has not claimed. The outcomes of those
     /// that it has claimed, but for the last, have come.
     pub(crate) fn recall(&mut self) -> Result<Claimed, Corrupt> {
+        if !self.is_whole() {
+            return Err(Corrupt);
+        }
         let (claimed, recalls) = claims::recall(self.memory.claims());
+        self.recalls += 1;
         // What no byte of is sent need not be sent. A frame that is there in part must
         // be, or what comes after it is not understood.
         self.outbox.retain(|kept| kept.sent > 0);
@@ -214,6 +221,12 @@ impl ParentEnd {
             self.wake();
         }
         Ok(Claimed(claimed))
+    }
+
+    /// Whether the worker can claim what it is sent. One that has written over that word
+    /// takes all for recalled, and waits for ever to read of it.
+    pub(crate) fn is_whole(&self) -> bool {
+        claims::are_recalls(self.memory.claims(), self.recalls)
     }
 
     /// No more will be sent: the worker leaves when it has read the last.

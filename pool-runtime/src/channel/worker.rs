@@ -238,8 +238,11 @@ impl WorkerEnd {
         }
         Sleep(self.memory.idleness()).prepare();
         let requests = &self.requests;
-        // A program that has read everything knows that this worker is idle.
-        let bell = (!self.memory.responses_are_read()).then_some(self.bell);
+        // A program that has read everything knows that this worker is idle. But not that
+        // it takes what it was sent for recalled, where nothing was.
+        let is_told = !self.memory.responses_are_read()
+            || !claims::are_recalls(self.memory.claims(), self.recalls);
+        let bell = is_told.then_some(self.bell);
         doze(self.memory.idleness(), &self.memory, bell, until, || requests.has_news())
     }
 }

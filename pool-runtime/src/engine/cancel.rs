@@ -64,11 +64,12 @@ impl CancelToken {
             std::mem::take(&mut holders.jobs)
         };
         // Outside of the lock: what is woken by this may use the token.
-        for ticket in jobs {
-            if let Some(ticket) = ticket.upgrade()
-                && let Some(shared) = ticket.shared.upgrade()
-            {
-                shared.cancel(ticket.id);
+        let mut tickets: Vec<_> = jobs.iter().filter_map(Weak::upgrade).collect();
+        tickets.sort_by_key(|ticket| ticket.shared.as_ptr());
+        // Those of one pool in one step: else whoever is ended is given the next of them.
+        for of_pool in tickets.chunk_by(|one, other| one.shared.ptr_eq(&other.shared)) {
+            if let Some(shared) = of_pool[0].shared.upgrade() {
+                shared.cancel(of_pool.iter().map(|ticket| ticket.id));
             }
         }
     }

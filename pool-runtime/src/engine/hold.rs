@@ -331,13 +331,13 @@ impl Job {
     /// Takes the work back: what is queued never runs, what runs is ended, or spared.
     /// Nothing happens to a job that is done.
     pub(crate) fn cancel(&self) {
-        self.shared.cancel(self.id);
+        self.shared.cancel([self.id]);
     }
 
     /// Lets the job go on with nobody holding it.
     pub(crate) fn detach(mut self) {
         // As in `drop`, which follows.
-        if self.shared.is_poisoned() || self.shared.is_foreign() {
+        if self.left || self.shared.is_poisoned() || self.shared.is_foreign() {
             return;
         }
         let mut core = self.shared.lock();

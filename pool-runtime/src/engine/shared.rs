@@ -152,8 +152,8 @@ impl Shared {
         }
     }
 
-    /// Takes a job back, if it is there and not done.
-    pub(super) fn cancel(&self, job: JobId) {
+    /// Takes jobs back, those that are there and not done.
+    pub(super) fn cancel(&self, jobs: impl IntoIterator<Item = JobId>) {
         if self.is_foreign() || self.is_poisoned() {
             return;
         }
@@ -161,7 +161,7 @@ impl Shared {
         if core.look() {
             core.act();
         }
-        core.cancel_job(job);
+        jobs.into_iter().for_each(|job| core.cancel_job(job));
         core.act();
     }
 

@@ -15,8 +15,8 @@ pub(crate) use call::phase;
 pub use call::{Call, CallError};
 pub use crosses::{Crosses, CrossesBack, Returns};
 pub use input::{ItemWriter, Lend, TaskInput};
+pub(crate) use registry::{Found, find, registered_twice};
 pub use registry::{TASKS, TaskDef};
-pub(crate) use registry::{find, registered_twice};
 
 /// A function under `#[pool_task]`.
 ///

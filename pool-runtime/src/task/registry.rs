@@ -46,13 +46,52 @@ fn registry() -> &'static Registry {
     })
 }
 
-/// The task that a message names.
-pub(crate) fn find(key: &str) -> Option<&'static TaskDef> {
-    registry().by_key.get(key).copied()
+/// What a worker finds for a task that a message names.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Found {
+    Task(&'static TaskDef),
+    /// This program has no such task.
+    Nothing,
+    /// It has, but what it is found by was written over.
+    Damage,
+}
+
+pub(crate) fn find(key: &str) -> Found {
+    find_among(&registry().by_key, &TASKS, key)
+}
+
+/// What the linker has gathered cannot be written over, as it is read-only.
+fn find_among(
+    by_key: &HashMap<&'static str, &'static TaskDef>,
+    tasks: &[TaskDef],
+    key: &str,
+) -> Found {
+    match by_key.get(key) {
+        Some(task) => Found::Task(task),
+        None if tasks.iter().any(|task| task.key == key) => Found::Damage,
+        None => Found::Nothing,
+    }
 }
 
 /// Two tasks under one name, if there are such: no pool may start then, since
 /// a worker could run the wrong one.
 pub(crate) fn registered_twice() -> Option<(&'static TaskDef, &'static TaskDef)> {
     registry().twice
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_cannot_be_found_though_the_program_has_it_is_a_damage() {
+        static TASK: TaskDef =
+            TaskDef { name: "a", key: "a", place: "here", call: |_| unreachable!("nobody calls") };
+        let (whole, damaged) = (HashMap::from([("a", &TASK)]), HashMap::new());
+        let tasks = std::slice::from_ref(&TASK);
+        assert!(matches!(find_among(&whole, tasks, "a"), Found::Task(task) if task.key == "a"));
+        assert!(matches!(find_among(&whole, tasks, "b"), Found::Nothing));
+        assert!(matches!(find_among(&damaged, tasks, "a"), Found::Damage));
+        assert!(matches!(find_among(&damaged, tasks, "b"), Found::Nothing));
+    }
 }

@@ -14,7 +14,7 @@ use crate::channel::{Gone, Received, Sender, WorkerEnd};
 use crate::limits::MAX_ITEM;
 use crate::sys::dying;
 use crate::sys::fork_mark::ForkMark;
-use crate::task::{Call, CallError, TaskDef, find};
+use crate::task::{Call, CallError, Found, TaskDef, find};
 use crate::wire::exit;
 use crate::wire::message::{self, Boot, Chunk, Failure, Retirement, report};
 
@@ -81,7 +81,8 @@ pub(super) fn serve(
         limit.map_or(KEEP, |bytes| usize::try_from(bytes / 16).map_or(KEEP, |most| most.min(KEEP)));
     let rest = Rest::of(boot.lifespan);
     let limited = limit.is_some();
-    let mut server = Server { out: Vec::new(), marker, keep, limited, mark, rest };
+    let latest = None;
+    let mut server = Server { out: Vec::new(), marker, keep, limited, mark, rest, latest };
     if let Err(why) = settings::apply(&boot.settings, channel) {
         message::put_unfit(&mut server.out, &why);
         // A program that is gone need not know.
@@ -110,6 +111,8 @@ struct Server {
     /// A task may fork; its copy must not go on serving.
     mark: ForkMark,
     rest: Rest,
+    /// The task of the latest chunk, which mostly is that of the next.
+    latest: Option<&'static TaskDef>,
 }
 
 impl Server {
@@ -138,7 +141,7 @@ impl Server {
 
     /// Runs the items of a chunk.
     fn run(&mut self, mut chunk: Chunk<'_>, careful: bool) -> Result<Ran, Gone> {
-        let task = find(chunk.task);
+        let task = self.find(chunk.task)?;
         let mut panicked = false;
         let first = chunk.first;
         for item in 0..chunk.count {
@@ -158,6 +161,20 @@ impl Server {
         }
         // A chunk that was written over by one of its own tasks.
         if chunk.is_at_its_end() { Ok(Ran::Whole { panicked }) } else { Err(Gone::Sense) }
+    }
+
+    fn find(&mut self, key: &str) -> Result<Option<&'static TaskDef>, Gone> {
+        if let Some(task) = self.latest.filter(|task| task.key == key) {
+            return Ok(Some(task));
+        }
+        match find(key) {
+            Found::Task(task) => {
+                self.latest = Some(task);
+                Ok(Some(task))
+            }
+            Found::Nothing => Ok(None),
+            Found::Damage => Err(Gone::Sense),
+        }
     }
 
     /// Runs one item, which has begun, and sends its outcome; tells whether it panicked.

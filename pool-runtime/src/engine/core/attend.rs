@@ -161,6 +161,7 @@ impl Core {
             if self.has_news(slot) {
                 self.drain(slot);
             }
+            self.check_claims(slot);
         }
     }
 

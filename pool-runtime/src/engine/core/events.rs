@@ -52,12 +52,20 @@ impl Core {
             self.drain(slot);
             self.decide();
             self.arm(slot);
+            self.check_claims(slot);
             let member = self.members[slot.0].as_ref().expect("only an exit removes it");
             if !member.has_news() {
                 return;
             }
         }
         self.unread.push(slot);
+    }
+
+    /// A worker that summons may do so because it cannot claim what it was sent.
+    pub(super) fn check_claims(&mut self, slot: Slot) {
+        if self.members[slot.0].as_ref().is_some_and(|member| !member.channel.is_whole()) {
+            self.condemn(slot, Doom::Nonsense);
+        }
     }
 
     /// The process of a slot's worker has ended.
