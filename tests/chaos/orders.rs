@@ -147,7 +147,7 @@ impl<'a> Orders<'a> {
         assert!(item < all.len(), "{}: an outcome of item {item}", self.show());
         let sent = &mut all[item];
         assert_eq!(sent.fate, None, "{}: item {item} has two outcomes", self.show());
-        let tries = 1 + self.terms.retries;
+        let tries = self.terms.tries(sent.deed);
         sent.fate = Some(match outcome {
             Ok(answer) => {
                 let right = deeds::is_right(&answer, sent.id, sent.bytes, sent.reply);
@@ -165,7 +165,7 @@ impl<'a> Orders<'a> {
                     (cause, _) => format!("items by {cause:?}"),
                 };
                 self.scene.tally.count(Column::Failures, what);
-                self.fate(&error, cause)
+                self.fate(&error, cause, tries)
             }
         });
     }
@@ -181,8 +181,8 @@ impl<'a> Orders<'a> {
     }
 
     /// Of an item that has failed.
-    fn fate(&self, error: &Error, cause: Cause) -> Fate {
-        let (allowed, tries) = (1 + self.terms.retries, error.tries().unwrap_or(1));
+    fn fate(&self, error: &Error, cause: Cause, allowed: u32) -> Fate {
+        let tries = error.tries().unwrap_or(1);
         // It was tried as often as it may, or as the rule says.
         let all = cause == Cause::Deadline || tries == allowed || !self.terms.tries_again(error);
         assert!(all && tries <= allowed, "{}: {tries} tries, {error:?}", self.show());
@@ -233,8 +233,8 @@ impl<'a> Orders<'a> {
         let sent = self.sent.into_inner();
         let open = sent.iter().filter(|sent| sent.fate.is_none()).count() as u64;
         self.scene.tally.add(Column::Items, format!("{} left", self.name), open);
-        let unknown = Fate { least: 0, most: 1 + self.terms.retries };
-        sent.into_iter().map(|sent| sent.fate.unwrap_or(unknown)).collect()
+        let unknown = |sent: &Sent| Fate { least: 0, most: self.terms.tries(sent.deed) };
+        sent.iter().map(|sent| sent.fate.unwrap_or_else(|| unknown(sent))).collect()
     }
 
     fn cause(&self, error: &Error, deed: Option<Deed>, item: Option<usize>) -> Cause {

@@ -135,6 +135,8 @@ pub(crate) enum Chore {
     Shutdown,
     /// Somebody looks at the workers.
     Look,
+    /// The pool may start workers again, whether it had given up or not.
+    Reset,
     /// Every call that has the token of the moment is taken back.
     CancelToken,
 }
@@ -145,6 +147,7 @@ pub(crate) const CHORES: &[(usize, Chore)] = &[
     (1, Chore::LetGo),
     (1, Chore::Shutdown),
     (4, Chore::Look),
+    (1, Chore::Reset),
     (2, Chore::CancelToken),
 ];
 
@@ -190,6 +193,7 @@ pub(crate) fn tidy_up(scene: &Scene<'_>, mut rng: Rng) {
                 let token = std::mem::take(&mut *locked(&scene.token));
                 token.cancel();
             }
+            Chore::Reset => scene.pools.pick(&mut rng).pool.reset(),
             Chore::Look => {
                 let shared = scene.pools.pick(&mut rng);
                 assert!(shared.pool.workers().len() <= WORKERS);

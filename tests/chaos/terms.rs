@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use pool_runtime::{CancelToken, Error, ErrorKind, Job, Task};
+use pool_tests::fault::Fault;
 use pool_tests::rng::Rng;
+
+use crate::deeds::Deed;
 
 /// What a call asks for; without any, nothing.
 #[derive(Clone, Debug, Default)]
@@ -12,8 +15,8 @@ pub(crate) struct Terms {
     pub(crate) timeout: Option<Duration>,
     /// How long the call may take.
     pub(crate) deadline: Option<Duration>,
-    /// How often an item is tried again.
-    pub(crate) retries: u32,
+    /// How often an item is tried again, unless the rule says no.
+    retries: u32,
     rule: Option<Rule>,
     backoff: bool,
     /// What takes back all calls that have it.
@@ -64,6 +67,15 @@ impl Terms {
             backoff,
             token,
             spares_running,
+        }
+    }
+
+    /// How often an item that does this may be tried.
+    pub(crate) fn tries(&self, deed: Deed) -> u32 {
+        match self.rule {
+            Some(Rule::None | Rule::Fails) => 1,
+            Some(Rule::Panics) if deed != Deed::Errs(Fault::Panic) => 1,
+            _ => 1 + self.retries,
         }
     }
 

@@ -36,7 +36,8 @@ pub(crate) enum Fault {
     FillPipe,
     /// The program has no descriptors left.
     TakeDescriptors,
-    /// The same for longer than pools wait, which give up then.
+    /// All workers are killed, and there are no descriptors for longer than pools wait for
+    /// others: they give up.
     Famine,
 }
 
@@ -60,8 +61,7 @@ const PAUSE: usize = 30_000;
 /// The longest time that something is stopped, full or lacking, in milliseconds.
 const SPELL: usize = 400;
 
-/// How long there are no descriptors in a famine. Pools give up after 2.3 s, which begin
-/// when they lack a worker.
+/// How long there are no descriptors in a famine, in milliseconds. Pools give up after 2.3 s.
 const FAMINE: Range<u64> = 2700..3400;
 
 /// When a famine begins, in milliseconds: so that the pools are in use again before the
@@ -137,6 +137,9 @@ impl Tormentor<'_> {
                 self.take_descriptors();
                 match fault {
                     Fault::Famine => {
+                        for worker in self.targets.iter().filter(|target| !target.is_zygote) {
+                            self.end(worker, Signal::KILL);
+                        }
                         let more = self.rng.below((FAMINE.end - FAMINE.start) as usize) as u64;
                         self.for_long(Spell::Scarcity, FAMINE.start + more)
                     }
