@@ -180,14 +180,12 @@ impl Known<'_> {
     fn end(&self, error: &Error) -> Option<Cause> {
         let (pid, signal, code) = (error.pid()?, error.signal(), error.exit_code());
         let ended = signal.is_some_and(|signal| self.account.was_ended(pid, signal));
-        // An item may have done it, and the pool bears but so many of those.
-        let bears = self.conditions.deaths.is_none();
-        match error.kind() {
-            ErrorKind::Spawn => ended.then_some(Cause::Starts),
-            _ if bears => ended.then_some(Cause::Starts),
-            _ => (ended || notes::has_noted_end(self.dir, pid, signal, code))
-                .then_some(Cause::Deaths),
+        // Those that items are to blame for matter where there may not be more of them.
+        if error.kind() == ErrorKind::Spawn || self.conditions.deaths.is_none() {
+            return ended.then_some(Cause::Starts);
         }
+        let did_it_itself = notes::has_noted_end(self.dir, pid, signal, code);
+        (ended || did_it_itself).then_some(Cause::Deaths)
     }
 }
 
