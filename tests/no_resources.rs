@@ -181,6 +181,21 @@ fn what_is_lacking_for_long_ends_the_calls_and_they_say_how_often_it_was_tried()
     });
 }
 
+/// No worker comes or goes then, of which whoever joins would hear.
+#[test]
+fn a_pool_that_closes_and_has_no_worker_ends_with_its_last_call() {
+    alone("a_pool_that_closes_and_has_no_worker_ends_with_its_last_call", || {
+        let pool = Pool::new(1).unwrap();
+        let lacking = NoDescriptors::begin();
+        assert_eq!(pool.apply(die_on_zero, 0).unwrap_err().exit_code(), Some(7));
+        let late = pool.job(die_on_zero).deadline(Duration::from_millis(500)).apply_async(1);
+        pool.close();
+        pool.join().unwrap();
+        assert_eq!(late.unwrap().get().unwrap_err().kind(), ErrorKind::TimedOut);
+        drop(lacking);
+    });
+}
+
 #[test]
 fn those_that_live_work_on_while_no_other_can_be_started() {
     alone("those_that_live_work_on_while_no_other_can_be_started", || {

@@ -3,12 +3,13 @@
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
-use pool_runtime::{AsyncResult, Error, ErrorKind, Job, Process, Task, TaskInput};
+use pool_runtime::{AsyncResult, Error, ErrorKind, Job, Process, ProcessBuilder, Task, TaskInput};
 use pool_tests::futures::block_on;
 use pool_tests::rng::Rng;
 
 use crate::Scene;
 use crate::account::{Column, locked};
+use crate::conditions::Conditions;
 use crate::deeds::{Answer, Mood, Order, perform, perform_lent};
 use crate::orders::{Fate, Nature, Orders};
 use crate::terms::Terms;
@@ -115,11 +116,22 @@ pub(crate) fn call_on(scene: &Scene<'_>, mut rng: Rng, first: u64) -> Vec<Fate> 
         let nature = nature(kind, end, &terms, &mut rng);
         let next = first + fates.len() as u64;
         desk.begin(&format!("{kind:?}, {end:?}, {nature:?}, {terms:?}, from id {next:x}"));
-        let orders = Orders::new(scene, kind.name(), of_pool, (nature, terms), next, rng.any());
+        let mut process = Process::builder();
+        let conditions = match kind {
+            Kind::Process => {
+                let mut conditions = Conditions::draw(&mut rng, &scene.own);
+                process = conditions.set_on_process(process, &scene.own, scene.dir);
+                conditions
+            }
+            _ => of_pool.map_or_else(Conditions::default, |shared| shared.conditions.clone()),
+        };
+        scene.printed.call_begins(next, conditions.output, kind.is_single());
+        let asked = (nature, terms, conditions);
+        let orders = Orders::new(scene, kind.name(), of_pool, asked, next, rng.any());
         let call = Call { kind, end, orders: &orders, scene };
         match rng.below(2) {
-            0 => call.make(pool.pool.job(perform), perform, rng.any()),
-            _ => call.make(pool.pool.job(perform_lent), perform_lent, rng.any()),
+            0 => call.make(pool.pool.job(perform), (perform, process), rng.any()),
+            _ => call.make(pool.pool.job(perform_lent), (perform_lent, process), rng.any()),
         }
         scene.tally.count(Column::Calls, format!("{} {end:?}", kind.name()));
         fates.extend(orders.into_fates());
@@ -157,7 +169,7 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    fn make<T>(&self, mut job: Job<'_, T>, task: T, seed: u64)
+    fn make<T>(&self, mut job: Job<'_, T>, process: (T, ProcessBuilder), seed: u64)
     where
         T: Task<Output = Answer>,
         Order: TaskInput<T>,
@@ -205,7 +217,7 @@ impl Call<'_> {
                     _ => perform_lent.pmap(orders.all(), workers),
                 });
             }
-            Kind::Process => self.process(task, &mut rng),
+            Kind::Process => self.process(process, &mut rng),
         }
     }
 
@@ -268,13 +280,13 @@ impl Call<'_> {
         }
     }
 
-    fn process<T>(&self, task: T, rng: &mut Rng)
+    fn process<T>(&self, (task, builder): (T, ProcessBuilder), rng: &mut Rng)
     where
         T: Task<Output = Answer>,
         Order: TaskInput<T>,
     {
         let orders = self.orders;
-        let mut process = match Process::builder().spawn(task, orders.draw()) {
+        let mut process = match builder.spawn(task, orders.draw()) {
             Ok(process) => process,
             Err(error) => return orders.fail(&error),
         };

@@ -1,10 +1,7 @@
 //! What items do in their workers, and what comes of them.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use pool_runtime::pool_task;
@@ -12,6 +9,11 @@ use pool_tests::bytes::{check, payload};
 use pool_tests::fault::Fault;
 use pool_tests::rng::Rng;
 use serde::{Deserialize, Serialize};
+
+use crate::conditions::Conditions;
+use crate::notes::{note, note_end};
+use crate::offences::Offence;
+use crate::report::Report;
 
 /// What an item does in its worker before it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,8 +26,12 @@ pub(crate) enum Deed {
     Spins(u64),
     /// Prints so many lines.
     Prints(usize),
+    /// Tells of the worker that it is in.
+    Reports,
     /// Goes wrong, by its input.
     Errs(Fault),
+    /// Does what its worker is not allowed.
+    Offends(Offence),
     /// Leaves a program running in the worker's process group.
     LeavesAProgram,
     /// Leaves a fork of the worker, which holds all that the worker holds.
@@ -50,33 +56,41 @@ const ERRS: [Fault; 6] =
     [Fault::Panic, Fault::Exit0, Fault::Exit7, Fault::Abort, Fault::Kill, Fault::Segv];
 
 impl Mood {
-    pub(crate) fn draw(self, rng: &mut Rng) -> Deed {
+    /// For a worker under these conditions.
+    pub(crate) fn draw(self, rng: &mut Rng, conditions: &Conditions) -> Deed {
         let one_in = |rng: &mut Rng, n| rng.below(n) == 0;
         match self {
             Mood::Brisk if one_in(rng, 200) => Deed::Naps(rng.below(2000) as u64),
             Mood::Brisk => Deed::Quick,
-            Mood::Wild if one_in(rng, 12) => Deed::Errs(rng.pick(&ERRS)),
+            Mood::Wild if one_in(rng, 12) => match conditions.offences() {
+                offences if one_in(rng, 2) && !offences.is_empty() => {
+                    Deed::Offends(rng.pick(&offences))
+                }
+                _ => Deed::Errs(rng.pick(&ERRS)),
+            },
             Mood::Tame | Mood::Wild => match rng.below(40) {
                 0..4 => Deed::Naps(rng.below(20_000) as u64),
                 4..8 => Deed::Spins(rng.below(2_000) as u64),
                 8..10 => Deed::Prints(rng.below(400)),
                 10 => Deed::LeavesAProgram,
                 11 => Deed::LeavesACopy,
+                12..15 => Deed::Reports,
                 _ => Deed::Quick,
             },
         }
     }
 }
 
-/// What is printed, a line at a time, and nothing else.
+/// What is printed, a line at a time, each with the item's id after it.
 pub(crate) const LINE: &str =
     "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
 
 /// An item, with the bytes that it comes with and the length of what it answers.
 pub(crate) type Order = (u64, Deed, String, usize, Vec<u8>);
 
-/// What is right for an item that was sent so many bytes and asked for so many.
-pub(crate) type Answer = (u64, Vec<u8>);
+/// What is right for an item that was sent so many bytes and asked for so many, and what
+/// it reports if that is what it does.
+pub(crate) type Answer = (u64, Vec<u8>, Option<Report>);
 
 /// The order of an item with so many bytes.
 pub(crate) fn order(id: u64, deed: Deed, dir: &str, bytes: usize, reply: usize) -> Order {
@@ -103,6 +117,7 @@ pub(crate) fn perform_lent(id: u64, deed: Deed, dir: &str, reply: usize, bytes: 
 
 fn answer(id: u64, deed: Deed, dir: &str, reply: usize, bytes: &[u8]) -> Answer {
     note(dir, id);
+    let mut report = None;
     match deed {
         Deed::Quick => {}
         Deed::Naps(micros) => std::thread::sleep(Duration::from_micros(micros)),
@@ -114,12 +129,21 @@ fn answer(id: u64, deed: Deed, dir: &str, reply: usize, bytes: &[u8]) -> Answer 
         }
         Deed::Prints(lines) => {
             for _ in 0..lines {
-                println!("{LINE}");
+                println!("{LINE} {id:x}");
             }
         }
+        Deed::Reports => report = Some(Report::new()),
         Deed::Errs(fault) => {
-            // None of them returns.
+            if fault.is_fatal() {
+                note_end(dir, fault.signal(), fault.exit_code());
+            }
             let _ = fault.commit();
+            unreachable!("{fault:?} does not return");
+        }
+        Deed::Offends(offence) => {
+            note_end(dir, Some(offence.signal()), None);
+            offence.commit();
+            unreachable!("{offence:?} is allowed");
         }
         Deed::LeavesAProgram => leave(program),
         Deed::LeavesACopy => leave(copy),
@@ -128,30 +152,7 @@ fn answer(id: u64, deed: Deed, dir: &str, reply: usize, bytes: &[u8]) -> Answer 
         },
     }
     let sum = check(bytes);
-    (id ^ sum, payload(reply, sum))
-}
-
-/// Notes that an item begins: eight bytes more in this worker's file. One write, so
-/// that it is there in whole or not at all, whenever the worker is killed.
-fn note(dir: &str, id: u64) {
-    static FILE: OnceLock<File> = OnceLock::new();
-    let mut file = FILE.get_or_init(|| {
-        let path = Path::new(dir).join(std::process::id().to_string());
-        OpenOptions::new().create(true).append(true).open(path).unwrap()
-    });
-    file.write_all(&id.to_le_bytes()).unwrap();
-}
-
-/// The items that have begun, again for each time that they did.
-pub(crate) fn noted(dir: &Path) -> Vec<u64> {
-    let mut ids = Vec::new();
-    for file in std::fs::read_dir(dir).unwrap() {
-        let bytes = std::fs::read(file.unwrap().path()).unwrap();
-        let (words, rest) = bytes.as_chunks::<8>();
-        assert_eq!(rest, [], "half a note");
-        ids.extend(words.iter().map(|word| u64::from_le_bytes(*word)));
-    }
-    ids
+    (id ^ sum, payload(reply, sum), report)
 }
 
 /// Leaves a process behind, in the place of the one that this worker left before:

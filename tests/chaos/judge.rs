@@ -6,8 +6,11 @@ use std::time::{Duration, Instant};
 use pool_runtime::{Error, ErrorKind};
 use pool_tests::fault::{Fault, PANIC_MESSAGE};
 
+use crate::Scene;
 use crate::account::Account;
+use crate::conditions::Conditions;
 use crate::deeds::Deed;
+use crate::notes;
 
 /// What a failure is explained by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +21,12 @@ pub(crate) enum Cause {
     Signal,
     /// Workers were killed before they began anything, again and again.
     Starts,
-    /// The pool has come to that, or to a lack of descriptors, and refuses to go on.
+    /// More workers have died than the pool bears.
+    Deaths,
+    /// The pool has come to that, and refuses to go on.
     Refusal,
+    /// It refuses to, since there were no descriptors for too long.
+    Famine,
     /// There were no descriptors.
     Descriptors,
     /// The pool was closed or terminated.
@@ -36,6 +43,9 @@ pub(crate) enum Cause {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Known<'a> {
     pub(crate) account: &'a Account,
+    /// Where workers note how they end.
+    pub(crate) dir: &'a str,
+    pub(crate) conditions: &'a Conditions,
     pub(crate) since: Instant,
     /// What the item was to do, if the error is one of an item.
     pub(crate) deed: Option<Deed>,
@@ -51,11 +61,24 @@ pub(crate) struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
-    /// Of something other than a call.
-    pub(crate) fn since(account: &'a Account, since: Instant) -> Self {
-        let (deed, item, deadline, timeout) = (None, None, None, None);
-        let (pool_ended, taken_back) = (false, false);
-        Known { account, since, deed, item, pool_ended, taken_back, deadline, timeout }
+    /// Of a pool that is built.
+    pub(crate) fn of_pool(
+        scene: &'a Scene<'_>,
+        conditions: &'a Conditions,
+        since: Instant,
+    ) -> Self {
+        Known {
+            account: &scene.account,
+            dir: scene.dir,
+            conditions,
+            since,
+            deed: None,
+            item: None,
+            pool_ended: false,
+            taken_back: false,
+            deadline: None,
+            timeout: None,
+        }
     }
 }
 
@@ -75,8 +98,14 @@ impl Known<'_> {
     fn cause(&self, error: &Error) -> Option<Cause> {
         match error.kind() {
             ErrorKind::Panicked => self.panicked(error),
-            ErrorKind::Died if error.to_string().contains("while running") => self.died(error),
-            ErrorKind::Died | ErrorKind::Spawn => self.did_not_start(error),
+            ErrorKind::Died | ErrorKind::MemoryLimit
+                if error.to_string().contains("while running") =>
+            {
+                self.died(error)
+            }
+            ErrorKind::Died | ErrorKind::MemoryLimit | ErrorKind::Spawn => {
+                self.has_no_worker(error)
+            }
             ErrorKind::Closed | ErrorKind::Terminated => {
                 self.pool_ended.then_some(Cause::PoolEnded)
             }
@@ -102,6 +131,11 @@ impl Known<'_> {
         {
             return Some(Cause::Item);
         }
+        if let Deed::Offends(offence) = deed
+            && offence.explains(error, self.conditions)
+        {
+            return Some(Cause::Item);
+        }
         let says = error.to_string().contains(" was killed by SIG");
         let cost = says && self.account.costs_an_item(error.pid()?, error.signal()?);
         cost.then_some(Cause::Signal)
@@ -122,26 +156,36 @@ impl Known<'_> {
     }
 
     /// A worker that could not be had: of a job, never of an item.
-    fn did_not_start(&self, error: &Error) -> Option<Cause> {
+    fn has_no_worker(&self, error: &Error) -> Option<Cause> {
         if error.item().is_some() {
             return None;
         }
-        if is_refusal(error) {
-            return self.refused(error);
+        let refused = is_refusal(error);
+        // What a refusal has come of may be long ago.
+        let scarce = match refused {
+            true => self.account.was_scarce(),
+            false => self.account.was_scarce_since(self.since),
+        };
+        match self.end(error) {
+            Some(_) if refused && error.source().is_none() => None,
+            Some(_) if refused => Some(Cause::Refusal),
+            Some(cause) => Some(cause),
+            None if !(scarce && is_scarce(error)) => None,
+            None if refused => Some(Cause::Famine),
+            None => Some(Cause::Descriptors),
         }
-        if let (Some(pid), Some(signal)) = (error.pid(), error.signal()) {
-            return self.account.was_ended(pid, signal).then_some(Cause::Starts);
-        }
-        let explained = is_scarce(error) && self.account.was_scarce_since(self.since);
-        explained.then_some(Cause::Descriptors)
     }
 
-    /// The pool says what it has come to, and that may be long ago.
-    fn refused(&self, error: &Error) -> Option<Cause> {
-        let scarce = is_scarce(error) && self.account.was_scarce();
-        let end = error.pid().zip(error.signal());
-        let ended = end.is_some_and(|(pid, signal)| self.account.was_ended(pid, signal));
-        (scarce || ended).then_some(Cause::Refusal)
+    /// Why a worker ended as the error says, whatever it was at.
+    fn end(&self, error: &Error) -> Option<Cause> {
+        let (pid, signal, code) = (error.pid()?, error.signal(), error.exit_code());
+        let ended = signal.is_some_and(|signal| self.account.was_ended(pid, signal));
+        // Those that items are to blame for matter where there may not be more of them.
+        if error.kind() == ErrorKind::Spawn || self.conditions.deaths.is_none() {
+            return ended.then_some(Cause::Starts);
+        }
+        let did_it_itself = notes::has_noted_end(self.dir, pid, signal, code);
+        (ended || did_it_itself).then_some(Cause::Deaths)
     }
 }
 

@@ -23,19 +23,24 @@
 //! a few runs to come again. What fails names the round's own seed.
 //!
 //! To add a kind of call, or a way in which one ends: `calls`. A setting of calls:
-//! `terms`; of pools: `pools`. A thing that items do: `deeds`. A fault: `tormentor`, or `pools` if it needs one; and what it may cause:
-//! `judge`.
+//! `terms`; of pools: `pools`; of workers: `conditions`, and what they tell of it:
+//! `report`. A thing that items do: `deeds`, or `offences` if it is not allowed. A fault:
+//! `tormentor`, or `pools` if it needs one; and what it may cause: `judge`.
 
 #![allow(unsafe_code)]
 
 mod account;
 mod calls;
+mod conditions;
 mod deeds;
 mod judge;
 mod leftovers;
+mod notes;
+mod offences;
 mod orders;
 mod pools;
 mod printed;
+mod report;
 mod targets;
 mod terms;
 mod tormentor;
@@ -57,6 +62,7 @@ use account::{Account, Column, Tally};
 use orders::Fate;
 use pools::Pools;
 use printed::Printed;
+use report::Report;
 use watch::Watch;
 
 /// How long faults are injected before everything must have come to rest.
@@ -75,6 +81,9 @@ const WARM_UP: u64 = 3;
 /// allocator keeps some, here and there.
 const GROWTH: usize = 8 << 20;
 
+/// There is a famine in each round of so many.
+const FAMINES: u64 = 3;
+
 /// Rounds in which everything comes up that is drawn.
 const ENOUGH: u64 = 10;
 
@@ -88,8 +97,12 @@ pub(crate) struct Scene<'a> {
     tally: &'a Tally,
     /// What calls of the moment may be taken back by.
     token: Mutex<CancelToken>,
-    /// Where workers note which items begin.
+    /// Where workers note which items begin, and how they end themselves.
     dir: &'a str,
+    /// What is so of the program, and of workers that are told nothing else.
+    own: Report,
+    /// There will be no descriptors for long.
+    has_famine: bool,
     until: Instant,
 }
 
@@ -167,12 +180,19 @@ fn assert_all_was_tried(tally: &Tally) {
         let right = tally.of(Column::Items, &format!("{} right", kind.name()));
         assert!(right > 0, "no {} was right", kind.name());
     }
-    for cause in ["Signal", "Panic", "Exit0", "Exit7", "Abort", "Kill", "Segv", "Limit", "Deadline"]
-    {
+    let causes =
+        ["Signal", "Panic", "Exit0", "Exit7", "Abort", "Kill", "Segv", "Limit", "Deadline"];
+    let offences = offences::OF_MEMORY.iter().chain(&offences::OF_SANDBOX);
+    let offences = offences.map(|offence| format!("{offence:?}"));
+    for cause in causes.map(str::to_owned).into_iter().chain(offences) {
         let failed = tally.of(Column::Failures, &format!("items by {cause}"));
         assert!(failed > 0, "no item has failed by {cause}");
     }
-    for what in ["bytes printed", "tried again"] {
+    for cause in ["Deaths", "Refusal", "Famine", "Descriptors"] {
+        let failed = tally.of(Column::Failures, &format!("calls by {cause}"));
+        assert!(failed > 0, "no call has failed by {cause}");
+    }
+    for what in ["lines printed", "lines relayed", "reported", "tried again"] {
         assert!(tally.of(Column::Items, what) > 0, "none: {what}");
     }
 }
@@ -200,6 +220,8 @@ fn round(seed: u64, tally: &Tally, replay: &str) {
         tally,
         token: Mutex::default(),
         dir: dir.path().to_str().unwrap(),
+        own: Report::new(),
+        has_famine: seed.is_multiple_of(FAMINES),
         until: Instant::now() + ROUND,
     };
     scene.pools.open(&scene, &mut rng);
@@ -225,8 +247,10 @@ fn round(seed: u64, tally: &Tally, replay: &str) {
     scene.pools.end(&mut rng);
     pool_runtime::shutdown();
     let Scene { printed, watch, .. } = scene;
-    tally.add(Column::Items, "bytes printed", printed.end());
-    let again = assert_begun_as_told(&fates, &deeds::noted(dir.path()));
+    let lines = printed.end();
+    tally.add(Column::Items, "lines printed", lines.all);
+    tally.add(Column::Items, "lines relayed", lines.relayed);
+    let again = assert_begun_as_told(&fates, &notes::noted(dir.path()));
     tally.add(Column::Items, "tried again", again);
     drop(watch);
     drop(clean);

@@ -8,9 +8,11 @@ use pool_tests::rng::Rng;
 
 use crate::Scene;
 use crate::account::Column;
+use crate::conditions::Conditions;
 use crate::deeds::{self, Answer, Deed, Mood, Order};
 use crate::judge::{Cause, Known};
 use crate::pools::Shared;
+use crate::report::Report;
 use crate::terms::Terms;
 
 /// How often an item may have begun, by what is known of it in the end.
@@ -50,6 +52,8 @@ pub(crate) struct Orders<'a> {
     scene: &'a Scene<'a>,
     pub(crate) nature: Nature,
     pub(crate) terms: Terms,
+    /// What its workers live under.
+    conditions: Conditions,
     /// What the call is called, in what is counted and said.
     pub(crate) name: &'static str,
     since: Instant,
@@ -67,7 +71,7 @@ impl<'a> Orders<'a> {
         scene: &'a Scene<'a>,
         name: &'static str,
         pool: Option<&'a Shared>,
-        (nature, terms): (Nature, Terms),
+        (nature, terms, conditions): (Nature, Terms, Conditions),
         first: u64,
         seed: u64,
     ) -> Self {
@@ -75,6 +79,7 @@ impl<'a> Orders<'a> {
             scene,
             nature,
             terms,
+            conditions,
             name,
             since: Instant::now(),
             pool,
@@ -96,7 +101,7 @@ impl<'a> Orders<'a> {
         let mut rng = self.rng.borrow_mut();
         let deed = match self.nature.stays {
             Some(of) if rng.below(of) == 0 => Deed::Stays,
-            _ => self.nature.mood.draw(&mut rng),
+            _ => self.nature.mood.draw(&mut rng, &self.conditions),
         };
         let (bytes, reply) = match self.nature.mood {
             Mood::Brisk => (rng.below(64), rng.below(64)),
@@ -142,11 +147,12 @@ impl<'a> Orders<'a> {
         assert!(item < all.len(), "{}: an outcome of item {item}", self.show());
         let sent = &mut all[item];
         assert_eq!(sent.fate, None, "{}: item {item} has two outcomes", self.show());
-        let tries = 1 + self.terms.retries;
+        let tries = self.terms.tries(sent.deed);
         sent.fate = Some(match outcome {
             Ok(answer) => {
                 let right = deeds::is_right(&answer, sent.id, sent.bytes, sent.reply);
                 assert!(right, "{}: the answer to item {item}, {sent:?}", self.show());
+                self.hear(answer.2.as_ref(), sent.deed);
                 self.count("right");
                 Fate { least: 1, most: tries }
             }
@@ -155,24 +161,36 @@ impl<'a> Orders<'a> {
                 self.count("failed");
                 let what = match (cause, sent.deed) {
                     (Cause::Item, Deed::Errs(fault)) => format!("items by {fault:?}"),
+                    (Cause::Item, Deed::Offends(offence)) => format!("items by {offence:?}"),
                     (cause, _) => format!("items by {cause:?}"),
                 };
                 self.scene.tally.count(Column::Failures, what);
-                self.fate(&error, cause)
+                self.fate(&error, cause, tries)
             }
         });
     }
 
+    /// A worker that was to report is as it was told to be.
+    fn hear(&self, report: Option<&Report>, deed: Deed) {
+        assert_eq!(report.is_some(), deed == Deed::Reports, "{}: {deed:?}", self.show());
+        if let Some(report) = report {
+            let expected = self.conditions.expected(&self.scene.own, &report.name);
+            assert_eq!(*report, expected, "{}", self.show());
+            self.scene.tally.count(Column::Items, "reported");
+        }
+    }
+
     /// Of an item that has failed.
-    fn fate(&self, error: &Error, cause: Cause) -> Fate {
-        let (allowed, tries) = (1 + self.terms.retries, error.tries().unwrap_or(1));
-        let panicked = error.kind() == ErrorKind::Panicked;
-        // What fails with its worker is tried as often as it may.
-        let all = panicked || cause == Cause::Deadline || tries == allowed;
+    fn fate(&self, error: &Error, cause: Cause, allowed: u32) -> Fate {
+        let tries = error.tries().unwrap_or(1);
+        // It was tried as often as it may, or as the rule says.
+        let all = cause == Cause::Deadline || tries == allowed || !self.terms.tries_again(error);
         assert!(all && tries <= allowed, "{}: {tries} tries, {error:?}", self.show());
         match cause {
             Cause::Deadline => Fate { least: 0, most: allowed },
-            _ => Fate { least: panicked.into(), most: tries },
+            // Unless the test was before it.
+            Cause::Item if error.signal() != Some(libc::SIGKILL) => Fate { least: 1, most: tries },
+            _ => Fate { least: 0, most: tries },
         }
     }
 
@@ -197,7 +215,7 @@ impl<'a> Orders<'a> {
         match (cause, self.pool) {
             // There will be another.
             (Cause::PoolEnded, _) => std::thread::sleep(Duration::from_millis(1)),
-            (Cause::Refusal, Some(shared)) => shared.pool.reset(),
+            (Cause::Refusal | Cause::Famine, Some(shared)) => shared.pool.reset(),
             _ => {}
         }
     }
@@ -215,13 +233,15 @@ impl<'a> Orders<'a> {
         let sent = self.sent.into_inner();
         let open = sent.iter().filter(|sent| sent.fate.is_none()).count() as u64;
         self.scene.tally.add(Column::Items, format!("{} left", self.name), open);
-        let unknown = Fate { least: 0, most: 1 + self.terms.retries };
-        sent.into_iter().map(|sent| sent.fate.unwrap_or(unknown)).collect()
+        let unknown = |sent: &Sent| Fate { least: 0, most: self.terms.tries(sent.deed) };
+        sent.iter().map(|sent| sent.fate.unwrap_or_else(|| unknown(sent))).collect()
     }
 
     fn cause(&self, error: &Error, deed: Option<Deed>, item: Option<usize>) -> Cause {
         let known = Known {
             account: &self.scene.account,
+            dir: self.scene.dir,
+            conditions: &self.conditions,
             since: self.since,
             deed,
             item,
@@ -238,8 +258,8 @@ impl<'a> Orders<'a> {
     }
 
     fn show(&self) -> String {
-        let Orders { name, nature, terms, first, .. } = self;
-        format!("{name} of {nature:?} with {terms:?} from id {first:x}")
+        let Orders { name, nature, terms, conditions, first, .. } = self;
+        format!("{name} of {nature:?} with {terms:?} under {conditions:?} from id {first:x}")
     }
 }
 
@@ -247,7 +267,7 @@ impl<'a> Orders<'a> {
 fn is_of_an_item(error: &Error) -> bool {
     match error.kind() {
         ErrorKind::Panicked | ErrorKind::TimedOut => true,
-        ErrorKind::Died => error.to_string().contains("while running"),
+        ErrorKind::Died | ErrorKind::MemoryLimit => error.to_string().contains("while running"),
         _ => false,
     }
 }

@@ -5,17 +5,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use pool_runtime::{Output, Pool, PoolBuilder};
+use pool_runtime::{Pool, PoolBuilder};
 use pool_tests::rng::Rng;
 
 use crate::Scene;
 use crate::account::{Column, locked};
+use crate::conditions::Conditions;
 use crate::judge::Known;
 
-/// A pool, and whether it was ended by the test.
+/// A pool, what its workers live under, and whether it was ended by the test.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) pool: Pool,
+    pub(crate) conditions: Conditions,
     ended: AtomicBool,
 }
 
@@ -38,7 +40,7 @@ pub(crate) struct Pools(RwLock<Vec<Arc<Shared>>>);
 const COUNT: usize = 2;
 
 /// The most workers of one.
-const WORKERS: usize = 4;
+pub(crate) const WORKERS: usize = 4;
 
 impl Pools {
     /// One of them. The callers keep it until they have let go of what it gave them,
@@ -95,9 +97,7 @@ fn builder(rng: &mut Rng) -> PoolBuilder {
         _ => builder,
     };
     match rng.below(6) {
-        0 => builder.output(Output::Capture),
-        1 => builder.output(Output::Null),
-        2 => builder.kill_grace(Duration::ZERO),
+        0 => builder.kill_grace(Duration::ZERO),
         _ => builder,
     }
 }
@@ -107,10 +107,13 @@ fn builder(rng: &mut Rng) -> PoolBuilder {
 fn build(scene: &Scene<'_>, rng: &mut Rng) -> Arc<Shared> {
     loop {
         let since = Instant::now();
-        match builder(rng).build() {
-            Ok(pool) => return Arc::new(Shared { pool, ended: AtomicBool::new(false) }),
+        let conditions = Conditions::draw(rng, &scene.own);
+        match conditions.set_on(builder(rng), &scene.own, scene.dir).build() {
+            Ok(pool) => {
+                return Arc::new(Shared { pool, conditions, ended: AtomicBool::new(false) });
+            }
             Err(error) => {
-                let known = Known::since(&scene.account, since);
+                let known = Known::of_pool(scene, &conditions, since);
                 let cause = known.explain(&error).unwrap_or_else(|why| panic!("a pool: {why}"));
                 scene.tally.count(Column::Failures, format!("pools by {cause:?}"));
                 std::thread::sleep(Duration::from_millis(5));
@@ -132,6 +135,8 @@ pub(crate) enum Chore {
     Shutdown,
     /// Somebody looks at the workers.
     Look,
+    /// The pool may start workers again, whether it had given up or not.
+    Reset,
     /// Every call that has the token of the moment is taken back.
     CancelToken,
 }
@@ -142,6 +147,7 @@ pub(crate) const CHORES: &[(usize, Chore)] = &[
     (1, Chore::LetGo),
     (1, Chore::Shutdown),
     (4, Chore::Look),
+    (1, Chore::Reset),
     (2, Chore::CancelToken),
 ];
 
@@ -187,6 +193,7 @@ pub(crate) fn tidy_up(scene: &Scene<'_>, mut rng: Rng) {
                 let token = std::mem::take(&mut *locked(&scene.token));
                 token.cancel();
             }
+            Chore::Reset => scene.pools.pick(&mut rng).pool.reset(),
             Chore::Look => {
                 let shared = scene.pools.pick(&mut rng);
                 assert!(shared.pool.workers().len() <= WORKERS);

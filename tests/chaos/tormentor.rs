@@ -4,6 +4,7 @@
 //! for a process that only the tormentor continues.
 
 use std::fs::File;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use pool_tests::rng::Rng;
@@ -35,6 +36,9 @@ pub(crate) enum Fault {
     FillPipe,
     /// The program has no descriptors left.
     TakeDescriptors,
+    /// All workers are killed, and there are no descriptors for longer than pools wait for
+    /// others: they give up.
+    Famine,
 }
 
 pub(crate) const FAULTS: &[(usize, Fault)] = &[
@@ -47,6 +51,8 @@ pub(crate) const FAULTS: &[(usize, Fault)] = &[
     (4, Fault::StopZygote),
     (2, Fault::FillPipe),
     (3, Fault::TakeDescriptors),
+    // Once in a round at most: see `torment`.
+    (0, Fault::Famine),
 ];
 
 /// The longest time between two faults, in microseconds.
@@ -54,6 +60,13 @@ const PAUSE: usize = 30_000;
 
 /// The longest time that something is stopped, full or lacking, in milliseconds.
 const SPELL: usize = 400;
+
+/// How long there are no descriptors in a famine, in milliseconds. Pools give up after 2.3 s.
+const FAMINE: Range<u64> = 2700..3400;
+
+/// When a famine begins, in milliseconds: so that the pools are in use again before the
+/// round is over.
+const FAMINE_BEGINS: usize = 1000;
 
 /// What must be undone, and how.
 #[derive(Debug)]
@@ -76,19 +89,26 @@ struct Tormentor<'a> {
 }
 
 /// Injects fault after fault until the round is over, and undoes what must be undone.
-pub(crate) fn torment(scene: &Scene<'_>, rng: Rng) {
+pub(crate) fn torment(scene: &Scene<'_>, mut rng: Rng) {
+    let famine = Duration::from_millis(rng.below(FAMINE_BEGINS) as u64);
+    let mut famine = scene.has_famine.then(|| Instant::now() + famine);
     let (spells, targets, taken) = (Vec::new(), Vec::new(), Vec::new());
     let mut tormentor = Tormentor { scene, rng, spells, targets, taken };
     while !scene.is_over() {
         let pause = tormentor.rng.below(PAUSE) as u64;
         std::thread::sleep(Duration::from_micros(pause));
         tormentor.undo(Instant::now());
-        let fault = crate::draw(FAULTS, &mut tormentor.rng);
+        let is_due = famine.is_some_and(|begins| begins <= Instant::now());
+        let fault = match is_due && tormentor.taken.is_empty() {
+            true => Fault::Famine,
+            false => crate::draw(FAULTS, &mut tormentor.rng),
+        };
         if tormentor.inject(fault) {
+            famine.take_if(|_| fault == Fault::Famine);
             scene.tally.count(Column::Faults, format!("{fault:?}"));
         }
     }
-    let all = Instant::now() + Duration::from_millis(SPELL as u64);
+    let all = Instant::now() + Duration::from_millis(FAMINE.end);
     tormentor.undo(all);
 }
 
@@ -109,13 +129,22 @@ impl Tormentor<'_> {
         };
         match fault {
             Fault::FillPipe => self.scene.printed.fill() && self.later(Spell::PipeFull),
-            Fault::TakeDescriptors => {
+            Fault::TakeDescriptors | Fault::Famine => {
                 if !self.taken.is_empty() {
                     return false;
                 }
                 self.scene.account.scarcity_begins();
                 self.take_descriptors();
-                self.later(Spell::Scarcity)
+                match fault {
+                    Fault::Famine => {
+                        for worker in self.targets.iter().filter(|target| !target.is_zygote) {
+                            self.end(worker, Signal::KILL);
+                        }
+                        let more = self.rng.below((FAMINE.end - FAMINE.start) as usize) as u64;
+                        self.for_long(Spell::Scarcity, FAMINE.start + more)
+                    }
+                    _ => self.later(Spell::Scarcity),
+                }
             }
             _ => {
                 let Some(target) = target.map(|at| self.targets.swap_remove(at)) else {
@@ -151,8 +180,12 @@ impl Tormentor<'_> {
     }
 
     fn later(&mut self, spell: Spell) -> bool {
-        let long = Duration::from_millis(self.rng.below(SPELL) as u64);
-        self.spells.push((Instant::now() + long, spell));
+        let long = self.rng.below(SPELL) as u64;
+        self.for_long(spell, long)
+    }
+
+    fn for_long(&mut self, spell: Spell, millis: u64) -> bool {
+        self.spells.push((Instant::now() + Duration::from_millis(millis), spell));
         true
     }
 

@@ -286,7 +286,7 @@ impl Core {
         self.scheduler.is_finished()
     }
 
-    /// Whether workers came or went since this was last asked.
+    /// Whether workers came or went, or the engine finished, since this was last asked.
     pub(super) fn life_changed(&mut self) -> bool {
         std::mem::take(&mut self.life_changed)
     }
@@ -303,6 +303,9 @@ impl Core {
         if let Some(outside) = self.outside.take() {
             outside.launch.close_mailbox();
         }
+        // The last to go need not have been a worker: with none left, as while none can be
+        // started, it is a job that ends by its deadline or is taken back.
+        self.life_changed = true;
     }
 
     /// A panic has left the core in pieces. Dropping the channels lets the kernel
