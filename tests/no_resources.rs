@@ -4,10 +4,6 @@
 #![allow(unsafe_code)]
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use pool_runtime::{Error, ErrorKind, Output, Pool, pool_task};
@@ -16,7 +12,6 @@ use pool_tests::clean::descriptors;
 use pool_tests::fault::limit;
 use pool_tests::wait::until;
 use rustix::process::{Resource, getrlimit, getuid};
-use rustix::thread::gettid;
 
 #[pool_task]
 fn double(n: u64) -> u64 {
@@ -206,41 +201,6 @@ fn those_that_live_work_on_while_no_other_can_be_started() {
         assert_eq!(pool.workers().len(), 1);
         drop(lacking);
         until("the other to be replaced", || pool.workers().len() == 2);
-    });
-}
-
-#[test]
-fn a_pool_that_closes_without_a_worker_has_ended_when_its_last_call_is_taken_back() {
-    alone("a_pool_that_closes_without_a_worker_has_ended_when_its_last_call_is_taken_back", || {
-        let pool = Pool::new(1).unwrap();
-        let (closed, (joins, joining)) = (AtomicBool::new(false), mpsc::channel());
-        thread::scope(|scope| {
-            let joiner = scope.spawn(|| {
-                joins.send(gettid().as_raw_nonzero()).unwrap();
-                while !closed.load(Ordering::SeqCst) {
-                    std::hint::spin_loop();
-                }
-                pool.join().unwrap();
-            });
-            let joining = joining.recv().unwrap();
-            // While something can be opened.
-            let place = File::open(format!("/proc/self/task/{joining}/wchan")).unwrap();
-            let sleeps = || {
-                let mut at = [0; 64];
-                let length = place.read_at(&mut at, 0).unwrap_or(0);
-                String::from_utf8_lossy(&at[..length]).contains("futex")
-            };
-            let lacking = NoDescriptors::begin();
-            assert_eq!(pool.apply(die_on_zero, 0).unwrap_err().exit_code(), Some(7));
-            let waits = pool.apply_async(double, 1).unwrap();
-            until("the worker to be gone", || pool.workers().is_empty());
-            pool.close();
-            closed.store(true, Ordering::SeqCst);
-            until("the pool to be waited for", || sleeps() || joiner.is_finished());
-            waits.cancel();
-            until("the pool to have ended", || joiner.is_finished());
-            drop(lacking);
-        });
     });
 }
 

@@ -298,8 +298,6 @@ impl Core {
     /// Nothing is left to do: gives every descriptor back.
     pub(super) fn let_go(&mut self) {
         assert!(self.is_finished() && self.members.iter().all(Option::is_none));
-        // The last to go may have been a job, for which no worker could be started.
-        self.life_changed = true;
         if let Some(outside) = self.outside.take() {
             outside.launch.close_mailbox();
         }
