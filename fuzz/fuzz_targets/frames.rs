@@ -9,6 +9,9 @@
 use libfuzzer_sys::fuzz_target;
 
 #[allow(dead_code)]
+#[path = "../../pool-runtime/src/channel/bytes.rs"]
+mod bytes;
+#[allow(dead_code)]
 #[path = "../../pool-runtime/src/sys/cast.rs"]
 mod cast;
 mod sys {
