@@ -227,7 +227,9 @@ impl Child {
     /// When it can go on by itself, if it can. Who was halted is let go on when faults
     /// are over, save where a limit must see to it.
     pub(super) fn goes_on_at(&self, is_calm: bool) -> Option<Moment> {
-        let next = self.claimed.as_ref().map(|claimed| &claimed.chunk);
+        // What was cut off comes back, and is nothing that a limit is for.
+        let at = self.claimed.as_ref().filter(|claimed| !claimed.cut || claimed.inside.is_some());
+        let next = at.map(|claimed| &claimed.chunk);
         let limited =
             next.or(self.queue.front()).is_some_and(|chunk| chunk.terms.timeout.is_some());
         let goes_on = match self.stage {
