@@ -1,11 +1,14 @@
 //! A worker that finds its channel damaged ends itself, and the error says that the item
 //! it was at need not be to blame.
 
+use std::path::Path;
 use std::time::Duration;
 
 use pool_runtime::{ErrorKind, Pool, pool_task};
 use pool_tests::clean::clean;
 use pool_tests::mapping::{self, AREA, STRIDE, word};
+use pool_tests::temp::TempDir;
+use pool_tests::{runs, wait};
 
 /// The word in which the program says how much of the responses it has read.
 const RESPONSES_HEAD: usize = 2;
@@ -41,6 +44,22 @@ fn damage_the_count() {
     mapping::overwrite(BEGUN * STRIDE, &word(BEGUN).wrapping_add(8).to_ne_bytes());
 }
 
+/// Notes that it runs. Item 42 damages what its worker claims by, and runs for a while;
+/// the first of another worker waits for that.
+#[pool_task]
+fn note_and_damage(dir: &Path, item: u64) -> u64 {
+    runs::note(dir, item);
+    match item {
+        20 => wait::until("the other worker to be at it", || runs::noted(dir).contains_key(&42)),
+        42 => {
+            mapping::overwrite(CLAIMS * STRIDE, &(word(CLAIMS) ^ 1 << 63).to_ne_bytes());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        _ => {}
+    }
+    item
+}
+
 /// Makes the word by which chunks are claimed what it never is.
 #[pool_task]
 fn damage_the_claims(how: u64) {
@@ -68,12 +87,25 @@ fn who_can_claim_nothing_any_more_is_replaced_and_nobody_waits_for_it() {
             for _ in 0..2 * workers {
                 pool.apply(innocent, ()).unwrap();
             }
-            // Who does it may be found out while it is at it.
             let damage = pool.job(damage_the_claims).chunk_size(1).imap([how; 20]);
-            for error in damage.filter_map(Result::err) {
-                assert_eq!(error.kind(), ErrorKind::Died, "{workers} workers, {how}: {error}");
-            }
+            damage.for_each(|result| result.unwrap());
         }
+    }
+}
+
+#[test]
+fn damaged_claims_cost_no_item_and_none_runs_twice() {
+    let _clean = clean();
+    let pool = Pool::new(2).unwrap();
+    for round in 0..5 {
+        let dir = TempDir::new();
+        let items = (0..60).map(|item| (dir.path(), item));
+        // One worker does 0..20, of which nobody reads, and is at 40..60, while the other
+        // has done 20..40 and asks for more.
+        let all = pool.job(note_and_damage).chunk_size(20).window(60).map_async(items).unwrap();
+        wait::until("all items to have run", || runs::noted(dir.path()).len() == 60);
+        assert_eq!(all.get().unwrap(), (0..60).collect::<Vec<_>>(), "round {round}");
+        assert!(runs::noted(dir.path()).values().all(|runs| runs.len() == 1), "round {round}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! Items that are tried again.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -242,6 +243,33 @@ fn a_rule_may_use_the_pool_when_it_is_dropped_but_not_wait_for_it() {
         assert_eq!(called.unwrap_err().kind(), ErrorKind::InvalidArgument, "{act_of_item:?}");
     }
     assert_eq!(pool.apply(act, (at, 2, Act::Return)).unwrap(), 2);
+}
+
+#[test]
+fn a_rule_is_not_asked_inside_of_itself() {
+    thread_local! {
+        static INSIDE: Cell<bool> = const { Cell::new(false) };
+    }
+    let _clean = clean();
+    let dir = TempDir::new();
+    let at = dir.path().to_str().unwrap();
+    let pool = Arc::new(Pool::new(2).unwrap());
+    let (inner, here) = (Arc::clone(&pool), at.to_owned());
+    let (asked, nested) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (counts, counts_nested) = (Arc::clone(&asked), Arc::clone(&nested));
+    let job = pool.job(act).retries(1).retry_if(move |_| {
+        counts.fetch_add(1, Ordering::SeqCst);
+        counts_nested.fetch_add(INSIDE.replace(true).into(), Ordering::SeqCst);
+        // These take in what other items have come to.
+        inner.workers();
+        inner.apply_async(act, (&here, 1000, Act::Return)).unwrap().ready();
+        INSIDE.set(false);
+        false
+    });
+    let results: Vec<_> = job.imap(items(at, &[Act::Panic; 300])).collect();
+    assert_eq!((results.len(), asked.load(Ordering::SeqCst)), (300, 300));
+    assert!(results.iter().all(|result| result.as_ref().is_err_and(|e| e.tries() == Some(1))));
+    assert_eq!(nested.load(Ordering::SeqCst), 0);
 }
 
 #[test]

@@ -276,7 +276,7 @@ impl PoolBuilder {
             self.wishes.lifespan.age.map(Duration::from_nanos).filter(|&age| age < LEAST_AGE)
         {
             return Err(Error::invalid(format!(
-                "a max_age of {age:?}: a worker takes longer to start, and would never run an item"
+                "a max_age of {age:?}: the least is {LEAST_AGE:?}, as a worker takes longer to start"
             )));
         }
         if self.start_timeout.is_zero() {

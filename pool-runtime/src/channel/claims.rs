@@ -77,7 +77,7 @@ pub(super) fn recall(word: &impl Tally) -> (u64, u64) {
     (before & CLAIMS, (before >> CLAIM_BITS).wrapping_add(1) & RECALLS)
 }
 
-/// Whether there have been so many recalls. For the program, which counts them, it is so
+/// Whether there have been so many recalls. For the program, which made them, it is so
 /// unless the worker has written over the word; the worker, which counts those that it has
 /// read, has another to read if not.
 pub(super) fn are_recalls(word: &impl Tally, times: u64) -> bool {
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_claimed_is_not_recalled_and_what_are_recalls_is_not_claimed() {
+    fn what_is_claimed_is_not_recalled_and_what_is_recalled_is_not_claimed() {
         let word = AtomicU64::new(0);
         assert!(claim(&word, 0) && claim(&word, 0));
         assert_eq!(recall(&word), (2, 1));

@@ -59,7 +59,7 @@ pub(crate) struct ParentEnd {
     outbox: VecDeque<Outgoing>,
     /// Of the line that was armed last.
     turn: u32,
-    /// How often the worker's chunks were taken back.
+    /// How often the worker's chunks were taken back, as the word of claims said then.
     recalls: u64,
 }
 
@@ -205,11 +205,8 @@ impl ParentEnd {
     /// Takes back every chunk that the worker has not claimed. The outcomes of those
     /// that it has claimed, but for the last, have come.
     pub(crate) fn recall(&mut self) -> Result<Claimed, Corrupt> {
-        if !self.is_whole() {
-            return Err(Corrupt);
-        }
         let (claimed, recalls) = claims::recall(self.memory.claims());
-        self.recalls += 1;
+        self.recalls = recalls;
         // What no byte of is sent need not be sent. A frame that is there in part must
         // be, or what comes after it is not understood.
         self.outbox.retain(|kept| kept.sent > 0);
@@ -223,10 +220,13 @@ impl ParentEnd {
         Ok(Claimed(claimed))
     }
 
-    /// Whether the worker can claim what it is sent. One that has written over that word
-    /// takes all for recalled, and waits for ever to read of it.
-    pub(crate) fn is_whole(&self) -> bool {
-        claims::are_recalls(self.memory.claims(), self.recalls)
+    /// Whether the worker sleeps, with nothing unread of it, and can claim nothing that it
+    /// is sent: one that has written over that word takes all for recalled, and waits for
+    /// ever to read of it.
+    pub(crate) fn is_stuck(&self) -> bool {
+        !claims::are_recalls(self.memory.claims(), self.recalls)
+            && Sleep(self.memory.idleness()).is_up()
+            && !self.has_news()
     }
 
     /// No more will be sent: the worker leaves when it has read the last.

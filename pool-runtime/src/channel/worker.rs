@@ -53,6 +53,8 @@ pub(crate) struct WorkerEnd {
     assembled: Assembled,
     /// Recalls read in the stream.
     recalls: u64,
+    /// A chunk was recalled since the last of these: another is to come.
+    voided: bool,
     /// When the chunk was claimed that was given out last.
     claimed: Option<Instant>,
     /// There are cores enough to look for requests for a moment before sleeping.
@@ -108,6 +110,7 @@ pub(crate) fn accept(lifeline: OwnedFd) -> io::Result<Option<Accepted>> {
         served: 0,
         assembled: Assembled::Ordinary(Vec::new()),
         recalls: 0,
+        voided: false,
         claimed: None,
         may_spin: false,
         after_call: false,
@@ -154,7 +157,7 @@ impl WorkerEnd {
             let length = usize::try_from(header.length).map_err(|_| Gone::Sense)?;
             if frame > self.requests.lane().capacity() {
                 self.assemble(frame)?;
-                if claims::claim(self.memory.claims(), self.recalls) {
+                if self.claim()? {
                     self.served = 0;
                     self.after_call = request::is_call(header.tag);
                     self.claimed = Some(Instant::now());
@@ -167,7 +170,7 @@ impl WorkerEnd {
             let place = self.requests.body();
             match header.tag {
                 tag if request::is_chunk(tag) => {
-                    if !claims::claim(self.memory.claims(), self.recalls) {
+                    if !self.claim()? {
                         self.release(frame)?;
                         continue;
                     }
@@ -185,12 +188,23 @@ impl WorkerEnd {
                 request::RECALL => {
                     let body = self.memory.borrow(place, length).try_into();
                     self.recalls = u64::from_le_bytes(body.map_err(|_| Gone::Sense)?);
+                    self.voided = false;
                 }
                 request::GOODBYE => return Ok(Received::Goodbye),
                 _ => return Err(Gone::Sense),
             }
             self.release(frame)?;
         }
+    }
+
+    /// Claims the chunk that comes next; `false` if it was recalled. A recall that has
+    /// gone again, before it was read, was none: somebody has written over the word.
+    fn claim(&mut self) -> Result<bool, Gone> {
+        if claims::claim(self.memory.claims(), self.recalls) {
+            return if self.voided { Err(Gone::Sense) } else { Ok(true) };
+        }
+        self.voided = true;
+        Ok(false)
     }
 
     /// Gives room back, and tells a program that waits for room.
@@ -238,11 +252,14 @@ impl WorkerEnd {
         }
         Sleep(self.memory.idleness()).prepare();
         let requests = &self.requests;
+        // As in `claim`.
+        let is_recalled = !claims::are_recalls(self.memory.claims(), self.recalls);
+        if self.voided && !is_recalled {
+            return Err(Gone::Sense);
+        }
         // A program that has read everything knows that this worker is idle. But not that
-        // it takes what it was sent for recalled, where nothing was.
-        let is_told = !self.memory.responses_are_read()
-            || !claims::are_recalls(self.memory.claims(), self.recalls);
-        let bell = is_told.then_some(self.bell);
+        // it takes what it was sent for recalled, where perhaps nothing was.
+        let bell = (is_recalled || !self.memory.responses_are_read()).then_some(self.bell);
         doze(self.memory.idleness(), &self.memory, bell, until, || requests.has_news())
     }
 }

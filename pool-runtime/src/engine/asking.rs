@@ -6,12 +6,16 @@
 //! itself. On a caller's thread it may not, but which of them it is, is chance. So no rule
 //! may wait for its own pool.
 
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Instant;
 
+use super::core::Question;
 use super::hold::Job;
+use super::shared::{Shared, discard, dispose};
 use crate::error::Error;
 
 /// The threads that are inside of a rule of one pool.
@@ -20,34 +24,88 @@ pub(super) struct Asking {
     /// How many there are. A call finds none mostly, and reads nothing else. Relaxed: a
     /// thread looks for itself alone, and sees what it has written.
     count: AtomicUsize,
-    /// One that is inside of two is here twice.
-    threads: Mutex<Vec<ThreadId>>,
+    inside: Mutex<Inside>,
+}
+
+#[derive(Debug, Default)]
+struct Inside {
+    threads: Vec<ThreadId>,
+    /// What has come up meanwhile.
+    questions: Vec<Question>,
 }
 
 impl Asking {
-    /// The calling thread asks a rule.
+    /// The calling thread is inside of a rule from here on; of two, if it was.
     pub(super) fn enter(&self) {
-        self.threads().push(thread::current().id());
+        self.inside().threads.push(thread::current().id());
         self.count.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Its latest has answered. Not in a copy of the process that the rule has forked,
-    /// where another thread may have held the lock.
-    pub(super) fn leave(&self) {
+    /// The rule has answered; gives what is to be asked next. Not in a copy of the process
+    /// that the rule has forked, where another thread may have held the lock.
+    #[must_use]
+    pub(super) fn leave(&self) -> Vec<Question> {
         let this = thread::current().id();
         self.count.fetch_sub(1, Ordering::Relaxed);
-        let mut threads = self.threads();
-        let at = threads.iter().position(|&thread| thread == this).expect("it has entered");
-        threads.swap_remove(at);
+        let mut inside = self.inside();
+        let at = inside.threads.iter().position(|&thread| thread == this);
+        inside.threads.swap_remove(at.expect("it has entered"));
+        std::mem::take(&mut inside.questions)
+    }
+
+    /// Keeps questions until somebody who is inside has left.
+    pub(super) fn put_off(&self, questions: Vec<Question>) {
+        self.inside().questions.extend(questions);
     }
 
     /// Whether the calling thread is inside of one.
     pub(super) fn is_here(&self) -> bool {
-        self.count.load(Ordering::Relaxed) > 0 && self.threads().contains(&thread::current().id())
+        self.count.load(Ordering::Relaxed) > 0
+            && self.inside().threads.contains(&thread::current().id())
     }
 
-    fn threads(&self) -> MutexGuard<'_, Vec<ThreadId>> {
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    /// Asks callers' rules whether items are to be tried again. A rule that panics has
+    /// not said so; the panic hook tells of it. One that forks returns in the copy too,
+    /// where nobody is to hear of it.
+    ///
+    /// What a rule does may bring up more questions. They are put off until it has
+    /// answered: it may hold a lock of the caller's, and how deep it would stand within
+    /// itself would depend on how many items fail.
+    #[cold]
+    pub(super) fn ask(&self, questions: Vec<Question>) {
+        if self.asking.is_here() {
+            return self.asking.put_off(questions);
+        }
+        let mut questions = VecDeque::from(questions);
+        while let Some(Question { job, item, error, rule }) = questions.pop_front() {
+            if self.is_foreign() {
+                return;
+            }
+            self.asking.enter();
+            let asked = catch_unwind(AssertUnwindSafe(|| rule(&error)));
+            let again = asked.unwrap_or_else(|panic| {
+                discard(panic);
+                false
+            });
+            // Its job may be gone meanwhile, and this the last of it.
+            dispose(rule);
+            if self.is_foreign() {
+                return;
+            }
+            questions.extend(self.asking.leave());
+            if self.is_poisoned() {
+                return;
+            }
+            let mut core = self.lock();
+            core.answer(job, item, error, again);
+            core.act();
+        }
     }
 }
 
@@ -73,15 +131,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thread_is_inside_until_the_outermost_rule_has_answered() {
+    fn a_thread_is_inside_until_its_rule_has_answered() {
         let asking = Asking::default();
         assert!(!asking.is_here());
         asking.enter();
-        asking.enter();
-        asking.leave();
         assert!(asking.is_here());
         thread::scope(|scope| assert!(!scope.spawn(|| asking.is_here()).join().unwrap()));
-        asking.leave();
+        assert!(asking.leave().is_empty());
         assert!(!asking.is_here());
     }
 }

@@ -177,7 +177,7 @@ impl Job {
     /// Waits until nothing more will arrive, or `until`, if it may wait; tells whether it
     /// is so.
     pub(crate) fn wait_done(&self, until: Option<Instant>) -> bool {
-        // Who may not still looks, and gets somewhere by asking again and again.
+        // Who may not still looks, where callers do that.
         let until = if self.check_may_wait(until).is_ok() { until } else { Some(Instant::now()) };
         self.locked_when_done(until).is_some() || self.shared.is_foreign()
     }

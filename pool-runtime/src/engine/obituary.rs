@@ -19,6 +19,8 @@ pub(super) enum Doom {
     Commanded(KillReason),
     /// It sent what no worker sends.
     Nonsense,
+    /// It could claim nothing that it was sent.
+    Damaged,
     /// It closed its end of the channel and lived on.
     ChannelClosed,
 }
@@ -112,7 +114,7 @@ impl Obituary {
                 let code = self.status.and_then(|status| status.code());
                 let cause = match (self.doom, code) {
                     // No task has run, so none is to blame.
-                    (Some(Doom::ChannelClosed | Doom::Nonsense), _) => {
+                    (Some(Doom::ChannelClosed | Doom::Nonsense | Doom::Damaged), _) => {
                         likely("a worker program that does not use this library")
                     }
                     (_, Some(code)) => likely(exit::cause_at_boot(code).unwrap_or(
@@ -153,6 +155,7 @@ impl Obituary {
         }
         match self.doom {
             Some(Doom::Nonsense) => "sent what is no message and was killed".into(),
+            Some(Doom::Damaged) => "took nothing that it was sent and was killed".into(),
             Some(Doom::ChannelClosed) => "closed its channel and was killed".into(),
             Some(Doom::Commanded(_)) | None => describe_exit(self.status),
         }
@@ -168,7 +171,7 @@ impl Obituary {
             return format!(" (the sandbox forbids the system call {name})");
         }
         let cause = match self.doom {
-            Some(Doom::Nonsense) => Some(exit::WRITTEN_OVER),
+            Some(Doom::Nonsense | Doom::Damaged) => Some(exit::WRITTEN_OVER),
             Some(Doom::ChannelClosed) => Some(
                 "the task closed descriptors that are not its own, or executed another program",
             ),

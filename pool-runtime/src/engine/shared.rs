@@ -21,7 +21,7 @@ pub(crate) struct Shared {
     core: Mutex<Core>,
     /// Workers came or went, or the engine finished.
     pub(super) life: Condvar,
-    asking: Asking,
+    pub(super) asking: Asking,
     /// The process that it belongs to, which is marked. A copy that this has forked
     /// shares the workers' rings and the event queue, but none of its threads: it must
     /// touch nothing here, nor wait for the lock, which may have been held.
@@ -95,36 +95,6 @@ impl Shared {
         discard(panic);
     }
 
-    /// Asks callers' rules whether items are to be tried again. A rule that panics has
-    /// not said so; the panic hook tells of it. One that forks returns in the copy too,
-    /// where nobody is to hear of it.
-    #[cold]
-    fn ask(&self, questions: Vec<Question>) {
-        for Question { job, item, error, rule } in questions {
-            if self.is_foreign() {
-                return;
-            }
-            self.asking.enter();
-            let asked = catch_unwind(AssertUnwindSafe(|| rule(&error)));
-            let again = asked.unwrap_or_else(|panic| {
-                discard(panic);
-                false
-            });
-            // Its job may be gone meanwhile, and this the last of it.
-            dispose(rule);
-            if self.is_foreign() {
-                return;
-            }
-            self.asking.leave();
-            if self.is_poisoned() {
-                return;
-            }
-            let mut core = self.lock();
-            core.answer(job, item, error, again);
-            core.act();
-        }
-    }
-
     /// Tells whoever waits. A waker that panics must not end the engine's thread; the panic
     /// hook tells of it. What a rule has captured goes with its job, and may no more wait
     /// for the pool than the rule may.
@@ -141,13 +111,17 @@ impl Shared {
             {
                 discard(panic);
             }
-            if over.is_some() && !self.is_foreign() {
+            if self.is_foreign() {
+                return;
+            }
+            if over.is_some() {
                 self.asking.enter();
                 dispose(over);
                 if self.is_foreign() {
                     return;
                 }
-                self.asking.leave();
+                let put_off = self.asking.leave();
+                self.ask(put_off);
             }
         }
     }
@@ -274,14 +248,14 @@ impl Drop for Locked<'_> {
 }
 
 /// Drops what is the caller's, whose destructor may panic.
-fn dispose<T>(value: T) {
+pub(super) fn dispose<T>(value: T) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
         discard(panic);
     }
 }
 
 /// Drops what was thrown, whose destructor may panic in turn.
-fn discard(panic: Box<dyn Any + Send>) {
+pub(super) fn discard(panic: Box<dyn Any + Send>) {
     if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
         std::mem::forget(another);
     }

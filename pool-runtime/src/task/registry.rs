@@ -60,7 +60,7 @@ pub(crate) fn find(key: &str) -> Found {
     find_among(&registry().by_key, &TASKS, key)
 }
 
-/// What the linker has gathered cannot be written over, as it is read-only.
+/// What the linker has gathered lies elsewhere, and is seldom written over as well.
 fn find_among(
     by_key: &HashMap<&'static str, &'static TaskDef>,
     tasks: &[TaskDef],

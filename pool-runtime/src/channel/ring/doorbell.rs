@@ -70,6 +70,11 @@ impl<W: Word> Sleep<'_, W> {
         self.0.store(Self::AWAKE, Ordering::Relaxed);
     }
 
+    /// Whether the other sleeps at this moment, as far as can be seen.
+    pub(crate) fn is_up(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != Self::AWAKE
+    }
+
     /// Whether the one that has just published must wake the other.
     pub(crate) fn must_wake(&self) -> bool {
         W::fence(Ordering::SeqCst);

@@ -61,10 +61,10 @@ impl Core {
         self.unread.push(slot);
     }
 
-    /// A worker that summons may do so because it cannot claim what it was sent.
+    /// A worker that summons may do so because it can claim nothing that it was sent.
     pub(super) fn check_claims(&mut self, slot: Slot) {
-        if self.members[slot.0].as_ref().is_some_and(|member| !member.channel.is_whole()) {
-            self.condemn(slot, Doom::Nonsense);
+        if self.members[slot.0].as_ref().is_some_and(|member| member.channel.is_stuck()) {
+            self.condemn(slot, Doom::Damaged);
         }
     }
 
