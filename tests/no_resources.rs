@@ -135,12 +135,18 @@ impl Drop for NoDescriptors {
     }
 }
 
+/// A pool that has lost one of so many workers and cannot start another.
+fn bereaved(workers: usize) -> (Pool, NoDescriptors) {
+    let pool = Pool::new(workers).unwrap();
+    let lacking = NoDescriptors::begin();
+    assert_eq!(pool.apply(die_on_zero, 0).unwrap_err().exit_code(), Some(7));
+    (pool, lacking)
+}
+
 #[test]
 fn a_pool_at_work_survives_that_for_a_moment_no_worker_can_be_started() {
     alone("a_pool_at_work_survives_that_for_a_moment_no_worker_can_be_started", || {
-        let pool = Pool::new(1).unwrap();
-        let lacking = NoDescriptors::begin();
-        assert_eq!(pool.apply(die_on_zero, 0).unwrap_err().exit_code(), Some(7));
+        let (pool, lacking) = bereaved(1);
         let waits = pool.apply_async(double, 21).unwrap();
         let started = Instant::now();
         until("half a second without descriptors", || {
@@ -155,9 +161,7 @@ fn a_pool_at_work_survives_that_for_a_moment_no_worker_can_be_started() {
 #[test]
 fn what_is_lacking_for_long_ends_the_calls_and_they_say_how_often_it_was_tried() {
     alone("what_is_lacking_for_long_ends_the_calls_and_they_say_how_often_it_was_tried", || {
-        let pool = Pool::new(1).unwrap();
-        let lacking = NoDescriptors::begin();
-        assert_eq!(pool.apply(die_on_zero, 0).unwrap_err().exit_code(), Some(7));
+        let (pool, lacking) = bereaved(1);
         let error = pool.map(double, 0..3).unwrap_err();
         assert_names_descriptors(&error);
         assert!(error.to_string().contains("no worker could be started in 9 tries"), "{error}");
@@ -180,9 +184,7 @@ fn what_is_lacking_for_long_ends_the_calls_and_they_say_how_often_it_was_tried()
 #[test]
 fn a_pool_that_closes_and_has_no_worker_ends_with_its_last_call() {
     alone("a_pool_that_closes_and_has_no_worker_ends_with_its_last_call", || {
-        let pool = Pool::new(1).unwrap();
-        let lacking = NoDescriptors::begin();
-        assert_eq!(pool.apply(die_on_zero, 0).unwrap_err().exit_code(), Some(7));
+        let (pool, lacking) = bereaved(1);
         let late = pool.job(die_on_zero).deadline(Duration::from_millis(500)).apply_async(1);
         pool.close();
         pool.join().unwrap();
@@ -194,9 +196,7 @@ fn a_pool_that_closes_and_has_no_worker_ends_with_its_last_call() {
 #[test]
 fn those_that_live_work_on_while_no_other_can_be_started() {
     alone("those_that_live_work_on_while_no_other_can_be_started", || {
-        let pool = Pool::new(2).unwrap();
-        let lacking = NoDescriptors::begin();
-        assert_eq!(pool.apply(die_on_zero, 0).unwrap_err().exit_code(), Some(7));
+        let (pool, lacking) = bereaved(2);
         assert_eq!(pool.map(double, 0..100).unwrap().len(), 100);
         assert_eq!(pool.workers().len(), 1);
         drop(lacking);

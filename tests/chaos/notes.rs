@@ -10,7 +10,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::OnceLock;
-use std::time::Duration;
+
+use pool_tests::wait;
 
 /// In words that are none of an item: the rest is an exit status.
 const END: u64 = 1 << 63;
@@ -51,15 +52,18 @@ pub(crate) fn has_noted_end(
     exit_code: Option<i32>,
 ) -> bool {
     let path = Path::new(dir).join(pid.to_string());
-    let bytes = loop {
+    let mut bytes = Vec::new();
+    wait::until("a descriptor to be free", || {
         match std::fs::read(&path) {
-            Ok(bytes) => break bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => return false,
-            // There are no descriptors now; there will be.
-            Err(error) => assert_eq!(error.raw_os_error(), Some(libc::EMFILE), "{path:?}"),
+            Ok(noted) => bytes = noted,
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => {
+                assert_eq!(error.raw_os_error(), Some(libc::EMFILE), "{path:?}");
+                return false;
+            }
         }
-        std::thread::sleep(Duration::from_millis(1));
-    };
+        true
+    });
     let ends = words(&bytes).into_iter().filter(|word| word & END != 0);
     let mut ends = ends.map(|word| ExitStatus::from_raw((word as u32).cast_signed()));
     ends.any(|end| (end.signal(), end.code()) == (signal, exit_code))

@@ -60,17 +60,14 @@ impl Frames {
         let range = start..self.handled;
         // A small part is copied out: else it would keep all the bytes that it came with
         // for as long as nobody takes it.
-        let is_small = range.len() * 4 < self.bytes.len();
-        let bodies = match self.handled == self.bytes.len() {
-            _ if is_small => {
-                let bytes = self.bytes[range.clone()].to_vec();
-                Bodies { bytes: Bytes::Own(bytes), range: 0..range.len() }
-            }
-            true => {
-                self.handled = 0;
-                Bodies { bytes: std::mem::take(&mut self.bytes), range }
-            }
-            false => Bodies { bytes: self.bytes.share(), range },
+        let bodies = if range.len() * 4 < self.bytes.len() {
+            let bytes = self.bytes[range.clone()].to_vec();
+            Bodies { bytes: Bytes::Own(bytes), range: 0..range.len() }
+        } else if self.handled == self.bytes.len() {
+            self.handled = 0;
+            Bodies { bytes: std::mem::take(&mut self.bytes), range }
+        } else {
+            Bodies { bytes: self.bytes.share(), range }
         };
         (count, bodies)
     }

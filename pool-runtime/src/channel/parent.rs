@@ -142,30 +142,17 @@ impl ParentEnd {
         body: Body<'_>,
     ) -> Result<(), Corrupt> {
         let Body { bytes, range } = body;
-        if self.outbox.is_empty() {
+        let (mut sent, is_next) = (0, self.outbox.is_empty());
+        if is_next {
             let message = Message::new(tag, [head, &bytes[range.clone()]]);
-            let mut sent = 0;
             if self.requests.send(message, &mut sent)? {
                 return Ok(());
             }
-            self.outbox.push_back(Outgoing {
-                tag,
-                head: head.to_vec(),
-                body: bytes.share(),
-                range,
-                sent,
-            });
-            // The worker tells when it has made room, if it makes some from here on.
-            return self.flush();
         }
-        self.outbox.push_back(Outgoing {
-            tag,
-            head: head.to_vec(),
-            body: bytes.share(),
-            range,
-            sent: 0,
-        });
-        Ok(())
+        let (head, body) = (head.to_vec(), bytes.share());
+        self.outbox.push_back(Outgoing { tag, head, body, range, sent });
+        // The worker tells when it has made room, if it makes some from here on.
+        if is_next { self.flush() } else { Ok(()) }
     }
 
     /// Sends what the worker has made room for, and wakes it for that.

@@ -36,15 +36,13 @@ struct Inside {
 
 impl Asking {
     /// The calling thread is inside of a rule from here on; of two, if it was.
-    pub(super) fn enter(&self) {
+    fn enter(&self) {
         self.inside().threads.push(thread::current().id());
         self.count.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The rule has answered; gives what is to be asked next. Not in a copy of the process
-    /// that the rule has forked, where another thread may have held the lock.
-    #[must_use]
-    pub(super) fn leave(&self) -> Vec<Question> {
+    /// The rule has answered; gives what is to be asked next.
+    fn leave(&self) -> Vec<Question> {
         let this = thread::current().id();
         self.count.fetch_sub(1, Ordering::Relaxed);
         let mut inside = self.inside();
@@ -54,7 +52,7 @@ impl Asking {
     }
 
     /// Keeps questions until somebody who is inside has left.
-    pub(super) fn put_off(&self, questions: Vec<Question>) {
+    fn put_off(&self, questions: Vec<Question>) {
         self.inside().questions.extend(questions);
     }
 
@@ -79,7 +77,8 @@ impl Shared {
     /// itself would depend on how many items fail.
     #[cold]
     pub(super) fn ask(&self, questions: Vec<Question>) {
-        if self.asking.is_here() {
+        // In a copy nothing is asked, and the lock in there may be held for ever.
+        if !self.is_foreign() && self.asking.is_here() {
             return self.asking.put_off(questions);
         }
         let mut questions = VecDeque::from(questions);
@@ -87,18 +86,20 @@ impl Shared {
             if self.is_foreign() {
                 return;
             }
-            self.asking.enter();
-            let asked = catch_unwind(AssertUnwindSafe(|| rule(&error)));
-            let again = asked.unwrap_or_else(|panic| {
-                discard(panic);
-                false
+            let asked = self.as_a_rule(|| {
+                let asked = catch_unwind(AssertUnwindSafe(|| rule(&error)));
+                let again = asked.unwrap_or_else(|panic| {
+                    discard(panic);
+                    false
+                });
+                // Its job may be gone meanwhile, and this the last of it.
+                dispose(rule);
+                again
             });
-            // Its job may be gone meanwhile, and this the last of it.
-            dispose(rule);
-            if self.is_foreign() {
+            let Some((again, put_off)) = asked else {
                 return;
-            }
-            questions.extend(self.asking.leave());
+            };
+            questions.extend(put_off);
             if self.is_poisoned() {
                 return;
             }
@@ -106,6 +107,18 @@ impl Shared {
             core.answer(job, item, error, again);
             core.act();
         }
+    }
+
+    /// Runs what is the caller's and must not wait for this pool, nor unwind; gives what
+    /// it comes to, and what is to be asked next. Nothing in a copy that it has forked.
+    pub(super) fn as_a_rule<T>(&self, run: impl FnOnce() -> T) -> Option<(T, Vec<Question>)> {
+        self.asking.enter();
+        let done = run();
+        // There another thread may have held the lock.
+        if self.is_foreign() {
+            return None;
+        }
+        Some((done, self.asking.leave()))
     }
 }
 

@@ -43,6 +43,7 @@ impl JobState {
 impl Job {
     /// Whether the deadline has passed. Of the caller's own clock, so that what is pulled
     /// does not depend on when the engine's thread gets to run.
+    #[inline]
     pub(crate) fn is_late(&self) -> bool {
         self.deadline.is_some_and(|deadline| deadline <= Instant::now())
     }

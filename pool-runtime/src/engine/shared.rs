@@ -115,12 +115,9 @@ impl Shared {
                 return;
             }
             if over.is_some() {
-                self.asking.enter();
-                dispose(over);
-                if self.is_foreign() {
+                let Some(((), put_off)) = self.as_a_rule(|| dispose(over)) else {
                     return;
-                }
-                let put_off = self.asking.leave();
+                };
                 self.ask(put_off);
             }
         }

@@ -97,31 +97,22 @@ impl Room {
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::super::sim::rng::Rng;
     use super::*;
-
-    /// Numbers that look like chance, always the same: a linear congruential generator
-    /// (Knuth's MMIX).
-    fn numbers() -> impl Iterator<Item = usize> {
-        std::iter::successors(Some(1_u64), |n| {
-            Some(n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407))
-        })
-        .map(|n| (n >> 33) as usize)
-    }
 
     #[test]
     fn it_is_a_sorted_set_of_weights_and_slots() {
         for slots in [1, 2, 63, 64, 65, 1000] {
             let (mut room, mut set) = (Room::of(slots), BTreeSet::new());
-            let mut numbers = numbers();
-            let mut number = |most| numbers.next().unwrap() % most;
+            let mut rng = Rng::new(slots as u64);
             for _ in 0..5_000 {
-                let (weight, slot) = (number(DEPTH as usize) as u32, Slot(number(slots)));
-                match number(2) {
-                    0 => {
+                let (weight, slot) = (rng.index(DEPTH as usize) as u32, Slot(rng.index(slots)));
+                match rng.percent(50) {
+                    true => {
                         room.insert(weight, slot);
                         set.insert((weight, slot));
                     }
-                    _ => {
+                    false => {
                         room.remove(weight, slot);
                         set.remove(&(weight, slot));
                     }

@@ -38,7 +38,7 @@ mod orders_of_time;
 mod plan;
 mod posts;
 mod record;
-mod rng;
+pub(super) mod rng;
 mod said;
 mod tally;
 mod terms;

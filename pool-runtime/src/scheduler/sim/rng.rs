@@ -4,10 +4,10 @@
 /// Generators" (OOPSLA 2014), with the constants of Vigna's public-domain
 /// version. Any seed is a good one, also 0, 1, 2.
 #[derive(Debug)]
-pub(super) struct Rng(u64);
+pub(in crate::scheduler) struct Rng(u64);
 
 impl Rng {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(in crate::scheduler) fn new(seed: u64) -> Self {
         Rng(seed)
     }
 
@@ -31,7 +31,7 @@ impl Rng {
     }
 
     /// An index into something of this length, which is not 0.
-    pub(super) fn index(&mut self, len: usize) -> usize {
+    pub(in crate::scheduler) fn index(&mut self, len: usize) -> usize {
         self.below(len as u64) as usize
     }
 
@@ -39,7 +39,7 @@ impl Rng {
         from[self.index(from.len())]
     }
 
-    pub(super) fn percent(&mut self, chance: u64) -> bool {
+    pub(in crate::scheduler) fn percent(&mut self, chance: u64) -> bool {
         self.below(100) < chance
     }
 
