@@ -82,6 +82,14 @@ pub(crate) const OUTPUT_DROPPED: usize = 64 << 20;
 /// size takes some 50 MiB, and is kept.
 pub(crate) const BACKTRACE_ROOM: usize = 256 << 20;
 
+/// Bytes of memory that a worker's control group may have beyond the worker's limit: its
+/// channel, which is 16 MiB, and as much for what the kernel itself keeps for it.
+pub(crate) const GROUP_ROOM: u64 = 32 << 20;
+
+/// How long the end of what was killed in workers' control groups is waited for. Only the
+/// kernel can keep it longer; then the group is left to the next pool.
+pub(crate) const GROUP_END: Duration = Duration::from_secs(1);
+
 /// How long a worker may take to report in, unless the builder says otherwise.
 pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -13,6 +13,7 @@ pub mod futures;
 pub mod halfway;
 pub mod kernel;
 pub mod left;
+pub mod machine;
 pub mod mapping;
 pub mod orders;
 pub mod parent;

@@ -175,6 +175,32 @@ impl PoolBuilder {
     /// every library and every build. Each process that a task starts has the same
     /// limit for itself.
     ///
+    /// # Control groups
+    ///
+    /// Where the program was handed a directory of control groups (version 2) that count
+    /// memory, each worker is in a group of its own besides, which may have 32 MiB more
+    /// than the limit, for the channel and what the kernel keeps. There all memory counts:
+    /// what the worker shares, files that it writes into a `tmpfs`, and the processes that
+    /// it starts, together. Whoever is in a group that is full is killed, and the item
+    /// fails with `MemoryLimit` as well. What is still in the group when its worker ends is
+    /// killed, even what has left the process group by `setsid`.
+    ///
+    /// The pools' groups are made beside the program's own, so the program must not be in
+    /// the directory itself but in a child of it: under systemd a unit with
+    /// `Delegate=memory` and `DelegateSubgroup=program`; by hand, as root, for a user:
+    ///
+    /// ```sh
+    /// cd /sys/fs/cgroup && echo +memory > cgroup.subtree_control
+    /// mkdir -p work/program
+    /// chown user work work/cgroup.procs work/cgroup.subtree_control
+    /// echo $pid > work/program/cgroup.procs # of a shell of that user, or of the program
+    /// ```
+    ///
+    /// A program that is killed leaves its groups there, empty; they go with the unit, or
+    /// when the next program there makes such a pool.
+    ///
+    /// # How a task learns of it
+    ///
     /// Allocation fails at the limit as it does on a machine that is full. Where that
     /// ends the process, as in Rust by `abort`, and in C by an access through a null
     /// pointer, a handler of SIGABRT and SIGSEGV sees whether memory was the cause:

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::environment::{c_string, environment};
+use super::groups::{Group, Groups};
 use super::output::{Ends, Mailbox, Output, Tap};
 use super::settings;
 use super::zygote::{self, Template};
@@ -56,6 +57,8 @@ pub(crate) struct Launch {
     /// See [`Wishes`]; never empty.
     cores: Option<Vec<u32>>,
     settings: Settings,
+    /// For workers whose memory is limited, where there can be some.
+    groups: Option<Arc<Groups>>,
     /// No more workers than cores: one that has nothing to do may look for a moment
     /// before it sleeps, without taking a core from one that has.
     spin: bool,
@@ -108,7 +111,10 @@ impl Default for Wishes {
 
 /// A worker's process, and the program's ends of its channel and of its output, if that
 /// is read.
-pub(super) type Started = (Child, ParentEnd, Option<Tap>);
+type Process = (Child, ParentEnd, Option<Tap>);
+
+/// And the control group that it joins, if it does.
+pub(super) type Started = (Process, Option<Group>);
 
 /// What a worker is to have, at both ends.
 struct Opened {
@@ -196,6 +202,7 @@ impl Launch {
             depth,
             spin: workers <= settings::room(cores.as_deref()),
             cores,
+            groups: wishes.settings.memory.and_then(Groups::open),
             settings: wishes.settings,
             mark: draw_mark(),
         })
@@ -222,6 +229,7 @@ impl Launch {
             false => format!("{}-{slot}", self.name),
         };
         name.truncate(name.floor_char_boundary(NAME_BYTES));
+        let group = self.groups.as_ref().and_then(Groups::make);
         let boot = Boot {
             mark: self.mark,
             depth: self.depth,
@@ -233,6 +241,7 @@ impl Launch {
             name,
             settings: Settings {
                 core: self.cores.as_ref().map(|cores| cores[slot.0 % cores.len()]),
+                group: group.as_ref().map(|group| group.path().as_os_str().as_bytes().into()),
                 ..self.settings.clone()
             },
         };
@@ -242,12 +251,9 @@ impl Launch {
                 format!("a worker's settings take more than {most} bytes: too many paths");
             return Err(Error::invalid(message));
         }
-        if self.own
-            && let Some(forked) = self.fork(slot, &boot)?
-        {
-            return Ok(forked);
-        }
-        self.execute(slot, &boot)
+        let forked = if self.own { self.fork(slot, &boot)? } else { None };
+        let process = forked.map_or_else(|| self.execute(slot, &boot), Ok)?;
+        Ok((process, group))
     }
 
     /// Whether somebody reads what workers print.
@@ -268,7 +274,7 @@ impl Launch {
 
     /// Has the zygote fork a worker. `None` if it cannot: to execute one may still
     /// work, and if not, says why.
-    fn fork(&self, slot: Slot, boot: &Boot) -> Result<Option<Started>, Error> {
+    fn fork(&self, slot: Slot, boot: &Boot) -> Result<Option<Process>, Error> {
         let Opened { channel, tap, lifeline, ends } = self.open(slot, boot)?;
         let [inherited_stdout, inherited_stderr] = fds::inherited_output();
         let [stdout, stderr] = self.output(ends.as_ref());
@@ -285,7 +291,7 @@ impl Launch {
         Ok(child.map(|child| (child, channel, tap)))
     }
 
-    fn execute(&self, slot: Slot, boot: &Boot) -> Result<Started, Error> {
+    fn execute(&self, slot: Slot, boot: &Boot) -> Result<Process, Error> {
         let Opened { channel, tap, lifeline, ends } = self.open(slot, boot)?;
         let [stdout, stderr] = self.output(ends.as_ref());
         let child = spawn::spawn(&Program {

@@ -20,6 +20,7 @@ mod cancel;
 mod core;
 mod environment;
 mod failure;
+mod groups;
 mod held;
 mod hold;
 mod job;

@@ -47,6 +47,8 @@ pub(super) struct Obituary {
     pub(super) sign: Option<Sign>,
     /// How many bytes of memory it was allowed.
     pub(super) memory_limit: Option<u64>,
+    /// The kernel has killed somebody in its control group, for lack of memory there.
+    pub(super) group_ran_out: bool,
 }
 
 impl Obituary {
@@ -145,13 +147,24 @@ impl Obituary {
     fn ran_out_of(&self) -> Option<u64> {
         match (self.doom, self.sign) {
             (None, Some(Sign::OutOfMemory)) => self.memory_limit,
+            (None, _) if self.was_killed_with_group() => self.memory_limit,
             _ => None,
         }
     }
 
+    fn was_killed_with_group(&self) -> bool {
+        let signal = self.status.and_then(|status| status.signal());
+        self.group_ran_out && signal == Some(libc::SIGKILL)
+    }
+
     fn end(&self) -> String {
         if let Some(limit) = self.ran_out_of() {
-            return format!("ran out of its {} of memory", describe_bytes(limit));
+            let limit = describe_bytes(limit);
+            let more = match self.was_killed_with_group() {
+                true => ", with what it shares and the processes it has started,",
+                false => "",
+            };
+            return format!("ran out of its {limit} of memory{more}");
         }
         match self.doom {
             Some(Doom::Nonsense) => "sent what is no message and was killed".into(),
@@ -218,6 +231,7 @@ mod tests {
             unfit: None,
             sign: None,
             memory_limit: None,
+            group_ran_out: false,
         };
         match reported_in {
             true => obituary.of_item("app::render", Some(17)).to_string(),

@@ -69,6 +69,8 @@ pub(crate) struct Settings {
     pub(crate) limits: Vec<(Resource, u64)>,
     /// Bytes of private writable memory.
     pub(crate) memory: Option<u64>,
+    /// The directory of the control group that it joins.
+    pub(crate) group: Option<Vec<u8>>,
     pub(crate) sandbox: Option<Rules>,
 }
 
@@ -96,13 +98,11 @@ impl Settings {
             out.extend_from_slice(&limit.to_le_bytes());
         }
         put_option(out, self.memory, |out, bytes| out.extend_from_slice(&bytes.to_le_bytes()));
+        put_option(out, self.group.as_deref(), put_path);
         put_option(out, self.sandbox.as_ref(), |out, rules| {
             for paths in [&rules.read, &rules.write] {
                 put_count(out, paths.len());
-                for path in paths {
-                    put_count(out, path.len());
-                    out.extend_from_slice(path);
-                }
+                paths.iter().for_each(|path| put_path(out, path));
             }
         });
     }
@@ -116,11 +116,17 @@ impl Settings {
                 Some((resource, reader.u64()?))
             })?,
             memory: option(reader, |reader| reader.u64())?,
+            group: option(reader, path)?,
             sandbox: option(reader, |reader| {
                 Some(Rules { read: list(reader, path)?, write: list(reader, path)? })
             })?,
         })
     }
+}
+
+fn put_path(out: &mut Vec<u8>, path: &[u8]) {
+    put_count(out, path.len());
+    out.extend_from_slice(path);
 }
 
 fn path(reader: &mut Reader<'_>) -> Option<Vec<u8>> {
@@ -182,6 +188,7 @@ mod tests {
             nice: Some(-5),
             limits: Resource::ALL.map(|resource| (resource, u64::MAX - resource as u64)).into(),
             memory: Some(64 << 20),
+            group: Some(b"/g".into()),
             sandbox: Some(Rules {
                 read: vec![b"/a".into(), b"".into()],
                 write: vec![b"\xff".into()],

@@ -1,6 +1,9 @@
 //! What a worker sets on itself before it reports in; or says what it could not.
 
-use std::io;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::{fs, io};
 
 use rustix::io::Errno;
 use rustix::process::{Resource as Kind, Rlimit, getrlimit, setpriority_process, setrlimit};
@@ -17,6 +20,11 @@ const LEAST_MEMORY: usize = 1 << 20;
 
 /// Applies all of them; the error is the rest of "worker 2 could not …".
 pub(super) fn apply(settings: &Settings, channel: &mut WorkerEnd) -> Result<(), String> {
+    if let Some(group) = &settings.group {
+        // First, so that it counts all the rest. One that cannot be joined is as none: what
+        // is promised is the limit of the process.
+        let _ = fs::write(Path::new(OsStr::from_bytes(group)).join("cgroup.procs"), "0");
+    }
     if let Some(core) = settings.core {
         pin(core).map_err(|cause| {
             refused(&format!("pin itself to core {core}"), cause, "no such core, or a cpuset")

@@ -95,7 +95,7 @@ impl Core {
     fn try_start(&self, worker: Worker) -> Result<Member, Error> {
         let outside = self.outside();
         let slot = worker.slot;
-        let (child, channel, tap) = outside.launch.start(slot)?;
+        let ((child, channel, tap), group) = outside.launch.start(slot)?;
         let output = tap
             .iter()
             .flat_map(|tap| STREAMS.map(|stream| (tap.pipe(stream), Token::Output(slot, stream))));
@@ -124,6 +124,7 @@ impl Core {
             seen_at: None,
             replaced: None,
             tap,
+            group,
             unfit: None,
         })
     }
@@ -139,7 +140,12 @@ impl Core {
         self.attend_to(worker, map, (id, items));
         let body = self.jobs.get_mut(&id).expect("it was there").body(items);
         let member = self.members[worker.slot.0].as_mut().filter(|member| member.worker == worker);
-        let sent = member.map(|member| member.channel.send_chunk(tag, &self.head, body));
+        let sent = member.map(|member| {
+            if let Some(group) = &mut member.group {
+                group.make_room(self.head.len() + body.range.len());
+            }
+            member.channel.send_chunk(tag, &self.head, body)
+        });
         self.check(worker, sent.unwrap_or(Ok(())));
     }
 

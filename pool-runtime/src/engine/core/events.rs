@@ -2,6 +2,7 @@
 
 use std::os::unix::process::ExitStatusExt;
 
+use super::super::groups::Group;
 use super::super::job::Arrival;
 use super::super::obituary::{Doom, Obituary};
 use super::ends::End;
@@ -102,6 +103,7 @@ impl Core {
                 .and_then(|status| status.signal())
                 .and_then(|signal| Sign::read(member.channel.sign(), signal)),
             memory_limit: self.outside().launch.memory_limit(),
+            group_ran_out: member.group.as_ref().is_some_and(Group::ran_out),
         };
         let asked = member.replaced.is_some() || obituary.is_asked_for();
         let end = if asked { End::Asked } else { End::Unasked };

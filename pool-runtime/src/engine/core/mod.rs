@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
+use super::groups::Group;
 use super::job::{Due, JobState};
 use super::launch::Launch;
 use super::obituary::{Doom, Obituary};
@@ -57,6 +58,8 @@ struct Member {
     replaced: Option<Replaced>,
     /// Where its output is read.
     tap: Option<Tap>,
+    /// Where its memory is counted. What is left in there is killed with it.
+    group: Option<Group>,
     /// What it could not do to become a worker of this pool.
     unfit: Option<String>,
 }

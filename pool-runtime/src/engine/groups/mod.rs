@@ -1,0 +1,242 @@
+//! Control groups, for what the limit of a process does not see: memory that a worker
+//! shares, files of a `tmpfs` that it writes, and all the processes that it starts.
+//!
+//! ```text
+//!  a directory that was handed to this program (`place`)
+//!  ├── the program's own group
+//!  └── pool-4711-9f3c…      a pool's, locked while the program lives
+//!      ├── 1                a worker's: memory.max, one for each start
+//!      └── 2
+//! ```
+//!
+//! A group is a directory, and stays until somebody removes it. A worker's is removed
+//! when the worker is reaped, and all that is still in it is killed first, as a process
+//! group is, but here nobody has left by `setsid`. The pool's goes with the pool. Where
+//! the program is killed together with its workers, nobody is left to do that: the
+//! groups stay behind, empty, until who handed out the directory removes it (as systemd
+//! does with a unit that has ended), or until the next pool beside them is made, which
+//! removes what nobody has locked. That is why they are made nowhere else.
+
+mod place;
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FlockOperation, flock};
+
+use super::launch::draw_mark;
+use crate::limits::{GROUP_END, GROUP_ROOM};
+use crate::sys::shm::AREA;
+
+/// How the names of pools' groups begin.
+const PREFIX: &str = "pool-";
+
+/// So often is another name tried, where a group is taken for one that was left behind
+/// before it is locked.
+const TRIES: usize = 3;
+
+/// A pool's group, which is that of its workers' groups.
+#[derive(Debug)]
+pub(super) struct Groups {
+    path: PathBuf,
+    /// The directory, locked, so that others see that it is in use.
+    _lock: File,
+    /// Bytes that a worker may have.
+    limit: u64,
+    made: AtomicU64,
+    /// Groups that could not be removed yet: what was in them takes a moment to end.
+    leaving: Mutex<Vec<PathBuf>>,
+}
+
+impl Groups {
+    /// Where this program may make groups that count memory; else `None`, for whatever
+    /// reason: then each process is held to its limit alone.
+    pub(super) fn open(limit: u64) -> Option<Arc<Groups>> {
+        let place = place::find()?;
+        sweep(&place);
+        let (path, lock) = (0..TRIES).find_map(|_| create(&place))?;
+        let (made, leaving) = (AtomicU64::new(0), Mutex::default());
+        // From here on it is removed when this is dropped.
+        let groups = Groups { path, _lock: lock, limit, made, leaving };
+        place::count_memory(&groups.path).then(|| Arc::new(groups))
+    }
+
+    /// A group for one worker; `None` if there can be no more.
+    pub(super) fn make(self: &Arc<Groups>) -> Option<Group> {
+        self.remove_left();
+        let number = self.made.fetch_add(1, Ordering::Relaxed) + 1;
+        let path = self.path.join(number.to_string());
+        fs::create_dir(&path).ok()?;
+        let mut group = Group { groups: self.clone(), path, room: 0 };
+        // Not half of it: who dies of a neighbour's end would not know why. And no more
+        // in the swap, where that is counted. Older kernels know neither.
+        for (file, value) in [("memory.oom.group", "1"), ("memory.swap.max", "0")] {
+            let _ = fs::write(group.path.join(file), value);
+        }
+        group.set_room(GROUP_ROOM).ok()?;
+        Some(group)
+    }
+
+    /// Removes a worker's group, or has that done later.
+    fn leave(&self, path: PathBuf) {
+        // Kernels before 5.14 do not know how; then it goes with the last process.
+        let _ = fs::write(path.join("cgroup.kill"), "1");
+        if fs::remove_dir(&path).is_err() {
+            self.left().push(path);
+        }
+    }
+
+    fn remove_left(&self) {
+        self.left().retain(|path| fs::remove_dir(path).is_err());
+    }
+
+    fn left(&self) -> MutexGuard<'_, Vec<PathBuf>> {
+        self.leaving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Groups {
+    /// Never in a copy of the program that was forked: the engine's thread, which is not
+    /// there, has its core for ever.
+    fn drop(&mut self) {
+        let until = Instant::now() + GROUP_END;
+        for path in std::mem::take(&mut *self.left()) {
+            wait_until_empty(&path, until);
+            let _ = fs::remove_dir(&path);
+        }
+        // What stays, because a process in it cannot be killed, the next pool removes.
+        let _ = fs::remove_dir(&self.path);
+    }
+}
+
+/// A worker's group: removed when it is dropped, and what is in it killed.
+#[derive(Debug)]
+pub(super) struct Group {
+    groups: Arc<Groups>,
+    path: PathBuf,
+    /// Bytes on top of the limit.
+    room: u64,
+}
+
+impl Group {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The worker is sent a frame of so many bytes. One that is longer than its ring it
+    /// collects in memory of its own, which is not its task's. That room stays: nobody
+    /// knows when the worker has let go of it, and too little would kill the worker.
+    pub(super) fn make_room(&mut self, frame: usize) {
+        let room = GROUP_ROOM + frame as u64;
+        if frame > AREA && room > self.room {
+            let _ = self.set_room(room);
+        }
+    }
+
+    fn set_room(&mut self, room: u64) -> io::Result<()> {
+        let bytes = self.groups.limit.saturating_add(room);
+        fs::write(self.path.join("memory.max"), bytes.to_string())?;
+        self.room = room;
+        Ok(())
+    }
+
+    /// Whether somebody in it was killed because it was full, and not because the
+    /// machine was.
+    pub(super) fn ran_out(&self) -> bool {
+        let events = fs::read_to_string(self.path.join("memory.events")).unwrap_or_default();
+        ["oom", "oom_kill"].iter().all(|name| count(&events, name) > 0)
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.groups.leave(std::mem::take(&mut self.path));
+    }
+}
+
+/// A number in a file of lines `name number`; 0 if it is not there.
+fn count(lines: &str, name: &str) -> u64 {
+    let mut fields = lines.lines().filter_map(|line| line.split_once(' '));
+    fields.find(|(other, _)| *other == name).and_then(|(_, value)| value.parse().ok()).unwrap_or(0)
+}
+
+/// A new group with a lock on it. `None` if there can be none; or if another pool has
+/// taken it for one left behind, in the moment before it was locked.
+fn create(place: &Path) -> Option<(PathBuf, File)> {
+    let path = place.join(format!("{PREFIX}{}-{:016x}", std::process::id(), draw_mark()));
+    fs::create_dir(&path).ok()?;
+    match lock(&path) {
+        Some(lock) => Some((path, lock)),
+        None => {
+            let _ = fs::remove_dir(&path);
+            None
+        }
+    }
+}
+
+/// Locks a directory, if nobody has and if it is still the one of that name.
+fn lock(path: &Path) -> Option<File> {
+    let dir = File::open(path).ok()?;
+    flock(dir.as_fd(), FlockOperation::NonBlockingLockExclusive).ok()?;
+    let here = fs::metadata(path).ok()?;
+    (here.ino() == dir.metadata().ok()?.ino()).then_some(dir)
+}
+
+/// Removes the groups of pools whose program is gone, with whatever is still in them.
+fn sweep(place: &Path) {
+    for (path, _) in children(place).filter(|(_, name)| name.starts_with(PREFIX)) {
+        let Some(_lock) = lock(&path) else { continue };
+        for (worker, _) in children(&path) {
+            let _ = fs::write(worker.join("cgroup.kill"), "1");
+            let _ = fs::remove_dir(worker);
+        }
+        // What has not ended by now, the next removes.
+        let _ = fs::remove_dir(path);
+    }
+}
+
+/// Directories in a directory, and their names.
+fn children(dir: &Path) -> impl Iterator<Item = (PathBuf, String)> {
+    fs::read_dir(dir).into_iter().flatten().filter_map(|entry| {
+        let entry = entry.ok()?;
+        let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        is_dir.then(|| Some((entry.path(), entry.file_name().into_string().ok()?)))?
+    })
+}
+
+/// Waits for the end of what was killed in a group, but not for ever: it may sleep where
+/// no signal reaches it.
+fn wait_until_empty(path: &Path, until: Instant) {
+    let Ok(events) = File::open(path.join("cgroup.events")) else { return };
+    loop {
+        // Read anew each time, which also makes it news that is waited for.
+        let lines = fs::read_to_string(path.join("cgroup.events")).unwrap_or_default();
+        let left = until.saturating_duration_since(Instant::now());
+        if count(&lines, "populated") == 0 || left.is_zero() {
+            return;
+        }
+        let left = Timespec::try_from(left).expect("a second or less");
+        let _ = poll(&mut [PollFd::new(&events, PollFlags::PRI)], Some(&left));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_read_by_their_whole_name() {
+        let events = "low 0\nhigh 0\nmax 12\noom 3\noom_kill 1\noom_group_kill x\n";
+        assert_eq!(count(events, "oom"), 3);
+        assert_eq!(count(events, "oom_kill"), 1);
+        assert_eq!(count(events, "oom_group_kill"), 0);
+        assert_eq!(count(events, "kill"), 0);
+    }
+}
