@@ -28,7 +28,7 @@ fn run(lines: &str) -> Vec<String> {
     passed.map(str::to_owned).collect()
 }
 
-const IN_GROUPS: [&str; 11] = [
+const IN_GROUPS: [&str; 14] = [
     "each worker has a group",
     "memory that is shared counts",
     "processes that it starts count",
@@ -36,6 +36,9 @@ const IN_GROUPS: [&str; 11] = [
     "what is lent does not count",
     "another death is another death",
     "what has left its process group is ended too",
+    "what does not end is waited for, but not for ever",
+    "groups that its tasks have made go with it",
+    "groups of others are left in peace",
     "a worker's own pool is counted with the worker",
     "workers that are replaced leave no group",
     "without a limit there is no group",
@@ -60,8 +63,9 @@ fn what_systemd_has_marked_was_handed_out_to_root_too() {
 echo +memory > cgroup.subtree_control
 mkdir unit unit/program
 $grouped mark unit
-as_root unit/program $grouped grouped");
-    assert_eq!(passed, IN_GROUPS[..1]);
+as_root unit/program $grouped grouped
+as_root unit/program $grouped unkillable");
+    assert_eq!(passed, [IN_GROUPS[0], "who is not to be killed is killed by its own group"]);
 }
 
 #[test]
@@ -72,14 +76,20 @@ mkdir -p without/program
 hand_out without
 at without/program $grouped alone
 echo +memory > cgroup.subtree_control
-mkdir -p own/others theirs/program within/user/program
+mkdir -p own/others theirs/program within/user/program managed/init.scope managed/program
+mkdir -p full/program
 hand_out own
 at own $grouped alone
 at theirs/program $grouped alone
 as_root theirs/program $grouped alone
 hand_out within
 hand_out within/user
-at within/user/program $grouped alone");
+at within/user/program $grouped alone
+hand_out managed
+at managed/program $grouped alone
+hand_out full
+echo 2 > full/cgroup.max.descendants
+at full/program $grouped alone");
     let groups = [
         // Nobody counts memory there.
         "/without/program",
@@ -89,6 +99,10 @@ at within/user/program $grouped alone");
         "/theirs/program",
         // Within another of the user's, which somebody of the user's rules.
         "/within/user/program",
+        // It was handed to systemd.
+        "/managed/program",
+        // There is room for the pool's group, and not for its worker's.
+        "/full/program",
     ];
     assert_eq!(passed, groups.map(|group| format!("alone in {group}")));
 }

@@ -2,8 +2,9 @@
 //! run it in different control groups.
 //!
 //! `grouped grouped`: its workers have groups of their own; `grouped counted`: and what
-//! comes of that; `grouped alone`: they have none; `grouped mark DIR`: marks a directory as
-//! systemd does; `grouped halt`: ends the machine.
+//! comes of that; `grouped unkillable`: also where nothing of the program is to be killed;
+//! `grouped alone`: they have none; `grouped mark DIR`: marks a directory as systemd does;
+//! `grouped halt`: ends the machine.
 
 #![allow(unsafe_code)]
 
@@ -12,6 +13,7 @@ use std::hint::black_box;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use pool_runtime::{Error, ErrorKind, Pool, pool_task};
 use pool_tests::fault::send;
@@ -93,6 +95,14 @@ fn start_apart() -> u32 {
     pid
 }
 
+/// Makes groups within its own.
+#[pool_task]
+fn make_groups() {
+    let own = directory(&own_group());
+    fs::create_dir_all(own.join("within/another")).unwrap();
+    fs::create_dir(own.join("beside")).unwrap();
+}
+
 #[pool_task]
 fn length(bytes: &[u8]) -> usize {
     bytes.len()
@@ -120,10 +130,40 @@ fn limited(workers: usize) -> Pool {
 fn assert_ran_out(error: &Error, of: &str) {
     assert_eq!(error.kind(), ErrorKind::MemoryLimit, "{error}");
     assert_eq!(error.signal(), Some(libc::SIGKILL), "{error}");
-    let says = "ran out of its 8 MiB of memory, with what it shares and the processes it has \
-                started, while running";
+    let says = "ran out of its 8 MiB of memory with what it shares and the processes it has \
+                started while running";
     assert!(error.to_string().contains(says), "{error}");
     assert!(error.to_string().contains(of), "{error}");
+}
+
+/// A process that is kept from ending by this one, until that lets it go.
+struct Held(libc::pid_t);
+
+impl Held {
+    fn hold(pid: u32) -> Held {
+        let pid = pid.cast_signed();
+        // SAFETY: the process is there, and nothing of this one's memory is touched.
+        let seized = unsafe {
+            libc::ptrace(libc::PTRACE_SEIZE, pid, 0, libc::PTRACE_O_TRACEEXIT as libc::c_long)
+        };
+        assert_eq!(seized, 0, "{}", std::io::Error::last_os_error());
+        Held(pid)
+    }
+
+    fn let_go(self) {
+        let mut status = 0;
+        // SAFETY: as above; the status is written.
+        unsafe {
+            assert_eq!(libc::waitpid(self.0, &raw mut status, 0), self.0);
+            assert_eq!(libc::ptrace(libc::PTRACE_DETACH, self.0, 0, 0), 0);
+        }
+    }
+}
+
+/// What this process has used of a processor.
+fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(time).unwrap()
 }
 
 /// Tells that a part has passed.
@@ -195,6 +235,41 @@ fn in_groups() {
     passed("what has left its process group is ended too");
 
     let pool = limited(1);
+    let apart = pool.apply(start_apart, ()).unwrap();
+    let held = Held::hold(apart);
+    let before = processor_time();
+    drop(pool);
+    let used = processor_time() - before;
+    assert!(used < Duration::from_millis(500), "it was waited for at {used:?} of a processor");
+    assert!(wait::is_running(apart));
+    held.let_go();
+    wait::until("its end", || !wait::is_running(apart));
+    drop(limited(1));
+    passed("what does not end is waited for, but not for ever");
+
+    let pool =
+        Pool::builder().workers(1).memory_limit(LIMIT).max_tasks_per_child(1).build().unwrap();
+    for _ in 0..3 {
+        pool.apply(make_groups, ()).unwrap();
+    }
+    drop(pool);
+    passed("groups that its tasks have made go with it");
+
+    let beside = directory(&own_group()).with_file_name("pool-runtime-web");
+    let theirs = beside.join("1");
+    fs::create_dir_all(&theirs).unwrap();
+    let sleeper = fork(|| fs::write(theirs.join("cgroup.procs"), "0").unwrap());
+    let is_there = || fs::read_to_string(theirs.join("cgroup.procs")).unwrap() != "";
+    wait::until("a stranger in its group", is_there);
+    drop(limited(1));
+    assert!(is_there() && wait::is_running(sleeper));
+    send(sleeper, Signal::KILL);
+    wait::until("its end", || !is_there());
+    fs::remove_dir(theirs).unwrap();
+    fs::remove_dir(beside).unwrap();
+    passed("groups of others are left in peace");
+
+    let pool = limited(1);
     let (outer, inner) = pool.apply(nested, ()).unwrap();
     assert_eq!(outer, inner);
     drop(pool);
@@ -209,25 +284,36 @@ fn in_groups() {
     assert_eq!(Pool::new(1).unwrap().apply(worker_group, ()).unwrap(), own_group());
     passed("without a limit there is no group");
 
-    // Killed together with its workers; the next pool tidies up.
+    // Killed together with its workers, but for one that has left their process group.
     let own = std::env::current_exe().unwrap();
     let mut victim = Command::new(own).arg("victim").stdout(Stdio::piped()).spawn().unwrap();
-    let mut pid = String::new();
-    BufReader::new(victim.stdout.take().unwrap()).read_line(&mut pid).unwrap();
-    let pid = pid.trim().parse().unwrap();
+    let mut pids = String::new();
+    BufReader::new(victim.stdout.take().unwrap()).read_line(&mut pids).unwrap();
+    let pids: Vec<u32> = pids.split_whitespace().map(|pid| pid.parse().unwrap()).collect();
     let [left] = groups().try_into().unwrap();
     // One that lives is left in peace.
     drop(limited(1));
     assert_eq!(groups(), [&*left]);
-    assert!(wait::is_running(pid));
+    assert!(pids.iter().all(|&pid| wait::is_running(pid)));
     victim.kill().unwrap();
     victim.wait().unwrap();
-    wait::until("the end of its worker", || !wait::is_running(pid));
+    wait::until("the end of its worker", || !wait::is_running(pids[0]));
     assert_eq!(groups(), [&*left]);
-    let pool = limited(1);
-    assert!(!left.exists());
-    drop(pool);
+    assert!(wait::is_running(pids[1]));
+    drop(limited(1));
+    wait::until("the end of the last", || !wait::is_running(pids[1]));
+    // Where it took a moment, the group is still there for the next.
+    drop(limited(1));
     passed("the groups of a program that was killed go with the next pool");
+}
+
+/// It and its workers are never to be killed for lack of memory.
+fn unkillable() {
+    fs::write("/proc/self/oom_score_adj", "-1000").unwrap();
+    let pool = limited(1);
+    assert_ran_out(&pool.apply(share, TOO_MUCH).unwrap_err(), "share");
+    drop(pool);
+    passed("who is not to be killed is killed by its own group");
 }
 
 /// Its workers are where it is, and memory that they share does not count.
@@ -243,13 +329,15 @@ fn main() {
     match &args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["grouped"] => each_in_a_group(),
         ["counted"] => in_groups(),
+        ["unkillable"] => unkillable(),
         ["alone"] => {
             alone();
             println!("passed: alone in {}", own_group());
         }
         ["victim"] => {
             let pool = limited(1);
-            println!("{}", pools::pids(&pool).first().unwrap());
+            let apart = pool.apply(start_apart, ()).unwrap();
+            println!("{} {apart}", pools::pids(&pool).first().unwrap());
             loop {
                 std::thread::park();
             }

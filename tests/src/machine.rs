@@ -32,7 +32,7 @@ pub fn run(lines: &str) -> String {
     // Whatever happens it is gone before the test's watchdog would abort. SIGTERM goes to
     // the processes that it makes of its own too.
     let ran = Command::new("timeout")
-        .args(["100", KERNEL, "mem=512M", "quiet"])
+        .args(["--kill-after=5", "100", KERNEL, "mem=512M", "quiet"])
         .args(["root=none", "rootfstype=hostfs", "rootflags=/", "ro"])
         .args(["con=null", "con0=null,fd:1", &format!("init={init}")])
         .arg(format!("uml_dir={}/", temp.path().display()))

@@ -178,15 +178,22 @@ impl PoolBuilder {
     /// # Control groups
     ///
     /// Where the program was handed a directory of control groups (version 2) that count
-    /// memory, each worker is in a group of its own besides, which may have 32 MiB more
-    /// than the limit, for the channel and what the kernel keeps. There all memory counts:
+    /// memory, each worker is put into a group of its own besides, which may have 32 MiB
+    /// more than the limit, for the channel and what the kernel keeps, and as much again as
+    /// the largest message beyond 8 MiB that the worker was sent. There all memory counts:
     /// what the worker shares, files that it writes into a `tmpfs`, and the processes that
-    /// it starts, together. Whoever is in a group that is full is killed, and the item
-    /// fails with `MemoryLimit` as well. What is still in the group when its worker ends is
-    /// killed, even what has left the process group by `setsid`.
+    /// it starts, together. Whoever is in a group that is full is killed, and the item that
+    /// runs fails with `MemoryLimit` as well, also if it is another item's process that has
+    /// filled it. The kernel may try for long before it finds a group full: set a timeout.
+    /// What is still in the group when its worker ends is killed, even what has left the
+    /// process group by `setsid` (from Linux 5.14 on).
+    ///
+    /// That is as good as can be had: a worker for which there is no group, or no longer,
+    /// as others have used up `cgroup.max.descendants`, has the limit above alone. And it
+    /// is no wall: what has the program's rights may raise the limit of a group.
     ///
     /// The pools' groups are made beside the program's own, so the program must not be in
-    /// the directory itself but in a child of it: under systemd a unit with
+    /// the directory itself but in a child of it: under systemd 254 or later a unit with
     /// `Delegate=memory` and `DelegateSubgroup=program`; by hand, as root, for a user:
     ///
     /// ```sh
@@ -196,7 +203,8 @@ impl PoolBuilder {
     /// echo $pid > work/program/cgroup.procs # of a shell of that user, or of the program
     /// ```
     ///
-    /// A program that is killed leaves its groups there, empty; they go with the unit, or
+    /// A program that ends without having dropped the pool, as one that is killed, leaves
+    /// its groups there, and in them what has left by `setsid`; they go with the unit, or
     /// when the next program there makes such a pool.
     ///
     /// # How a task learns of it

@@ -153,15 +153,16 @@ impl Obituary {
     }
 
     fn was_killed_with_group(&self) -> bool {
-        let signal = self.status.and_then(|status| status.signal());
-        self.group_ran_out && signal == Some(libc::SIGKILL)
+        // Or nobody knows, where the program ignores SIGCHLD.
+        let killed = |status: ExitStatus| status.signal() == Some(libc::SIGKILL);
+        self.group_ran_out && self.status.is_none_or(killed)
     }
 
     fn end(&self) -> String {
         if let Some(limit) = self.ran_out_of() {
             let limit = describe_bytes(limit);
             let more = match self.was_killed_with_group() {
-                true => ", with what it shares and the processes it has started,",
+                true => " with what it shares and the processes it has started",
                 false => "",
             };
             return format!("ran out of its {limit} of memory{more}");

@@ -30,7 +30,9 @@ fn turn(shared: &Shared, poller: &Poller) {
         let mut core = shared.lock();
         core.turn(&tokens);
         if core.is_finished() {
-            core.let_go();
+            let outside = core.let_go();
+            drop(core);
+            drop(outside);
             return;
         }
         timeout = core.timeout();

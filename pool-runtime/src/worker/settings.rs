@@ -20,10 +20,9 @@ const LEAST_MEMORY: usize = 1 << 20;
 
 /// Applies all of them; the error is the rest of "worker 2 could not …".
 pub(super) fn apply(settings: &Settings, channel: &mut WorkerEnd) -> Result<(), String> {
+    // First, so that it counts all the rest.
     if let Some(group) = &settings.group {
-        // First, so that it counts all the rest. One that cannot be joined is as none: what
-        // is promised is the limit of the process.
-        let _ = fs::write(Path::new(OsStr::from_bytes(group)).join("cgroup.procs"), "0");
+        join(Path::new(OsStr::from_bytes(group)));
     }
     if let Some(core) = settings.core {
         pin(core).map_err(|cause| {
@@ -61,6 +60,18 @@ fn enter_sandbox(_: &Rules, _: &WorkerEnd) -> Result<(), String> {
 fn refused(step: &str, cause: Errno, likely: &str) -> String {
     let cause = io::Error::from(cause);
     format!("{step}: {cause} (likely cause: {likely})")
+}
+
+/// Joins a control group. One that cannot be joined is as none: what is promised is the
+/// limit of the process.
+fn join(group: &Path) {
+    let joined = fs::write(group.join("cgroup.procs"), "0");
+    // A program that is never to be killed for lack of memory has told its workers so too:
+    // where all are such, a task that needs more would wait for it for ever.
+    let score = "/proc/self/oom_score_adj";
+    if joined.is_ok() && fs::read_to_string(score).is_ok_and(|score| score.trim() == "-1000") {
+        let _ = fs::write(score, "-999");
+    }
 }
 
 fn pin(core: u32) -> Result<(), Errno> {

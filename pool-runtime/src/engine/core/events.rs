@@ -2,7 +2,6 @@
 
 use std::os::unix::process::ExitStatusExt;
 
-use super::super::groups::Group;
 use super::super::job::Arrival;
 use super::super::obituary::{Doom, Obituary};
 use super::ends::End;
@@ -88,7 +87,7 @@ impl Core {
         let worker = member.worker;
         // Of a worker that has gone mad, whatever it says, it may have begun the next.
         let begun = member.channel.begun() != member.finished_items;
-        let obituary = Obituary {
+        let mut obituary = Obituary {
             worker,
             who: self.outside().launch.who(slot),
             pid: member.child.pid(),
@@ -103,12 +102,16 @@ impl Core {
                 .and_then(|status| status.signal())
                 .and_then(|signal| Sign::read(member.channel.sign(), signal)),
             memory_limit: self.outside().launch.memory_limit(),
-            group_ran_out: member.group.as_ref().is_some_and(Group::ran_out),
+            group_ran_out: false,
         };
-        let asked = member.replaced.is_some() || obituary.is_asked_for();
+        let (doom, replaced, group) = (member.doom, member.replaced, member.group.take());
+        // Its descriptors, of which the next step may find none else.
+        drop(member);
+        obituary.group_ran_out = group.is_some_and(|group| group.ran_out());
+        let asked = replaced.is_some() || obituary.is_asked_for();
         let end = if asked { End::Asked } else { End::Unasked };
         self.note_end(obituary.of_worker(self.start_timeout), end);
-        self.replaced[slot.0] = Some(member.replaced.unwrap_or(match member.doom {
+        self.replaced[slot.0] = Some(replaced.unwrap_or(match doom {
             Some(Doom::Commanded(_)) => Replaced::Ended,
             _ => Replaced::Died,
         }));

@@ -148,7 +148,7 @@ pub(super) struct Core {
 
 /// What holds descriptors.
 #[derive(Debug)]
-struct Outside {
+pub(super) struct Outside {
     poller: Arc<Poller>,
     launch: Launch,
 }
@@ -298,15 +298,18 @@ impl Core {
         self.jobs.values().any(|job| job.consumer == Some(thread) && !job.is_ended())
     }
 
-    /// Nothing is left to do: gives every descriptor back.
-    pub(super) fn let_go(&mut self) {
+    /// Nothing is left to do: gives what holds descriptors, to be dropped once the lock is
+    /// released, as the last of workers' control groups may take a moment to go.
+    pub(super) fn let_go(&mut self) -> Option<Outside> {
         assert!(self.is_finished() && self.members.iter().all(Option::is_none));
-        if let Some(outside) = self.outside.take() {
+        let outside = self.outside.take();
+        if let Some(outside) = &outside {
             outside.launch.close_mailbox();
         }
         // The last to go need not have been a worker: with none left, as while none can be
         // started, it is a job that ends by its deadline or is taken back.
         self.life_changed = true;
+        outside
     }
 
     /// A panic has left the core in pieces. Dropping the channels lets the kernel

@@ -4,23 +4,30 @@
 //! ```text
 //!  a directory that was handed to this program (`place`)
 //!  ├── the program's own group
-//!  └── pool-4711-9f3c…      a pool's, locked while the program lives
-//!      ├── 1                a worker's: memory.max, one for each start
+//!  └── pool-runtime-4711-9f3c…   a pool's, locked while the program lives
+//!      ├── 1                     a worker's: memory.max, one for each start
 //!      └── 2
 //! ```
 //!
 //! A group is a directory, and stays until somebody removes it. A worker's is removed
-//! when the worker is reaped, and all that is still in it is killed first, as a process
-//! group is, but here nobody has left by `setsid`. The pool's goes with the pool. Where
-//! the program is killed together with its workers, nobody is left to do that: the
-//! groups stay behind, empty, until who handed out the directory removes it (as systemd
-//! does with a unit that has ended), or until the next pool beside them is made, which
-//! removes what nobody has locked. That is why they are made nowhere else.
+//! when the worker is reaped, with the groups that its tasks have made in it, and all that
+//! is still in there is killed first, as a process group is, but here nobody has left by
+//! `setsid`. The pool's goes with the pool. Where the program ends without having dropped
+//! the pool, as one that is killed, nobody is left to do that: the groups stay behind, and
+//! in them what has left by `setsid`, until who handed out the directory removes it (as
+//! systemd does with a unit that has ended), or until the next pool beside them is made,
+//! which clears away what is named as here and locked by nobody. A copy of the program
+//! that somebody's code has forked has the lock too. That is why they are made nowhere
+//! else.
+//!
+//! A group is as good as can be had: where one cannot be made or joined any more, as
+//! others have used up what there may be, or taken the directory away, a worker is held
+//! to its limit as everywhere.
 
 mod place;
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, ErrorKind, Read, Seek};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -35,8 +42,9 @@ use super::launch::draw_mark;
 use crate::limits::{GROUP_END, GROUP_ROOM};
 use crate::sys::shm::AREA;
 
-/// How the names of pools' groups begin.
-const PREFIX: &str = "pool-";
+/// How the names of pools' groups begin: then come the program's pid and a number that is
+/// drawn, so that nobody else's group is taken for one.
+const PREFIX: &str = "pool-runtime-";
 
 /// So often is another name tried, where a group is taken for one that was left behind
 /// before it is locked.
@@ -84,17 +92,15 @@ impl Groups {
         Some(group)
     }
 
-    /// Removes a worker's group, or has that done later.
+    /// Clears a worker's group away, or has that done later.
     fn leave(&self, path: PathBuf) {
-        // Kernels before 5.14 do not know how; then it goes with the last process.
-        let _ = fs::write(path.join("cgroup.kill"), "1");
-        if fs::remove_dir(&path).is_err() {
+        if !clear(&path) {
             self.left().push(path);
         }
     }
 
     fn remove_left(&self) {
-        self.left().retain(|path| fs::remove_dir(path).is_err());
+        self.left().retain(|path| !clear(path));
     }
 
     fn left(&self) -> MutexGuard<'_, Vec<PathBuf>> {
@@ -108,8 +114,10 @@ impl Drop for Groups {
     fn drop(&mut self) {
         let until = Instant::now() + GROUP_END;
         for path in std::mem::take(&mut *self.left()) {
-            wait_until_empty(&path, until);
-            let _ = fs::remove_dir(&path);
+            if !clear(&path) {
+                wait_until_empty(&path, until);
+                clear(&path);
+            }
         }
         // What stays, because a process in it cannot be killed, the next pool removes.
         let _ = fs::remove_dir(&self.path);
@@ -148,9 +156,12 @@ impl Group {
     }
 
     /// Whether somebody in it was killed because it was full, and not because the
-    /// machine was.
+    /// machine was, or a group within.
     pub(super) fn ran_out(&self) -> bool {
-        let events = fs::read_to_string(self.path.join("memory.events")).unwrap_or_default();
+        let read = |file| fs::read_to_string(self.path.join(file));
+        // Before Linux 5.2 groups within count as well.
+        let events = read("memory.events.local").or_else(|_| read("memory.events"));
+        let events = events.unwrap_or_default();
         ["oom", "oom_kill"].iter().all(|name| count(&events, name) > 0)
     }
 }
@@ -189,37 +200,64 @@ fn lock(path: &Path) -> Option<File> {
     (here.ino() == dir.metadata().ok()?.ino()).then_some(dir)
 }
 
-/// Removes the groups of pools whose program is gone, with whatever is still in them.
+/// Clears away the groups of pools whose program is gone.
 fn sweep(place: &Path) {
-    for (path, _) in children(place).filter(|(_, name)| name.starts_with(PREFIX)) {
-        let Some(_lock) = lock(&path) else { continue };
-        for (worker, _) in children(&path) {
-            let _ = fs::write(worker.join("cgroup.kill"), "1");
-            let _ = fs::remove_dir(worker);
-        }
-        // What has not ended by now, the next removes.
+    for (path, name) in children(place) {
+        let Some(_lock) = is_of_pool(&name).then(|| lock(&path)).flatten() else { continue };
+        // What has not ended by then, the next clears away.
+        children(&path).filter(|(_, name)| is_number(name, 10)).for_each(|(worker, _)| {
+            clear(&worker);
+        });
         let _ = fs::remove_dir(path);
     }
 }
 
+/// Whether a group is named as `create` does.
+fn is_of_pool(name: &str) -> bool {
+    let parts = name.strip_prefix(PREFIX).and_then(|rest| rest.split_once('-'));
+    parts
+        .is_some_and(|(pid, drawn)| is_number(pid, 10) && drawn.len() == 16 && is_number(drawn, 16))
+}
+
+fn is_number(text: &str, radix: u32) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_digit(radix))
+}
+
+/// Kills whoever is in a group and in those within, and removes them; tells whether they
+/// are gone. Who was killed takes a moment to end.
+fn clear(group: &Path) -> bool {
+    // Before Linux 5.14 there is no such file: then it can go with its last process.
+    let _ = fs::write(group.join("cgroup.kill"), "1");
+    remove(group)
+}
+
+fn remove(group: &Path) -> bool {
+    if fs::remove_dir(group).is_ok() {
+        return true;
+    }
+    for (within, _) in children(group) {
+        remove(&within);
+    }
+    fs::remove_dir(group).map_or_else(|cause| cause.kind() == ErrorKind::NotFound, |()| true)
+}
+
 /// Directories in a directory, and their names.
 fn children(dir: &Path) -> impl Iterator<Item = (PathBuf, String)> {
-    fs::read_dir(dir).into_iter().flatten().filter_map(|entry| {
-        let entry = entry.ok()?;
-        let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        is_dir.then(|| Some((entry.path(), entry.file_name().into_string().ok()?)))?
-    })
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let dirs = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    dirs.filter_map(|entry| Some((entry.path(), entry.file_name().into_string().ok()?)))
 }
 
 /// Waits for the end of what was killed in a group, but not for ever: it may sleep where
 /// no signal reaches it.
 fn wait_until_empty(path: &Path, until: Instant) {
-    let Ok(events) = File::open(path.join("cgroup.events")) else { return };
+    let Ok(mut events) = File::open(path.join("cgroup.events")) else { return };
     loop {
-        // Read anew each time, which also makes it news that is waited for.
-        let lines = fs::read_to_string(path.join("cgroup.events")).unwrap_or_default();
+        // News is what has come since this descriptor was read.
+        let mut lines = String::new();
+        let read = events.rewind().and_then(|()| events.read_to_string(&mut lines));
         let left = until.saturating_duration_since(Instant::now());
-        if count(&lines, "populated") == 0 || left.is_zero() {
+        if read.is_err() || count(&lines, "populated") == 0 || left.is_zero() {
             return;
         }
         let left = Timespec::try_from(left).expect("a second or less");
@@ -230,6 +268,22 @@ fn wait_until_empty(path: &Path, until: Instant) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_other_group_is_taken_for_one_of_a_pool() {
+        assert!(is_of_pool("pool-runtime-4711-0123456789abcdef"));
+        let others = [
+            "pool-web",
+            "pool-runtime",
+            "pool-runtime-4711",
+            "pool-runtime-4711-0123456789abcde",
+            "pool-runtime-4711-0123456789abcdefg",
+            "pool-runtime-web-0123456789abcdef",
+            "pool-runtime--0123456789abcdef",
+            "my-pool-runtime-4711-0123456789abcdef",
+        ];
+        assert_eq!(others.map(is_of_pool), [false; 8]);
+    }
 
     #[test]
     fn counts_are_read_by_their_whole_name() {

@@ -4,8 +4,9 @@
 //! the parent of the program's own group. It must have been handed to the program: by
 //! systemd, which marks what it has (`Delegate=`), or by whoever has given the program's
 //! user a directory that is not within another of the user's. Where a user may write
-//! otherwise, as in the groups of a desktop, somebody else of the user's rules. So does
-//! this library in a pool's group: what a worker starts is counted with it, pools too.
+//! otherwise, as in the groups of a desktop, somebody else of the user's rules: so does
+//! this library in a pool's group, since what a worker starts is counted with it, pools
+//! too. And where systemd itself is in a child, what was handed out was handed to it.
 //! (Kernel: `Documentation/admin-guide/cgroup-v2.rst`, "Delegation"; systemd: "Control
 //! Group APIs and Delegation".)
 
@@ -43,7 +44,9 @@ fn is_handed_out(place: &Path) -> bool {
         let mut value = [0_u8; 2];
         getxattr(place, *mark, &mut value).is_ok_and(|length| value[..length] == *b"1")
     });
-    may_rule(place) && (is_marked || !place.parent().is_some_and(may_write))
+    let is_managed = place.join("init.scope").exists();
+    let is_outermost = !place.parent().is_some_and(may_write);
+    may_rule(place) && !is_managed && (is_marked || is_outermost)
 }
 
 /// Whether children may be made there, and processes moved between them.
