@@ -66,8 +66,9 @@ pub(crate) struct WorkerEnd {
 /// What a worker gets to do.
 #[derive(Debug)]
 pub(crate) enum Received<'a> {
-    /// A chunk's body. Each item of a careful one is begun with care, see `begun`.
-    Chunk { body: &'a [u8], careful: bool },
+    /// A chunk's body. Each item of a careful one is begun with care, see `begun`; of a
+    /// quiet one it will do to summon when all of it is run.
+    Chunk { body: &'a [u8], careful: bool, quiet: bool },
     /// Nothing more will come.
     Goodbye,
     /// Nothing has come for as long as it would wait.
@@ -152,7 +153,7 @@ impl WorkerEnd {
                 self.sleep(until)?;
                 continue;
             };
-            let careful = request::is_careful(header.tag);
+            let (careful, quiet) = (request::is_careful(header.tag), request::is_quiet(header.tag));
             let frame = header.frame();
             let length = usize::try_from(header.length).map_err(|_| Gone::Sense)?;
             if frame > self.requests.lane().capacity() {
@@ -162,7 +163,7 @@ impl WorkerEnd {
                     self.after_call = request::is_call(header.tag);
                     self.claimed = Some(Instant::now());
                     let body = &self.assembled.as_slice()[HEADER..][..length];
-                    return Ok(Received::Chunk { body, careful });
+                    return Ok(Received::Chunk { body, careful, quiet });
                 }
                 continue;
             }
@@ -183,7 +184,7 @@ impl WorkerEnd {
                     // Nobody asks how long a single call takes.
                     self.claimed = (!self.after_call).then(Instant::now);
                     let body = self.memory.borrow(place, length);
-                    return Ok(Received::Chunk { body, careful });
+                    return Ok(Received::Chunk { body, careful, quiet });
                 }
                 request::RECALL => {
                     let body = self.memory.borrow(place, length).try_into();
@@ -320,14 +321,21 @@ impl Sender {
         begun::begin(self.memory.begun(), self.begun)
     }
 
-    /// Sends one frame, and rings if somebody waits for such; sleeps while there is no
-    /// room.
-    pub(crate) fn send(&mut self, tag: u8, body: &[u8]) -> Result<(), Gone> {
+    /// Sends one frame, of which the program need not hear before the next; sleeps while
+    /// there is no room. Looking whether somebody waits takes a fence, which takes longer
+    /// than the rest.
+    pub(crate) fn send_quietly(&mut self, tag: u8, body: &[u8]) -> Result<(), Gone> {
         let message = Message::new(tag, [body, &[]]);
         let mut sent = 0;
         if !self.responses.send(message, &mut sent)? {
             self.send_rest(message, sent)?;
         }
+        Ok(())
+    }
+
+    /// Sends one frame, and rings if somebody waits for such, or for one before it.
+    pub(crate) fn send(&mut self, tag: u8, body: &[u8]) -> Result<(), Gone> {
+        self.send_quietly(tag, body)?;
         let least = match tag {
             report::RETURNED => Attention::Eager,
             // A failure may be the end of a map; the others are rare.

@@ -16,7 +16,7 @@ pub(crate) use boot::{Boot, Lifespan};
 
 /// Both sides are the same program as a rule, but not where the user names a
 /// worker program.
-pub(crate) const PROTOCOL: u32 = 3;
+pub(crate) const PROTOCOL: u32 = 4;
 
 /// How many bytes lie between this many and the next multiple of eight.
 #[inline]
@@ -46,17 +46,24 @@ pub(crate) mod request {
     /// Added to the tag of a chunk or call whose items are begun with care: they have a
     /// time limit, or may be the last that is wanted of their chunk.
     pub(crate) const CAREFUL: u8 = 16;
+    /// Added to the tag of a chunk of a map: nobody wants any result of it before it has
+    /// them all.
+    pub(crate) const QUIET: u8 = 32;
 
     pub(crate) fn is_chunk(tag: u8) -> bool {
-        matches!(tag & !CAREFUL, CHUNK | CALL)
+        matches!(tag & !(CAREFUL | QUIET), CHUNK | CALL)
     }
 
     pub(crate) fn is_call(tag: u8) -> bool {
-        tag & !CAREFUL == CALL
+        tag & !(CAREFUL | QUIET) == CALL
     }
 
     pub(crate) fn is_careful(tag: u8) -> bool {
         tag & CAREFUL != 0
+    }
+
+    pub(crate) fn is_quiet(tag: u8) -> bool {
+        tag & QUIET != 0
     }
 }
 

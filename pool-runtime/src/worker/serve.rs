@@ -6,6 +6,7 @@
 //! system call.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use super::lifespan::Rest;
 use super::output::Marker;
@@ -22,29 +23,16 @@ use crate::wire::message::{self, Boot, Chunk, Failure, Retirement, report};
 const KEEP: usize = 16 << 20;
 
 thread_local! {
-    /// What sends to the program, on the thread that runs the tasks: the serve loop
-    /// needs it, and so does the panic hook.
-    static SENDER: RefCell<Option<Sender>> = const { RefCell::new(None) };
+    /// What sends to the program, for the panic hook, on the thread that runs the tasks.
+    static SENDER: RefCell<Option<Rc<RefCell<Sender>>>> = const { RefCell::new(None) };
 }
 
-/// Announces that the next item is about to begin; `false` if it must not.
-fn begin(careful: bool) -> bool {
-    SENDER.with_borrow_mut(|sender| {
-        let sender = sender.as_mut().expect("set before the first item");
-        if careful {
-            return sender.begin_carefully();
-        }
-        sender.begin();
-        true
-    })
-}
-
-/// Sends one frame. One that is being sent already is not interrupted: a panic in
-/// the middle of that is no task's.
+/// Sends one frame from outside of the serve loop. One that is being sent already is not
+/// interrupted: a panic in the middle of that is no task's.
 pub(super) fn send(tag: u8, body: &[u8]) -> Result<(), Gone> {
-    SENDER.with(|sender| match sender.try_borrow_mut().as_deref_mut() {
-        Ok(Some(sender)) => sender.send(tag, body),
-        Ok(None) | Err(_) => Err(Gone::Program),
+    SENDER.with_borrow(|sender| match sender.as_ref().map(|sender| sender.try_borrow_mut()) {
+        Some(Ok(mut sender)) => sender.send(tag, body),
+        Some(Err(_)) | None => Err(Gone::Program),
     })
 }
 
@@ -72,7 +60,8 @@ pub(super) fn serve(
     marker: Option<Marker>,
     boot: &Boot,
 ) -> i32 {
-    SENDER.set(Some(sender));
+    let sender = Rc::new(RefCell::new(sender));
+    SENDER.set(Some(Rc::clone(&sender)));
     let Ok(mark) = ForkMark::of_process() else {
         return exit::CANNOT_BOOT;
     };
@@ -82,7 +71,7 @@ pub(super) fn serve(
     let rest = Rest::of(boot.lifespan);
     let limited = limit.is_some();
     let latest = None;
-    let mut server = Server { out: Vec::new(), marker, keep, limited, mark, rest, latest };
+    let mut server = Server { sender, out: Vec::new(), marker, keep, limited, mark, rest, latest };
     if let Err(why) = settings::apply(&boot.settings, channel) {
         message::put_unfit(&mut server.out, &why);
         // A program that is gone need not know.
@@ -100,6 +89,8 @@ pub(super) fn serve(
 }
 
 struct Server {
+    /// Borrowed for a moment at a time: a task's panic may have something to send too.
+    sender: Rc<RefCell<Sender>>,
     /// The body of what is said next.
     out: Vec<u8>,
     /// Where the program asks which item wrote what.
@@ -120,8 +111,8 @@ impl Server {
     fn run_all(&mut self, channel: &mut WorkerEnd, one_shot: bool) -> Result<Ended, Gone> {
         loop {
             let ran = match channel.receive(self.rest.until())? {
-                Received::Chunk { body, careful } => {
-                    self.run(Chunk::decode(body).ok_or(Gone::Sense)?, careful)?
+                Received::Chunk { body, careful, quiet } => {
+                    self.run(Chunk::decode(body).ok_or(Gone::Sense)?, careful, quiet)?
                 }
                 Received::Goodbye => return Ok(Ended::Farewell),
                 Received::Nothing => Ran::Over(Retirement::Age),
@@ -140,7 +131,7 @@ impl Server {
     }
 
     /// Runs the items of a chunk.
-    fn run(&mut self, mut chunk: Chunk<'_>, careful: bool) -> Result<Ran, Gone> {
+    fn run(&mut self, mut chunk: Chunk<'_>, careful: bool, quiet: bool) -> Result<Ran, Gone> {
         let task = self.find(chunk.task)?;
         let mut panicked = false;
         let first = chunk.first;
@@ -151,16 +142,27 @@ impl Server {
             if let Some(marker) = &self.marker {
                 marker.begin(first.wrapping_add(item));
             }
-            if !begin(careful) {
+            if !self.begin(careful) {
                 return Ok(Ran::Over(Retirement::Condemned));
             }
-            panicked = self.call(task, input)?;
+            let quiet = quiet && item + 1 < chunk.count;
+            panicked = self.call(task, input, quiet)?;
             if let Some(why) = self.rest.spend() {
                 return Ok(Ran::Over(why));
             }
         }
         // A chunk that was written over by one of its own tasks.
         if chunk.is_at_its_end() { Ok(Ran::Whole { panicked }) } else { Err(Gone::Sense) }
+    }
+
+    /// Announces that the next item is about to begin; `false` if it must not.
+    fn begin(&self, careful: bool) -> bool {
+        let mut sender = self.sender.borrow_mut();
+        if careful {
+            return sender.begin_carefully();
+        }
+        sender.begin();
+        true
     }
 
     fn find(&mut self, key: &str) -> Result<Option<&'static TaskDef>, Gone> {
@@ -177,8 +179,9 @@ impl Server {
         }
     }
 
-    /// Runs one item, which has begun, and sends its outcome; tells whether it panicked.
-    fn call(&mut self, task: Option<&TaskDef>, input: &[u8]) -> Result<bool, Gone> {
+    /// Runs one item, which has begun, and sends its outcome, a `quiet` one so that it will
+    /// be heard of with the next; tells whether it panicked.
+    fn call(&mut self, task: Option<&TaskDef>, input: &[u8], quiet: bool) -> Result<bool, Gone> {
         if self.limited {
             dying::clear_error();
         }
@@ -198,7 +201,11 @@ impl Server {
             marker.end(outcome.is_err());
         }
         let Err(failure) = outcome else {
-            self.flush(report::RETURNED)?;
+            match quiet {
+                true => self.sender.borrow_mut().send_quietly(report::RETURNED, &self.out)?,
+                false => self.sender.borrow_mut().send(report::RETURNED, &self.out)?,
+            }
+            self.clear();
             return Ok(false);
         };
         self.out.clear();
@@ -228,11 +235,15 @@ impl Server {
     }
 
     fn flush(&mut self, tag: u8) -> Result<(), Gone> {
-        send(tag, &self.out)?;
+        self.sender.borrow_mut().send(tag, &self.out)?;
+        self.clear();
+        Ok(())
+    }
+
+    fn clear(&mut self) {
         self.out.clear();
         if self.out.capacity() > self.keep {
             self.out = Vec::new();
         }
-        Ok(())
     }
 }

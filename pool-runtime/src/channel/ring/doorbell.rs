@@ -105,7 +105,8 @@ pub(crate) enum Attention {
     /// Somebody waits for all results of a map. The worker summons when it begins the
     /// last chunk that it has, to be sent more.
     Patient = 2,
-    /// Somebody waits for the next result. The worker summons at each.
+    /// Somebody waits for the next result. The worker summons at each, but for those that
+    /// nobody wants before others of their chunk: then it does at the last.
     Eager = 3,
 }
 

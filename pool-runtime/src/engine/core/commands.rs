@@ -132,7 +132,8 @@ impl Core {
     fn send(&mut self, worker: Worker, id: JobId, items: &Items) {
         let job = &self.jobs[&id];
         let careful = if job.rules.is_careful() { request::CAREFUL } else { 0 };
-        let tag = if job.shape.single { request::CALL } else { request::CHUNK } | careful;
+        let quiet = if job.shape.is_map() { request::QUIET } else { 0 };
+        let tag = if job.shape.single { request::CALL } else { request::CHUNK } | careful | quiet;
         let first = job.named(items.start).unwrap_or(SINGLE);
         self.head.clear();
         message::put_chunk_head(&mut self.head, job.task.key, first, items.end - items.start);
