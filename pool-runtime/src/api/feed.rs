@@ -288,7 +288,7 @@ pub(super) fn decode<T: Task>(item: Option<Item>, bytes: &[u8]) -> Result<T::Out
 
 /// A result that could not be decoded, or whose decoding panicked.
 #[cold]
-fn undecodable(
+pub(super) fn undecodable(
     task: &'static TaskDef,
     item: Option<Item>,
     error: Option<payload::PayloadError>,

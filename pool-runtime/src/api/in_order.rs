@@ -1,8 +1,9 @@
 //! The results of a whole map, put in input order as they arrive.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::feed::decode;
+use super::feed::undecodable;
 use crate::engine::{Arrival, Bodies};
 use crate::error::Error;
 use crate::ids::{Item, Items};
@@ -42,9 +43,18 @@ impl<T: Task> InOrder<T> {
         self.results.len() as Item
     }
 
-    fn decode(&mut self, items: Items, mut bodies: Bodies) -> Result<(), Error> {
-        for item in items {
-            self.results.push(decode::<T>(Some(item), bodies.next())?);
+    /// Decodes the results of consecutive items, of which the first is the next.
+    fn decode(&mut self, items: Items, bodies: Bodies) -> Result<(), Error> {
+        let results = &mut self.results;
+        // Caught once for all of them: what comes of one is not told from the others.
+        let decoded = catch_unwind(AssertUnwindSafe(|| {
+            bodies.iter().try_for_each(|body| T::decode_output(body).map(|it| results.push(it)))
+        }));
+        // Those before the one that failed are there.
+        match decoded {
+            Ok(Ok(())) => assert_eq!(self.next(), items.end, "as many as were counted"),
+            Ok(Err(error)) => return Err(undecodable(T::def(), Some(self.next()), Some(error))),
+            Err(_) => return Err(undecodable(T::def(), Some(self.next()), None)),
         }
         Ok(())
     }

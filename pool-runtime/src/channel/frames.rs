@@ -49,14 +49,16 @@ impl Frames {
     /// their bodies.
     pub(crate) fn run(&mut self, tag: u8, most: u64) -> (u64, Bodies) {
         let start = self.handled;
+        let mut rest = &self.bytes[start..];
         let mut count = 0;
         while count < most
-            && let Split::Frame { tag: other, length, .. } = split(&self.bytes[self.handled..])
+            && let Split::Frame { tag: other, length, .. } = split(rest)
             && other == tag
         {
-            self.handled += length;
+            rest = &rest[length..];
             count += 1;
         }
+        self.handled = self.bytes.len() - rest.len();
         let range = start..self.handled;
         // A small part is copied out: else it would keep all the bytes that it came with
         // for as long as nobody takes it.
@@ -130,5 +132,17 @@ impl Bodies {
             }
             Split::Part | Split::Corrupt => panic!("frames that were counted are there"),
         }
+    }
+
+    /// All that are left.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = &self.bytes[self.range.clone()];
+        std::iter::from_fn(move || match split(rest) {
+            Split::Frame { body, length, .. } => {
+                rest = &rest[length..];
+                Some(body)
+            }
+            Split::Part | Split::Corrupt => None,
+        })
     }
 }

@@ -30,7 +30,10 @@ const ALIGN: usize = 8;
 #[inline]
 pub(crate) fn put_gap(out: &mut Vec<u8>, start: usize) {
     let gap = gap(out.len() - start);
-    out.extend_from_slice(&[0; ALIGN][..gap]);
+    // Of so few bytes the call of a copy is the most of it.
+    if gap > 0 {
+        out.extend_from_slice(&[0; ALIGN][..gap]);
+    }
 }
 
 /// What the program says.
@@ -78,6 +81,7 @@ pub(crate) fn put_chunk_head(out: &mut Vec<u8>, task: &str, first: Item, count: 
 }
 
 /// Appends one item, as `encode` writes it; on an error nothing is appended.
+#[inline]
 pub(crate) fn put_item<E>(
     out: &mut Vec<u8>,
     encode: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
