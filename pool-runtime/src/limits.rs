@@ -44,6 +44,10 @@ pub(crate) const CHUNK_TIME: Duration = Duration::from_micros(500);
 /// user names a chunk size.
 pub(crate) const BATCH_TIME: Duration = Duration::from_micros(100);
 
+/// How long workers must have work for a caller to sleep that could take results: some
+/// times what it takes to wake it.
+pub(crate) const STOCK_TIME: Duration = Duration::from_micros(100);
+
 /// The largest chunk that is chosen without the user's asking for it.
 pub(crate) const MAX_AUTO_CHUNK: usize = 16384;
 

@@ -77,6 +77,11 @@ pub(super) fn recall(word: &impl Tally) -> (u64, u64) {
     (before & CLAIMS, (before >> CLAIM_BITS).wrapping_add(1) & RECALLS)
 }
 
+/// How many chunks were claimed, ever, modulo the bits that they have.
+pub(super) fn count(word: &impl Tally) -> u64 {
+    word.load(Ordering::Relaxed) & CLAIMS
+}
+
 /// Whether there have been so many recalls. For the program, which made them, it is so
 /// unless the worker has written over the word; the worker, which counts those that it has
 /// read, has another to read if not.

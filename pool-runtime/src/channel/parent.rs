@@ -63,7 +63,7 @@ pub(crate) struct ParentEnd {
     recalls: u64,
 }
 
-/// How many chunks a worker had claimed, ever, when it was asked for the others.
+/// How many chunks a worker has claimed, ever.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Claimed(u64);
 
@@ -205,6 +205,11 @@ impl ParentEnd {
             self.wake();
         }
         Ok(Claimed(claimed))
+    }
+
+    /// What the worker has claimed by now.
+    pub(crate) fn claimed(&self) -> Claimed {
+        Claimed(claims::count(self.memory.claims()))
     }
 
     /// Whether the worker sleeps, with nothing unread of it, and can claim nothing that it

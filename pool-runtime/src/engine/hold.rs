@@ -217,8 +217,12 @@ impl Job {
     /// Tells whether there is any time left, and this is no copy that somebody's code has
     /// forked meanwhile.
     fn pause(&self, core: &mut Locked<'_>, patience: &mut Patience) -> bool {
+        if patience.looks > 0 && !core.has_free_core() {
+            // One before it sleeps, but not to find what it would sleep beside.
+            patience.looks = u32::from(!self.is_spare(core, patience));
+        }
         if patience.looks > 0 {
-            patience.looks = if core.has_free_core() { patience.looks - 1 } else { 0 };
+            patience.looks -= 1;
             let came = core.look();
             if came {
                 core.act();
@@ -243,11 +247,14 @@ impl Job {
         }
         // What has come by now, no bell will tell of.
         let came = core.listen();
-        let lines = match came {
-            false => self.sleep(core, patience, limit),
+        if came {
+            // Others may have something to do about it.
+            core.act();
+        }
+        let spare = self.is_spare(core, patience);
+        let lines = match came && !spare {
+            false => self.sleep(core, patience, limit, spare),
             true => {
-                // Others may have something to do about it.
-                core.act();
                 core.step_aside();
                 Vec::new()
             }
@@ -266,13 +273,20 @@ impl Job {
         true
     }
 
-    /// Sleeps until something may have changed for the job. Gives the workers that were
-    /// told to wake this caller, and are to be told otherwise.
+    /// Whether a caller may sleep beside results that it could take.
+    fn is_spare(&self, core: &mut Core, patience: &Patience) -> bool {
+        patience.patient && core.can_spare(self.id)
+    }
+
+    /// Sleeps until something may have changed for the job, or, if the caller is `spare`,
+    /// until workers need more soon. Gives the workers that were told to wake this caller,
+    /// and are to be told otherwise.
     fn sleep(
         &self,
         core: &mut Locked<'_>,
         patience: &Patience,
         limit: Option<Duration>,
+        spare: bool,
     ) -> Vec<(Slot, Line)> {
         let lines = core.lines(self.id);
         if lines.is_empty() {
@@ -282,8 +296,14 @@ impl Job {
             if !core.is_lost() {
                 core.job_mut(self.id).end_sleep();
             }
+            return lines;
+        }
         // Not if it came before the worker could see that it is waited for.
-        } else if !lines.iter().any(|&(slot, _)| core.has_news(slot)) {
+        let missed = |&(slot, _): &(Slot, Line)| match spare {
+            true => !core.is_stocked(slot),
+            false => core.has_news(slot),
+        };
+        if !lines.iter().any(missed) {
             core.sleep_on(&lines, limit);
         }
         lines
@@ -374,13 +394,4 @@ struct Patience {
     patient: bool,
     /// Until nothing more will arrive.
     to_the_end: bool,
-}
-
-/// What a core that has been told things does next.
-impl Core {
-    /// Decides, and carries out what follows.
-    pub(super) fn act(&mut self) {
-        self.decide();
-        self.wake_thread();
-    }
 }

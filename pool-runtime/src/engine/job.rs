@@ -155,6 +155,11 @@ impl JobState {
         self.failed || (self.ended && self.unsettled == 0)
     }
 
+    /// Whether outcomes are all that is to be told of it.
+    pub(super) fn is_expected(&self) -> bool {
+        !self.is_done() && !self.expired
+    }
+
     /// Whether it can go: done, and nobody will ask for it.
     pub(super) fn is_over(&self) -> bool {
         self.is_done() && self.detached

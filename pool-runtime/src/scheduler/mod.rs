@@ -263,6 +263,17 @@ impl Scheduler {
         self.slots.front(worker).map(|load| (load.job, load.items.clone()))
     }
 
+    /// How many chunks the worker of a slot has.
+    pub(crate) fn chunks(&self, slot: Slot) -> usize {
+        self.slots.loads(slot).len()
+    }
+
+    /// Items of a job in the chunks that it has behind the one that it is at.
+    pub(crate) fn stock(&self, slot: Slot, job: JobId) -> u64 {
+        let behind = self.slots.loads(slot).iter().skip(1).filter(|load| load.job == job);
+        behind.map(|load| load.items.end - load.items.start).sum()
+    }
+
     fn close(&mut self) -> Verdict {
         if self.mode != Mode::Open {
             return Verdict::Ignored;

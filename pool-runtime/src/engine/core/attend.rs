@@ -4,7 +4,7 @@
 use super::{Core, Member};
 use crate::channel::{Attention, Line};
 use crate::ids::{Items, JobId, Slot, Worker};
-use crate::limits::LOOK_MOST;
+use crate::limits::{LOOK_MOST, STOCK_TIME};
 
 /// So many looks are worth it if one of them finds news: together they cost a tenth of
 /// what a bell costs.
@@ -168,6 +168,34 @@ impl Core {
     /// Whether a worker has sent what is not read.
     pub(in crate::engine) fn has_news(&self, slot: Slot) -> bool {
         self.members[slot.0].as_ref().is_some_and(Member::has_news)
+    }
+
+    /// Whether one who wants all results in the end may sleep beside results that have
+    /// come: every worker that is at the job has work for as long as it takes to wake
+    /// somebody. Results that are taken a few at a time, as fast as they come, cost more
+    /// in that than in all else.
+    pub(in crate::engine) fn can_spare(&mut self, id: JobId) -> bool {
+        let state = self.job_mut(id);
+        let (Some(nanos), true) = (state.work.of_item(), state.is_expected()) else {
+            return false;
+        };
+        let enough = (STOCK_TIME.as_nanos() as u64).div_ceil(nanos);
+        let members = self.members.iter().flatten();
+        let mut stocks = members
+            .filter(|member| self.scheduler.front(member.worker).is_some_and(|(job, _)| job == id))
+            .map(|member| self.scheduler.stock(member.worker.slot, id))
+            .peekable();
+        !self.is_hungry() && stocks.peek().is_some() && stocks.all(|stock| stock >= enough)
+    }
+
+    /// Whether a worker has chunks that it has not begun, so that it will summon whoever
+    /// has told it to before this asks, when it begins the last. A hint, as all that a
+    /// worker says: one that lies here summons when it sleeps.
+    pub(in crate::engine) fn is_stocked(&self, slot: Slot) -> bool {
+        self.members[slot.0].as_ref().is_some_and(|member| {
+            let begun = member.channel.claimed().beyond(member.finished_chunks);
+            begun < self.scheduler.chunks(slot) as u64
+        })
     }
 
     /// Whether a core is left for a caller that looks.

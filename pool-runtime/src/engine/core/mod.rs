@@ -196,6 +196,12 @@ impl Core {
         self.carry_out();
     }
 
+    /// The same, for a caller.
+    pub(super) fn act(&mut self) {
+        self.decide();
+        self.wake_thread();
+    }
+
     /// Lets the scheduler decide; [`Core::carry_out`] follows, or is under way.
     fn redecide(&mut self) {
         let epoch = self.epoch;
