@@ -75,6 +75,10 @@ impl Claimed {
     }
 }
 
+/// How far a worker had come with sending.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sent(u64);
+
 /// What the bell said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Heard {
@@ -236,6 +240,16 @@ impl ParentEnd {
     /// Whether the worker has sent what was not received.
     pub(crate) fn has_news(&self) -> bool {
         self.responses.has_news()
+    }
+
+    /// What the worker has sent by now, for [`ParentEnd::has_read`].
+    pub(crate) fn sent(&self) -> Sent {
+        Sent(self.responses.sent())
+    }
+
+    /// Whether that was received. A worker that goes on sending always has news.
+    pub(crate) fn has_read(&self, sent: Sent) -> bool {
+        self.responses.has_read(sent.0)
     }
 
     /// Tells the worker when to ring. What it has sent by now it need not ring for:

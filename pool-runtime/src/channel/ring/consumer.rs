@@ -33,7 +33,18 @@ impl<L: Lane> Consumer<L> {
 
     /// Whether something has come that is not read. What it is, is not looked at.
     pub(crate) fn has_news(&self) -> bool {
-        self.lane.tail().load(Ordering::Relaxed) != self.head
+        self.sent() != self.head
+    }
+
+    /// Up to where something has come by now. It is not looked at: the other side may
+    /// have stored anything.
+    pub(crate) fn sent(&self) -> u64 {
+        self.lane.tail().load(Ordering::Relaxed)
+    }
+
+    /// Whether all up to this position is read.
+    pub(crate) fn has_read(&self, position: u64) -> bool {
+        self.head.wrapping_sub(position).cast_signed() >= 0
     }
 
     /// The bytes that can be read on from here.

@@ -41,6 +41,7 @@ impl Core {
     /// Reads what a worker has sent, sends what it has made room for, and tells it
     /// when to ring again.
     pub(super) fn serve_channel(&mut self, slot: Slot) {
+        let mut told = None;
         for _ in 0..TURNS {
             let Some(member) = &mut self.members[slot.0] else {
                 return;
@@ -51,12 +52,18 @@ impl Core {
             }
             self.drain(slot);
             self.decide();
+            let member = self.members[slot.0].as_ref().expect("only an exit removes it");
+            // What it has sent since it was told when to ring, it rings for if it is to.
+            if told.is_some_and(|sent| member.channel.has_read(sent)) {
+                return;
+            }
             self.arm(slot);
             self.check_claims(slot);
             let member = self.members[slot.0].as_ref().expect("only an exit removes it");
             if !member.has_news() {
                 return;
             }
+            told = Some(member.channel.sent());
         }
         self.unread.push(slot);
     }
@@ -143,14 +150,16 @@ impl Core {
         }
     }
 
-    /// Takes in what a worker has sent. The scheduler has not decided upon it yet:
+    /// Takes in what a worker has sent by now. The scheduler has not decided upon it yet:
     /// [`Core::decide`] follows, once all that is known is told.
     pub(super) fn drain(&mut self, slot: Slot) {
+        let member = self.members[slot.0].as_ref().expect("the caller saw it");
+        if !member.has_news() {
+            return;
+        }
+        let sent = member.channel.sent();
         for _ in 0..TURNS {
             let member = self.members[slot.0].as_mut().expect("the caller saw it");
-            if !member.has_news() {
-                return;
-            }
             let Ok(mut frames) = member.channel.receive() else {
                 return self.condemn(slot, Doom::Nonsense);
             };
@@ -159,6 +168,9 @@ impl Core {
             member.channel.put_back(frames);
             if !understood {
                 return self.condemn(slot, Doom::Nonsense);
+            }
+            if member.channel.has_read(sent) {
+                return;
             }
         }
     }
