@@ -32,7 +32,7 @@ pub(super) fn exact_length(items: &impl Iterator) -> Option<usize> {
 pub(super) type Settled<T> = (Item, Result<<T as Task>::Output, Error>);
 
 /// Items pulled between two looks at the clock.
-const BETWEEN_LOOKS: usize = 16;
+const BETWEEN_LOOKS: usize = 64;
 
 /// A job and the iterator that feeds it.
 #[derive(Debug)]
@@ -126,7 +126,7 @@ where
                 self.taken += items.end - items.start;
                 return Ok(Some(arrival));
             }
-            if !self.pull() && self.wait() {
+            if !self.pull_chunk() && self.wait() {
                 return self.end().map(|()| None);
             }
         }
@@ -218,7 +218,19 @@ where
         }
     }
 
+    /// Pulls items until a chunk is on its way, as far as the window allows; tells whether
+    /// there may be more.
+    fn pull_chunk(&mut self) -> bool {
+        while self.pull() {
+            if self.packer.is_empty() {
+                return true;
+            }
+        }
+        false
+    }
+
     /// Pulls one item, if the window allows; tells whether there may be more.
+    #[inline]
     fn pull(&mut self) -> bool {
         if self.exhausted || self.pulled - self.taken >= self.pacer.window {
             return false;

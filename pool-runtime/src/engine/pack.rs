@@ -133,6 +133,7 @@ impl Packer {
     }
 
     /// Packs what `encode` writes.
+    #[inline]
     pub(crate) fn push<E>(
         &mut self,
         encode: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
