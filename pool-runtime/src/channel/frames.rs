@@ -49,16 +49,12 @@ impl Frames {
     /// their bodies.
     pub(crate) fn run(&mut self, tag: u8, most: u64) -> (u64, Bodies) {
         let start = self.handled;
-        let mut rest = &self.bytes[start..];
+        let mut walk = Walk::over(&self.bytes[start..]);
         let mut count = 0;
-        while count < most
-            && let Split::Frame { tag: other, length, .. } = split(rest)
-            && other == tag
-        {
-            rest = &rest[length..];
+        while count < most && walk.next(Some(tag)).is_some() {
             count += 1;
         }
-        self.handled = self.bytes.len() - rest.len();
+        self.handled = self.bytes.len() - walk.rest.len();
         let range = start..self.handled;
         // A small part is copied out: else it would keep all the bytes that it came with
         // for as long as nobody takes it.
@@ -110,6 +106,49 @@ fn split(bytes: &[u8]) -> Split<'_> {
     }
 }
 
+/// Goes from one whole frame to the next. Mostly they are all of one tag and one length:
+/// then where the next begins is known before the header of this is loaded, for which the
+/// processor would have to wait at each.
+struct Walk<'a> {
+    rest: &'a [u8],
+    /// The latest header, and what it says.
+    word: u64,
+    tag: u8,
+    body: usize,
+    length: usize,
+}
+
+impl<'a> Walk<'a> {
+    fn over(rest: &'a [u8]) -> Walk<'a> {
+        // No header is 0.
+        Walk { rest, word: 0, tag: 0, body: 0, length: 0 }
+    }
+
+    /// The body of the next frame, if it is whole, and of that tag if one is given.
+    #[inline]
+    fn next(&mut self, tag: Option<u8>) -> Option<&'a [u8]> {
+        let (word, _) = self.rest.split_first_chunk::<HEADER>()?;
+        let word = u64::from_ne_bytes(*word);
+        if word != self.word {
+            self.read(word)?;
+        }
+        if tag.is_some_and(|tag| tag != self.tag) {
+            return None;
+        }
+        let (frame, rest) = self.rest.split_at_checked(self.length)?;
+        self.rest = rest;
+        Some(&frame[HEADER..][..self.body])
+    }
+
+    fn read(&mut self, word: u64) -> Option<()> {
+        let header = Header::decode(word)?;
+        (self.word, self.tag) = (word, header.tag);
+        // A frame is bounded, and lengths in memory are those of the processor.
+        (self.length, self.body) = (header.frame() as usize, header.length as usize);
+        Some(())
+    }
+}
+
 /// The bodies of frames that were found whole before.
 #[derive(Debug)]
 pub(crate) struct Bodies {
@@ -136,13 +175,7 @@ impl Bodies {
 
     /// All that are left.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        let mut rest = &self.bytes[self.range.clone()];
-        std::iter::from_fn(move || match split(rest) {
-            Split::Frame { body, length, .. } => {
-                rest = &rest[length..];
-                Some(body)
-            }
-            Split::Part | Split::Corrupt => None,
-        })
+        let mut walk = Walk::over(&self.bytes[self.range.clone()]);
+        std::iter::from_fn(move || walk.next(None))
     }
 }
