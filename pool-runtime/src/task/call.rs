@@ -2,20 +2,30 @@
 //! result back into bytes. Generated code drives it.
 
 use std::cell::Cell;
+use std::rc::Rc;
 
 use serde::Deserialize;
 
 use super::Task;
 use crate::wire::message::{Phase, gap};
-use crate::wire::payload;
+use crate::wire::payload::{self, PayloadError};
+
+/// What the call on a thread is at; `None` where there is none.
+pub(crate) type At = Rc<Cell<Option<Phase>>>;
 
 thread_local! {
-    static PHASE: Cell<Option<Phase>> = const { Cell::new(None) };
+    static AT: At = At::default();
 }
 
-/// What the call on this thread is at; `None` on threads that run no task.
+/// What the call on this thread is at.
 pub(crate) fn phase() -> Option<Phase> {
-    PHASE.get()
+    AT.try_with(|at| at.get()).ok().flatten()
+}
+
+/// Where this thread's calls say what they are at: who runs many asks once, as to find a
+/// thread's variable takes a call each time.
+pub(crate) fn at() -> At {
+    AT.with(Rc::clone)
 }
 
 /// Why a call gave no result, though its function neither panicked nor died.
@@ -34,19 +44,24 @@ pub struct Call<'de> {
     /// Lent and not owned: whatever is moved about for every item costs more than
     /// running a small one.
     output: &'de mut Vec<u8>,
+    at: &'de Cell<Option<Phase>>,
 }
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
-        PHASE.set(None);
+        self.at.set(None);
     }
 }
 
 impl<'de> Call<'de> {
-    /// `output` is where the result is appended.
-    pub(crate) fn begin(input: &'de [u8], output: &'de mut Vec<u8>) -> Self {
-        PHASE.set(Some(Phase::Decode));
-        Call { input, output }
+    /// `output` is where the result is appended, and `at` what [`at`] gives.
+    pub(crate) fn begin(
+        input: &'de [u8],
+        output: &'de mut Vec<u8>,
+        at: &'de Cell<Option<Phase>>,
+    ) -> Self {
+        at.set(Some(Phase::Decode));
+        Call { input, output, at }
     }
 
     /// Any argument but the last.
@@ -77,9 +92,9 @@ impl<'de> Call<'de> {
 
     /// The user's function.
     pub fn body<R>(&mut self, function: impl FnOnce() -> R) -> R {
-        PHASE.set(Some(Phase::Body));
+        self.at.set(Some(Phase::Body));
         let result = function();
-        PHASE.set(Some(Phase::Encode));
+        self.at.set(Some(Phase::Encode));
         result
     }
 
@@ -89,8 +104,14 @@ impl<'de> Call<'de> {
     }
 }
 
+#[inline]
 fn decode<'de, T: Deserialize<'de>>(bytes: &'de [u8], name: &str) -> Result<T, CallError> {
-    payload::decode(bytes).map_err(|error| CallError::Decode(format!("argument `{name}`: {error}")))
+    payload::decode(bytes).map_err(|error| undecodable(name, &error))
+}
+
+#[cold]
+fn undecodable(name: &str, error: &PayloadError) -> CallError {
+    CallError::Decode(format!("argument `{name}`: {error}"))
 }
 
 #[cfg(test)]
@@ -98,7 +119,6 @@ mod tests {
     use super::*;
     use crate::task::ItemWriter;
     use crate::wire::message::{Chunk, put_chunk_head, put_item};
-    use crate::wire::payload::PayloadError;
     use crate::wire::payload::Slice;
 
     /// Two items of a task `(u8, &[f64], &str, &[u16])` as they reach a worker.
@@ -133,7 +153,8 @@ mod tests {
             assert_eq!(items.len(), 2);
             for (item, wanted) in items.into_iter().zip(["", "abc"]) {
                 let mut output = Vec::new();
-                let mut call = Call::begin(item, &mut output);
+                let at = Cell::default();
+                let mut call = Call::begin(item, &mut output, &at);
                 assert_eq!(call.argument::<u8>("a").unwrap(), 7);
                 let floats: Slice<'_, f64> = call.argument("b").unwrap();
                 assert_eq!(call.argument::<&str>("c").unwrap(), wanted);
@@ -151,11 +172,12 @@ mod tests {
         item.argument("abc").unwrap();
         let whole = bytes.len();
         for cut in 0..whole {
-            let mut output = Vec::new();
-            let mut call = Call::begin(&bytes[..cut], &mut output);
+            let (mut output, at) = (Vec::new(), Cell::default());
+            let mut call = Call::begin(&bytes[..cut], &mut output, &at);
             call.argument::<&str>("a").unwrap_err();
         }
         bytes[..8].copy_from_slice(&u64::MAX.to_le_bytes());
-        Call::begin(&bytes, &mut Vec::new()).argument::<&str>("a").unwrap_err();
+        let (mut output, at) = (Vec::new(), Cell::default());
+        Call::begin(&bytes, &mut output, &at).argument::<&str>("a").unwrap_err();
     }
 }

@@ -11,7 +11,7 @@ mod crosses;
 mod input;
 mod registry;
 
-pub(crate) use call::phase;
+pub(crate) use call::{At, at, phase};
 pub use call::{Call, CallError};
 pub use crosses::{Crosses, CrossesBack, Returns};
 pub use input::{ItemWriter, Lend, TaskInput};

@@ -45,10 +45,12 @@ impl Rest {
     }
 
     /// An item is done; tells whether the worker is to leave, and why.
+    #[inline]
     pub(super) fn spend(&mut self) -> Option<Retirement> {
-        if self.endless {
-            return None;
-        }
+        if self.endless { None } else { self.spend_one() }
+    }
+
+    fn spend_one(&mut self) -> Option<Retirement> {
         self.tasks -= 1;
         if self.tasks == 0 {
             return Some(Retirement::Tasks);

@@ -15,7 +15,7 @@ use crate::channel::{Gone, Received, Sender, WorkerEnd};
 use crate::limits::MAX_ITEM;
 use crate::sys::dying;
 use crate::sys::fork_mark::ForkMark;
-use crate::task::{Call, CallError, Found, TaskDef, find};
+use crate::task::{At, Call, CallError, Found, TaskDef, at, find};
 use crate::wire::exit;
 use crate::wire::message::{self, Boot, Chunk, Failure, Retirement, report};
 
@@ -70,8 +70,8 @@ pub(super) fn serve(
         limit.map_or(KEEP, |bytes| usize::try_from(bytes / 16).map_or(KEEP, |most| most.min(KEEP)));
     let rest = Rest::of(boot.lifespan);
     let limited = limit.is_some();
-    let latest = None;
-    let mut server = Server { sender, out: Vec::new(), marker, keep, limited, mark, rest, latest };
+    let (out, at, latest) = (Vec::new(), at(), None);
+    let mut server = Server { sender, out, marker, keep, limited, mark, rest, at, latest };
     if let Err(why) = settings::apply(&boot.settings, channel) {
         message::put_unfit(&mut server.out, &why);
         // A program that is gone need not know.
@@ -102,6 +102,7 @@ struct Server {
     /// A task may fork; its copy must not go on serving.
     mark: ForkMark,
     rest: Rest,
+    at: At,
     /// The task of the latest chunk, which mostly is that of the next.
     latest: Option<&'static TaskDef>,
 }
@@ -216,7 +217,7 @@ impl Server {
 
     /// Runs one item; its result is in `out`, if there is one.
     fn try_call(&mut self, task: &TaskDef, input: &[u8]) -> Result<(), Box<Failure>> {
-        let mut call = Call::begin(input, &mut self.out);
+        let mut call = Call::begin(input, &mut self.out, &self.at);
         let failure = match guard::run(|| (task.call)(&mut call)) {
             Ok(Ok(())) => None,
             Ok(Err(CallError::Decode(why))) => Some(Failure::Undecodable(why)),
