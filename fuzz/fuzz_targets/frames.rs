@@ -46,8 +46,11 @@ type Read = (Vec<(u8, Vec<u8>)>, bool);
 fn take(frames: &mut Frames, most: u64, into: &mut Vec<(u8, Vec<u8>)>) -> bool {
     loop {
         let (count, mut bodies) = frames.run(report::RETURNED, most);
-        for _ in 0..count {
-            into.push((report::RETURNED, bodies.next().to_vec()));
+        let all: Vec<Vec<u8>> = bodies.iter().map(<[u8]>::to_vec).collect();
+        assert_eq!(all.len() as u64, count);
+        for body in all {
+            assert_eq!(bodies.next(), body);
+            into.push((report::RETURNED, body));
         }
         match frames.next() {
             Next::Frame(tag, body) => into.push((tag, body.to_vec())),

@@ -280,7 +280,8 @@ where
             return;
         }
         self.outstanding += self.packer.len() as u64;
-        let (progress, work) = self.job.exchange(self.packer.take(), self.pacer.chunk);
+        let (progress, work, buffer) = self.job.exchange(self.packer.take(), self.pacer.chunk);
+        self.packer.reuse(buffer);
         self.pacer.measure(work, self.taken, exact_length(&self.items));
         // Not the end: more is to come, if only the word that nothing is.
         self.take_in(progress);

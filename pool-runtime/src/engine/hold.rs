@@ -124,17 +124,19 @@ impl Job {
     }
 
     /// Queues items, in chunks of so many; they are on their way to a worker that
-    /// has room for them when this returns. Takes what has arrived meanwhile.
-    pub(crate) fn exchange(&self, pack: Pack, chunk: usize) -> (Progress, Work) {
+    /// has room for them when this returns. Takes what has arrived meanwhile, and memory
+    /// for the next.
+    pub(crate) fn exchange(&self, pack: Pack, chunk: usize) -> (Progress, Work, Vec<u8>) {
         if let Some(error) = self.foreign() {
-            return (Progress::Failed(error), Work::default());
+            return (Progress::Failed(error), Work::default(), Vec::new());
         }
         let mut core = self.shared.lock();
         core.queue(self.id, pack, chunk);
         core.look();
         core.act();
+        let buffer = core.buffers.take();
         let state = core.job_mut(self.id);
-        (state.progress(), state.work)
+        (state.progress(), state.work, buffer)
     }
 
     /// No more items will be queued.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Condvar};
 use std::task::Waker;
 use std::thread::ThreadId;
 
+use super::buffers::Buffers;
 use super::cancel::Ticket;
 use super::core::Question;
 use super::failure::Failure;
@@ -231,11 +232,14 @@ impl JobState {
     pub(super) fn settle(
         &mut self,
         arrival: Arrival,
+        buffers: &mut Buffers,
         queued: impl FnOnce() -> usize,
     ) -> Option<Due> {
         let items = arrival.items();
         let count = items.end - items.start;
-        self.packs.settle(&items);
+        if let Some(buffer) = self.packs.settle(&items) {
+            buffers.keep(buffer);
+        }
         self.unsettled -= count;
         self.tries.forget(&items);
         if let Some(held) = &mut self.held {

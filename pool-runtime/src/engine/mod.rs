@@ -16,6 +16,7 @@
 //! for, deaths, deadlines. It wakes for nothing else.
 
 mod asking;
+mod buffers;
 mod cancel;
 mod core;
 mod environment;

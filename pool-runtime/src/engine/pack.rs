@@ -67,9 +67,9 @@ impl Pack {
         self.unsettled == 0
     }
 
-    /// Nothing of it will be sent any more.
-    pub(super) fn let_go(&mut self) {
-        self.bytes = Bytes::default();
+    /// Nothing of it will be sent any more; gives its memory, if nobody else has it.
+    pub(super) fn let_go(&mut self) -> Option<Vec<u8>> {
+        std::mem::take(&mut self.bytes).reclaim()
     }
 }
 
@@ -161,6 +161,11 @@ impl Packer {
     pub(crate) fn skip(&mut self) {
         assert!(self.is_empty(), "a gap inside a pack");
         self.next += 1;
+    }
+
+    /// Memory for the next pack, after [`Packer::take`].
+    pub(crate) fn reuse(&mut self, buffer: Vec<u8>) {
+        self.bytes = buffer;
     }
 
     /// What was packed so far; there is something.

@@ -33,19 +33,21 @@ impl Packs {
         after.checked_sub(1).expect("unsettled items are kept")
     }
 
-    /// Items of one pack are settled.
-    pub(super) fn settle(&mut self, items: &Items) {
+    /// Items of one pack are settled; gives memory that is free by that.
+    pub(super) fn settle(&mut self, items: &Items) -> Option<Vec<u8>> {
         let place = self.place(items.start);
-        if self.packs[place].settle(items.end - items.start) {
-            self.remove(place);
+        if !self.packs[place].settle(items.end - items.start) {
+            return None;
         }
+        let buffer = self.packs[place].let_go();
+        self.remove(place);
+        buffer
     }
 
     /// A pack is settled. There may be as many as thousands of workers have room for, and
     /// they are settled in any order: to take one out from among them would move many.
     fn remove(&mut self, place: usize) {
         if place > 0 {
-            self.packs[place].let_go();
             self.settled += 1;
             if self.settled > self.packs.len() / 2 {
                 self.packs.retain(|pack| !pack.is_settled());
