@@ -3,6 +3,7 @@
 
 use loom::thread;
 
+use super::super::super::super::claims::{self, Tally};
 use super::*;
 
 /// What the kernel does for a word that is slept on, and for a bell.
@@ -180,6 +181,43 @@ fn bell<const PROGRAM: u8, const WORKER: u8>(plan: Plan) {
     worker.join().unwrap();
 }
 
+/// The word of claims, which orders nothing here.
+#[derive(Default)]
+struct Claims(AtomicU64);
+
+impl Tally for Claims {
+    fn load(&self, _: Ordering) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn add(&self, value: u64, _: Ordering) -> u64 {
+        self.0.fetch_add(value, Ordering::Relaxed)
+    }
+
+    fn replace(&self, now: u64, new: u64, _: Ordering) -> bool {
+        self.0.compare_exchange(now, new, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}
+
+/// A caller sleeps beside results if the worker has a chunk that it has not claimed.
+fn last_chunk<const PROGRAM: u8, const WORKER: u8>() {
+    let shared = Rc::new((Claims::default(), Flags::default()));
+    let theirs = Rc::clone(&shared);
+    let worker = thread::spawn(move || {
+        let (word, flags) = &*theirs;
+        assert!(claims::claim(word, 0));
+        if Doorbell(&Flag::<WORKER>(&flags.word)).summons(Attention::Patient) != Summon::Nobody {
+            flags.kernel.ring();
+        }
+    });
+    let (word, flags) = &*shared;
+    Doorbell(&Flag::<PROGRAM>(&flags.word)).arm(Attention::Patient);
+    if claims::count(word) == 0 {
+        flags.kernel.hear();
+    }
+    worker.join().unwrap();
+}
+
 const PLANS: [Plan; 6] =
     [Plan::Eager, Plan::Direct, Plan::Quiet, Plan::Patient, Plan::Lazy, Plan::Raised];
 
@@ -204,6 +242,15 @@ fn the_program_hears_of_every_result() {
     for plan in PLANS {
         holds(move || bell::<STRONG, STRONG>(plan));
     }
+}
+
+#[test]
+fn a_sleeper_beside_results_hears_of_the_last_chunk() {
+    holds(last_chunk::<STRONG, STRONG>);
+    fails("no fence of the program's", DEADLOCK, last_chunk::<NO, STRONG>);
+    fails("no fence of the worker's", DEADLOCK, last_chunk::<STRONG, NO>);
+    fails("a weak fence of the program's", DEADLOCK, last_chunk::<WEAK, STRONG>);
+    fails("a weak fence of the worker's", DEADLOCK, last_chunk::<STRONG, WEAK>);
 }
 
 #[test]
