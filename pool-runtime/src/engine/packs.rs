@@ -13,11 +13,15 @@ const SPARE: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct Packs {
     packs: VecDeque<Pack>,
+    /// The first item of each: closer together than the packs, of which a search would wait
+    /// for one after the other to come from memory.
+    starts: VecDeque<Item>,
     settled: usize,
 }
 
 impl Packs {
     pub(super) fn push(&mut self, pack: Pack) {
+        self.starts.push_back(pack.items().start);
         self.packs.push_back(pack);
     }
 
@@ -29,7 +33,7 @@ impl Packs {
 
     /// The last that does not begin behind the item.
     fn place(&self, item: Item) -> usize {
-        let after = self.packs.partition_point(|pack| pack.items().start <= item);
+        let after = self.starts.partition_point(|&start| start <= item);
         after.checked_sub(1).expect("unsettled items are kept")
     }
 
@@ -51,15 +55,22 @@ impl Packs {
             self.settled += 1;
             if self.settled > self.packs.len() / 2 {
                 self.packs.retain(|pack| !pack.is_settled());
+                self.starts.clear();
+                self.starts.extend(self.packs.iter().map(|pack| pack.items().start));
                 self.settled = 0;
             }
             return;
         }
-        self.packs.pop_front();
+        self.pop();
         while self.packs.front().is_some_and(Pack::is_settled) {
-            self.packs.pop_front();
+            self.pop();
             self.settled -= 1;
         }
+    }
+
+    fn pop(&mut self) {
+        self.packs.pop_front();
+        self.starts.pop_front();
     }
 
     /// Its memory, for another job, if there is little of it and nothing in it.

@@ -68,14 +68,16 @@ impl Core {
     /// As many at a time as callers of smaller pools look at, and on as long as that finds
     /// something, so that what a bell costs does not depend on how many workers there are.
     pub(super) fn look_around(&mut self) {
+        // All of them before any is read: what a look costs is to wait for the memory of a
+        // worker that was not looked at for long, and the processor waits for many at once.
+        let first = self.next_look;
+        let slot = |number| Slot((first + number) % self.members.len());
+        let news: [bool; LOOK_MOST] = std::array::from_fn(|number| self.has_news(slot(number)));
+        self.next_look = slot(LOOK_MOST).0;
         let mut found = 0;
-        for _ in 0..LOOK_MOST {
-            let slot = Slot(self.next_look);
-            self.next_look = (self.next_look + 1) % self.members.len();
-            if self.has_news(slot) {
-                self.drain(slot);
-                found += 1;
-            }
+        for number in (0..LOOK_MOST).filter(|&number| news[number]) {
+            self.drain(Slot((first + number) % self.members.len()));
+            found += 1;
         }
         self.look_around = found >= LOOK_MOST / LOOKS_FOR_ONE;
         self.decide();
