@@ -2,11 +2,11 @@
 //! it was at need not be to blame.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pool_runtime::{ErrorKind, Pool, pool_task};
 use pool_tests::clean::clean;
-use pool_tests::mapping::{self, AREA, STRIDE, word};
+use pool_tests::mapping::{self, AREA, STRIDE, WORD_COUNT, word};
 use pool_tests::temp::TempDir;
 use pool_tests::{runs, wait};
 
@@ -106,6 +106,46 @@ fn damaged_claims_cost_no_item_and_none_runs_twice() {
         wait::until("all items to have run", || runs::noted(dir.path()).len() == 60);
         assert_eq!(all.get().unwrap(), (0..60).collect::<Vec<_>>(), "round {round}");
         assert!(runs::noted(dir.path()).values().all(|runs| runs.len() == 1), "round {round}");
+    }
+}
+
+/// The word in which a worker says how far it has come with sending.
+const RESPONSES_TAIL: usize = 4;
+
+/// The `bad` item writes over what its worker says of itself, and runs on for a while.
+#[pool_task]
+fn work_and_damage(item: u64, bad: u64, all: bool) -> u64 {
+    let spin = |time| {
+        let start = Instant::now();
+        while start.elapsed() < time {
+            std::hint::spin_loop();
+        }
+    };
+    spin(Duration::from_micros(20));
+    if item == bad {
+        let zero = 0_u64.to_ne_bytes();
+        match all {
+            true => (0..WORD_COUNT).for_each(|word| mapping::overwrite(word * STRIDE, &zero)),
+            false => {
+                mapping::overwrite(CLAIMS * STRIDE, &zero);
+                mapping::overwrite(RESPONSES_TAIL * STRIDE, &12345_u64.to_ne_bytes());
+            }
+        }
+        spin(Duration::from_millis(1 + item % 50));
+    }
+    item
+}
+
+#[test]
+fn a_caller_that_sleeps_beside_results_does_not_hold_on_to_a_mad_worker() {
+    let _clean = clean();
+    for round in 0..40 {
+        let pool = Pool::new(2).unwrap();
+        let bad = 8000 + 377 * round;
+        let items = (0..24_000).map(|item| (item, bad, round % 2 == 0));
+        // It ends, whether or not the worker was found out before it had got over that.
+        let ended = pool.map(work_and_damage, items);
+        assert!(ended.is_ok_and(|all| all.len() == 24_000) || pool.apply(innocent, ()).is_ok());
     }
 }
 

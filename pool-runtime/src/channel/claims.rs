@@ -22,7 +22,9 @@
 //!
 //! A claim releases, a recall acquires: what the worker did before it claimed its
 //! latest chunk, which is to send the outcomes of those before, is there to be
-//! seen after the recall. Nothing else is read on the strength of this word.
+//! seen after the recall. So it is after a look at the count, by which a caller that sees
+//! the last chunk claimed, and was perhaps not woken for that, knows of news to read
+//! before it sleeps.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -79,7 +81,7 @@ pub(super) fn recall(word: &impl Tally) -> (u64, u64) {
 
 /// How many chunks were claimed, ever, modulo the bits that they have.
 pub(super) fn count(word: &impl Tally) -> u64 {
-    word.load(Ordering::Relaxed) & CLAIMS
+    word.load(Ordering::Acquire) & CLAIMS
 }
 
 /// Whether there have been so many recalls. For the program, which made them, it is so

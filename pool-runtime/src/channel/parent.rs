@@ -63,7 +63,8 @@ pub(crate) struct ParentEnd {
     recalls: u64,
 }
 
-/// How many chunks a worker has claimed, ever.
+/// How many chunks a worker has claimed, ever; of one that was asked for the others, when
+/// it was asked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Claimed(u64);
 

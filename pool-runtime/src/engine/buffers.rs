@@ -1,4 +1,5 @@
-//! Memory of packs that are settled, for packs to come.
+//! Memory of packs that are settled, for packs to come: of maps, and for those whose
+//! packs are large themselves, so that no small item sits in much of it.
 //!
 //! What is large the allocator gives back to the kernel when it is free, and memory that
 //! comes fresh from there takes longer than the copies of what is put into it.
@@ -27,8 +28,11 @@ impl Buffers {
         }
     }
 
-    /// What was kept last, or nothing.
-    pub(super) fn take(&mut self) -> Vec<u8> {
+    /// What was kept last, or nothing, for a pack that follows one of so many bytes.
+    pub(super) fn take(&mut self, bytes: usize) -> Vec<u8> {
+        if bytes < LEAST {
+            return Vec::new();
+        }
         let buffer = self.free.pop().unwrap_or_default();
         self.bytes -= buffer.capacity();
         buffer
@@ -47,7 +51,8 @@ mod tests {
             buffer.push(1);
             buffers.keep(buffer);
         }
-        let taken = [(); 3].map(|()| buffers.take());
+        assert_eq!(buffers.take(LEAST - 1).capacity(), 0);
+        let taken = [(); 3].map(|()| buffers.take(LEAST));
         assert!(taken.iter().all(Vec::is_empty));
         assert_eq!(taken.map(|buffer| buffer.capacity()), [MOST - LEAST, LEAST, 0]);
         assert_eq!(buffers.bytes, 0);

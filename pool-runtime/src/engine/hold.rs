@@ -130,11 +130,12 @@ impl Job {
         if let Some(error) = self.foreign() {
             return (Progress::Failed(error), Work::default(), Vec::new());
         }
+        let bytes = pack.bytes();
         let mut core = self.shared.lock();
         core.queue(self.id, pack, chunk);
         core.look();
         core.act();
-        let buffer = core.buffers.take();
+        let buffer = core.buffers.take(bytes);
         let state = core.job_mut(self.id);
         (state.progress(), state.work, buffer)
     }
@@ -220,8 +221,10 @@ impl Job {
     /// forked meanwhile.
     fn pause(&self, core: &mut Locked<'_>, patience: &mut Patience) -> bool {
         if patience.looks > 0 && !core.has_free_core() {
-            // One before it sleeps, but not to find what it would sleep beside.
-            patience.looks = u32::from(!self.is_spare(core, patience));
+            // One before it sleeps, but not to find what it would sleep beside; who may not
+            // wait does not sleep.
+            let look = patience.until.is_some() || !self.is_spare(core, patience);
+            patience.looks = u32::from(look);
         }
         if patience.looks > 0 {
             patience.looks -= 1;
@@ -300,10 +303,12 @@ impl Job {
             }
             return lines;
         }
-        // Not if it came before the worker could see that it is waited for.
-        let missed = |&(slot, _): &(Slot, Line)| match spare {
-            true => !core.is_stocked(slot),
-            false => core.has_news(slot),
+        // Not if it came before the worker could see that it is waited for. One that has begun
+        // all that it has, and nothing is to be read of, is mad or dead: its end will wake.
+        let missed = |&(slot, _): &(Slot, Line)| {
+            // In this order: what it has begun its last chunk after is there to be read.
+            let is_expected = spare && core.is_stocked(slot);
+            !is_expected && core.has_news(slot)
         };
         if !lines.iter().any(missed) {
             core.sleep_on(&lines, limit);

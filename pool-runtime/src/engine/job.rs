@@ -237,7 +237,9 @@ impl JobState {
     ) -> Option<Due> {
         let items = arrival.items();
         let count = items.end - items.start;
-        if let Some(buffer) = self.packs.settle(&items) {
+        // Of a job whose caller packs on, and asks for it.
+        let is_fed = !self.shape.single && self.held.is_none();
+        if let Some(buffer) = self.packs.settle(&items).filter(|_| is_fed) {
             buffers.keep(buffer);
         }
         self.unsettled -= count;

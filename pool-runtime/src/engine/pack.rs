@@ -23,6 +23,10 @@ impl Pack {
         self.items.clone()
     }
 
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// How much chunks of its items weigh.
     pub(super) fn weights(&self) -> Weights {
         let count = (self.items.end - self.items.start).max(1);

@@ -177,6 +177,9 @@ impl Core {
     /// somebody. Results that are taken a few at a time, as fast as they come, cost more
     /// in that than in all else.
     pub(in crate::engine) fn can_spare(&mut self, id: JobId) -> bool {
+        if !self.is_looked_at() {
+            return false;
+        }
         let state = self.job_mut(id);
         let (Some(nanos), true) = (state.work.of_item(), state.is_expected()) else {
             return false;
@@ -191,8 +194,9 @@ impl Core {
     }
 
     /// Whether a worker has chunks that it has not begun, so that it will summon whoever
-    /// has told it to before this asks, when it begins the last. A hint, as all that a
-    /// worker says: one that lies here summons when it sleeps.
+    /// has told it to before this asks: when it begins the last, or, if that is longer than
+    /// its ring, when it has run it. A hint, as all that a worker says: one that says it has
+    /// where it has not summons before it sleeps.
     pub(in crate::engine) fn is_stocked(&self, slot: Slot) -> bool {
         self.members[slot.0].as_ref().is_some_and(|member| {
             let begun = member.channel.claimed().beyond(member.finished_chunks);

@@ -55,7 +55,7 @@ impl Core {
             let member = self.members[slot.0].as_ref().expect("only an exit removes it");
             // What it has sent since it was told when to ring, it rings for if it is to.
             if told.is_some_and(|sent| member.channel.has_read(sent)) {
-                return;
+                return self.check_claims(slot);
             }
             self.arm(slot);
             self.check_claims(slot);
