@@ -17,6 +17,10 @@
 //! not sleep. Whoever takes the flag down (`swap`) is the one that wakes, so a
 //! sleep is ended by one call at most.
 //!
+//! A caller that wants a whole map may sleep though something has come. It looks at the
+//! word of claims instead: if the worker has claimed its last chunk, it may have found
+//! nobody to wake for that, and the caller reads what has come and does not sleep.
+//!
 //! The flag itself carries no bytes: who is awake again looks at the position, and
 //! finds it with the ordering of the ring. It may even find the old position, woken
 //! for no reason or before the new one has come to it. Then it begins anew, with its
