@@ -90,6 +90,13 @@ enum Split<'a> {
     Corrupt,
 }
 
+/// How long a frame and its body are, in bytes.
+#[inline]
+fn sizes(header: &Header) -> (usize, usize) {
+    // A frame is bounded, and lengths in memory are those of the processor.
+    (header.frame() as usize, header.length as usize)
+}
+
 #[inline]
 fn split(bytes: &[u8]) -> Split<'_> {
     let Some((word, rest)) = bytes.split_first_chunk::<HEADER>() else {
@@ -98,8 +105,7 @@ fn split(bytes: &[u8]) -> Split<'_> {
     let Some(header) = Header::decode(u64::from_ne_bytes(*word)) else {
         return Split::Corrupt;
     };
-    // A frame is bounded, and lengths in memory are those of the processor.
-    let (length, body) = (header.frame() as usize, header.length as usize);
+    let (length, body) = sizes(&header);
     match length <= bytes.len() {
         true => Split::Frame { tag: header.tag, body: &rest[..body], length },
         false => Split::Part,
@@ -143,8 +149,7 @@ impl<'a> Walk<'a> {
     fn read(&mut self, word: u64) -> Option<()> {
         let header = Header::decode(word)?;
         (self.word, self.tag) = (word, header.tag);
-        // A frame is bounded, and lengths in memory are those of the processor.
-        (self.length, self.body) = (header.frame() as usize, header.length as usize);
+        (self.length, self.body) = sizes(&header);
         Some(())
     }
 }

@@ -33,6 +33,7 @@ mod pace;
 mod pack;
 mod packs;
 mod rules;
+mod scarcity;
 mod settings;
 mod shared;
 mod thread;
@@ -93,7 +94,7 @@ impl Engine {
     /// cannot, the others are killed and reaped, and its error is returned.
     pub(crate) fn start(config: Config, launch: Launch) -> Result<Engine, Error> {
         let failed = |what: &str, cause: std::io::Error| {
-            let message = format!("failed to {what}: {cause}{}", launch::scarcity(&cause));
+            let message = format!("failed to {what}: {cause}{}", scarcity::scarcity(&cause));
             Error::new(ErrorKind::Spawn, message).with_source(cause)
         };
         let workers = config.workers;

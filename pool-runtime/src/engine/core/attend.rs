@@ -70,13 +70,13 @@ impl Core {
     pub(super) fn look_around(&mut self) {
         // All of them before any is read: what a look costs is to wait for the memory of a
         // worker that was not looked at for long, and the processor waits for many at once.
-        let first = self.next_look;
-        let slot = |number| Slot((first + number) % self.members.len());
-        let news: [bool; LOOK_MOST] = std::array::from_fn(|number| self.has_news(slot(number)));
-        self.next_look = slot(LOOK_MOST).0;
+        let (first, count) = (self.next_look, self.members.len());
+        let slots: [Slot; LOOK_MOST] = std::array::from_fn(|step| Slot((first + step) % count));
+        self.next_look = (first + LOOK_MOST) % count;
+        let news = slots.map(|slot| self.has_news(slot));
         let mut found = 0;
-        for number in (0..LOOK_MOST).filter(|&number| news[number]) {
-            self.drain(Slot((first + number) % self.members.len()));
+        for (slot, _) in slots.into_iter().zip(news).filter(|&(_, has_news)| has_news) {
+            self.drain(slot);
             found += 1;
         }
         self.look_around = found >= LOOK_MOST / LOOKS_FOR_ONE;

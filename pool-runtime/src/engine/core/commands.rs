@@ -1,9 +1,9 @@
 //! From the scheduler to workers and jobs: every command carried out.
 
 use super::super::failure::Failure;
-use super::super::launch;
 use super::super::obituary::Doom;
 use super::super::output::STREAMS;
+use super::super::scarcity::is_scarce;
 use super::ends::End;
 use super::tokens::Token;
 use super::{Core, Member};
@@ -83,7 +83,7 @@ impl Core {
                 assert!(before.is_none(), "two workers in slot {}", worker.slot);
             }
             Err(error) => {
-                let (scarce, now) = (launch::is_scarce(&error), self.now());
+                let (scarce, now) = (is_scarce(&error), self.now());
                 self.note_end(error, End::NotStarted);
                 self.life_changed = true;
                 self.tell(Event::StartFailed { worker, scarce, now });

@@ -4,30 +4,7 @@
 use loom::thread;
 
 use super::super::super::super::begun::{begin, condemn, count};
-use super::super::super::super::claims::Tally;
 use super::*;
-
-/// The word, with the orderings of its changes left out or not.
-struct Word {
-    atomic: AtomicU64,
-    begins_relaxed: bool,
-    looks_relaxed: bool,
-}
-
-impl Tally for Word {
-    fn load(&self, order: Ordering) -> u64 {
-        self.atomic.load(weakened(order, self.looks_relaxed))
-    }
-
-    fn add(&self, _: u64, _: Ordering) -> u64 {
-        unreachable!("nothing is added to this word")
-    }
-
-    fn replace(&self, now: u64, new: u64, order: Ordering) -> bool {
-        let order = weakened(order, self.begins_relaxed);
-        self.atomic.compare_exchange(now, new, order, Ordering::Relaxed).is_ok()
-    }
-}
 
 const ITEMS: u64 = 3;
 
@@ -35,11 +12,15 @@ const ITEMS: u64 = 3;
 /// condemns it at what it is seen to be at.
 fn run(begins_relaxed: bool, looks_relaxed: bool) {
     struct Shared {
-        word: Word,
+        word: Tallied,
         /// The number of the item, stored before it begins; any moment will do.
         began_at: AtomicU64,
     }
-    let word = Word { atomic: AtomicU64::new(0), begins_relaxed, looks_relaxed };
+    let word = Tallied {
+        replaces_relaxed: begins_relaxed,
+        loads_relaxed: looks_relaxed,
+        ..Tallied::default()
+    };
     let shared = Rc::new(Shared { word, began_at: AtomicU64::new(0) });
     let theirs = Rc::clone(&shared);
     let worker = thread::spawn(move || {

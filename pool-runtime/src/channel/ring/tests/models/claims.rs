@@ -3,30 +3,8 @@
 
 use loom::thread;
 
-use super::super::super::super::claims::{Tally, claim, recall};
+use super::super::super::super::claims::{claim, recall};
 use super::*;
-
-/// The word, with the orderings of its changes left out or not.
-struct Word {
-    atomic: AtomicU64,
-    claims_relaxed: bool,
-    recalls_relaxed: bool,
-}
-
-impl Tally for Word {
-    fn load(&self, order: Ordering) -> u64 {
-        self.atomic.load(order)
-    }
-
-    fn add(&self, value: u64, order: Ordering) -> u64 {
-        self.atomic.fetch_add(value, weakened(order, self.recalls_relaxed))
-    }
-
-    fn replace(&self, now: u64, new: u64, order: Ordering) -> bool {
-        let order = weakened(order, self.claims_relaxed);
-        self.atomic.compare_exchange(now, new, order, Ordering::Relaxed).is_ok()
-    }
-}
 
 const CHUNKS: usize = 3;
 
@@ -34,14 +12,18 @@ const CHUNKS: usize = 3;
 /// the second time perhaps after the worker has read the first recall.
 fn run(claims_relaxed: bool, recalls_relaxed: bool) {
     struct Shared {
-        word: Word,
+        word: Tallied,
         /// How many recalls are in the stream.
         announced: AtomicU64,
         /// One for each chunk, written when it is done.
         outcomes: Vec<UnsafeCell<()>>,
     }
     let shared = Rc::new(Shared {
-        word: Word { atomic: AtomicU64::new(0), claims_relaxed, recalls_relaxed },
+        word: Tallied {
+            replaces_relaxed: claims_relaxed,
+            adds_relaxed: recalls_relaxed,
+            ..Tallied::default()
+        },
         announced: AtomicU64::new(0),
         outcomes: (0..CHUNKS).map(|_| UnsafeCell::new(())).collect(),
     });

@@ -13,6 +13,7 @@ use loom::cell::UnsafeCell;
 use loom::sync::atomic::{self, AtomicU32, AtomicU64};
 use loom::sync::{Condvar, Mutex};
 
+use super::super::super::claims::Tally;
 use super::super::doorbell::Word;
 use super::super::*;
 use super::NEVER;
@@ -82,6 +83,31 @@ impl Position for Modelled {
         {
             behind.atomic.store(value, Ordering::Relaxed);
         }
+    }
+}
+
+/// A word of claims, or of a count, that the checker sees, with its orderings left out or
+/// not.
+#[derive(Default)]
+struct Tallied {
+    atomic: AtomicU64,
+    loads_relaxed: bool,
+    adds_relaxed: bool,
+    replaces_relaxed: bool,
+}
+
+impl Tally for Tallied {
+    fn load(&self, order: Ordering) -> u64 {
+        self.atomic.load(weakened(order, self.loads_relaxed))
+    }
+
+    fn add(&self, value: u64, order: Ordering) -> u64 {
+        self.atomic.fetch_add(value, weakened(order, self.adds_relaxed))
+    }
+
+    fn replace(&self, now: u64, new: u64, order: Ordering) -> bool {
+        let order = weakened(order, self.replaces_relaxed);
+        self.atomic.compare_exchange(now, new, order, Ordering::Relaxed).is_ok()
     }
 }
 

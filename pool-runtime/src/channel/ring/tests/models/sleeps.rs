@@ -3,7 +3,7 @@
 
 use loom::thread;
 
-use super::super::super::super::claims::{self, Tally};
+use super::super::super::super::claims;
 use super::*;
 
 /// What the kernel does for a word that is slept on, and for a bell.
@@ -181,31 +181,11 @@ fn bell<const PROGRAM: u8, const WORKER: u8>(plan: Plan) {
     worker.join().unwrap();
 }
 
-/// The word of claims, with its orderings left out or not.
-struct Claims {
-    atomic: AtomicU64,
-    relaxed: bool,
-}
-
-impl Tally for Claims {
-    fn load(&self, order: Ordering) -> u64 {
-        self.atomic.load(weakened(order, self.relaxed))
-    }
-
-    fn add(&self, value: u64, order: Ordering) -> u64 {
-        self.atomic.fetch_add(value, order)
-    }
-
-    fn replace(&self, now: u64, new: u64, order: Ordering) -> bool {
-        self.atomic.compare_exchange(now, new, order, Ordering::Relaxed).is_ok()
-    }
-}
-
 /// A caller sleeps beside results if the worker has a chunk that it has not claimed. If
 /// not, there is something to read, and it does not.
-fn last_chunk<const PROGRAM: u8, const WORKER: u8>(relaxed: bool) {
+fn last_chunk<const PROGRAM: u8, const WORKER: u8>(loads_relaxed: bool) {
     let (mut producer, consumer) = Modelling::ring(64, NEVER, Faults::default());
-    let word = Claims { atomic: AtomicU64::new(0), relaxed };
+    let word = Tallied { loads_relaxed, ..Tallied::default() };
     let shared = Rc::new((word, Flags::default()));
     let theirs = Rc::clone(&shared);
     let worker = thread::spawn(move || {
