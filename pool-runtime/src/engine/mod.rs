@@ -37,6 +37,7 @@ mod scarcity;
 mod settings;
 mod shared;
 mod thread;
+mod waiting;
 mod zygote;
 
 use std::fmt;
