@@ -13,7 +13,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("wire", &["ids", "limits", "sys"]),
     ("sys", &[]),
     ("channel", &["limits", "sys", "wire"]),
-    ("task", &["wire"]),
+    ("task", &["sys", "wire"]),
     ("worker", &["channel", "ids", "limits", "sys", "task", "wire"]),
     (
         "engine",
@@ -139,12 +139,15 @@ fn the_codec_is_in_its_room() {
     }
 }
 
-/// Of the room of system calls, bytes may know the casts and nothing else.
+/// Of the room of system calls, bytes may know the casts and nothing else, and tasks what
+/// arguments are written to.
 #[test]
-fn the_wire_takes_only_casts_from_sys() {
-    for (path, source) in sources("pool-runtime/src/wire") {
-        for (at, _) in source.match_indices("sys::") {
-            assert!(source[at..].starts_with("sys::cast"), "{} uses sys", path.display());
+fn the_wire_and_tasks_take_one_thing_each_from_sys() {
+    for (room, thing) in [("wire", "sys::cast"), ("task", "sys::buffer")] {
+        for (path, source) in sources(&format!("pool-runtime/src/{room}")) {
+            for (at, _) in source.match_indices("sys::") {
+                assert!(source[at..].starts_with(thing), "{} uses sys", path.display());
+            }
         }
     }
 }

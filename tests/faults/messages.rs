@@ -8,7 +8,7 @@ use pool_tests::alone::alone;
 use pool_tests::clean::clean;
 use pool_tests::fault::send;
 use pool_tests::halfway;
-use pool_tests::pools::{idle, pids};
+use pool_tests::pools::{self, idle, pids};
 use pool_tests::wait;
 use rustix::process::Signal;
 use serde::ser::Error as _;
@@ -156,19 +156,21 @@ fn shout(text: String) -> String {
 #[test]
 fn sixty_four_mebibytes_go_both_ways_at_once_on_every_worker() {
     let _clean = clean();
-    let pool = Pool::new(3).unwrap();
-    let before = pids(&pool);
-    // Twice as many items as workers: an argument is on its way to each worker
-    // while a result is on its way back from it.
-    let letters = ["a", "b", "c", "d", "e", "f"];
-    let items = letters.iter().map(|letter| letter.repeat(LARGE));
-    for (letter, result) in letters.iter().zip(pool.job(shout).chunk_size(1).imap(items)) {
-        let text = result.unwrap();
-        assert_eq!(text.len(), LARGE);
-        let expected = letter.to_uppercase().as_bytes()[0];
-        assert!(text.bytes().all(|byte| byte == expected));
+    // Arguments are sent, or lent as far as there is room for that.
+    for pool in [pools::that_sends(Pool::builder().workers(3)), Pool::new(3).unwrap()] {
+        let before = pids(&pool);
+        // Twice as many items as workers: an argument is on its way to each worker
+        // while a result is on its way back from it.
+        let letters = ["a", "b", "c", "d", "e", "f"];
+        let items = letters.iter().map(|letter| letter.repeat(LARGE));
+        for (letter, result) in letters.iter().zip(pool.job(shout).chunk_size(1).imap(items)) {
+            let text = result.unwrap();
+            assert_eq!(text.len(), LARGE);
+            let expected = letter.to_uppercase().as_bytes()[0];
+            assert!(text.bytes().all(|byte| byte == expected));
+        }
+        assert_eq!(pids(&pool), before);
     }
-    assert_eq!(pids(&pool), before);
 }
 
 /// Returns a result much larger than the ring, and dies once part of it is out, if
@@ -218,7 +220,7 @@ fn die_while_receiving(text: String) -> usize {
 #[test]
 fn a_worker_that_dies_halfway_through_receiving_costs_the_item_it_ran() {
     let _clean = clean();
-    let pool = Pool::new(1).unwrap();
+    let pool = pools::that_sends(Pool::builder().workers(1));
     let items = ["x".to_owned(), "y".repeat(LARGE), "z".repeat(LARGE)];
     // Of the second, the ring holds a fraction.
     let mut results = pool.job(die_while_receiving).chunk_size(1).imap(items);

@@ -8,7 +8,7 @@ use pool_tests::alone::alone;
 use pool_tests::clean::clean;
 use pool_tests::fault::{Fault, send};
 use pool_tests::orders::{Answer, Order, Phase};
-use pool_tests::pools::{idle, pids};
+use pool_tests::pools::{self, idle, pids};
 use pool_tests::processes::{children_of, zygote};
 use pool_tests::temp::TempDir;
 use pool_tests::{halfway, runs, wait};
@@ -113,7 +113,7 @@ fn r046_a_death_halfway_through_a_message_costs_one_item_in_either_direction() {
     alone(
         "deaths::r046_a_death_halfway_through_a_message_costs_one_item_in_either_direction",
         || {
-            let pool = Pool::new(1).unwrap();
+            let pool = pools::that_sends(Pool::builder().workers(1));
             let sent = pool.job(die_while_sending).chunk_size(1).imap([false, true, false]);
             let sent: Vec<_> = sent.map(|result| result.map(|bytes| bytes.len())).collect();
             let items = [vec![], vec![2; LARGE], vec![3; LARGE]];

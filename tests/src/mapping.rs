@@ -15,6 +15,68 @@ pub const WORD_COUNT: usize = 15;
 /// that of the requests, then that of the responses.
 pub const AREA: usize = 8 << 20;
 
+/// A mapping of this process.
+#[derive(Debug)]
+pub struct Mapping {
+    /// Its addresses.
+    pub place: Range<usize>,
+    /// As the kernel writes it: `r--s`.
+    pub access: String,
+}
+
+/// The mappings of a file of this name.
+fn mappings(name: &str) -> Vec<Mapping> {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let lines = maps.lines().filter(|line| line.contains(name));
+    lines
+        .map(|line| {
+            let mut words = line.split(' ');
+            let (start, end) = words.next().unwrap().split_once('-').unwrap();
+            let address = |text| usize::from_str_radix(text, 16).unwrap();
+            let access = words.next().unwrap().to_owned();
+            Mapping { place: address(start)..address(end), access }
+        })
+        .collect()
+}
+
+/// Where long items lie, which are not sent, if this worker reads any.
+///
+/// # Panics
+///
+/// When it is mapped in several places.
+#[must_use]
+pub fn arena() -> Option<Mapping> {
+    let mut found = mappings("memfd:pool-arguments");
+    assert!(found.len() <= 1, "{found:?}");
+    found.pop()
+}
+
+/// Where an argument lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Lies {
+    /// Where it came.
+    InTheRing,
+    /// Where the program has put it.
+    InTheArena,
+    /// In memory of the worker's own.
+    Elsewhere,
+}
+
+/// Where all of a slice lies.
+#[must_use]
+pub fn lies<T>(slice: &[T]) -> Lies {
+    let bytes = slice.as_ptr_range();
+    let holds =
+        |place: &Range<usize>| place.start <= bytes.start.addr() && bytes.end.addr() <= place.end;
+    if holds(&place()) {
+        Lies::InTheRing
+    } else if arena().is_some_and(|arena| holds(&arena.place)) {
+        Lies::InTheArena
+    } else {
+        Lies::Elsewhere
+    }
+}
+
 /// Where the shared memory is mapped in this process.
 ///
 /// # Panics
@@ -23,31 +85,15 @@ pub const AREA: usize = 8 << 20;
 /// workers of its own.
 #[must_use]
 pub fn place() -> Range<usize> {
-    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-    let mut whole: Option<Range<usize>> = None;
-    for line in maps.lines().filter(|line| line.contains("memfd:pool-channel")) {
-        let (start, end) = line.split(' ').next().unwrap().split_once('-').unwrap();
-        let address = |text| usize::from_str_radix(text, 16).unwrap();
-        let (start, end) = (address(start), address(end));
-        match &mut whole {
-            None => whole = Some(start..end),
-            Some(whole) => {
-                assert_eq!(start, whole.end, "one mapping without a gap:\n{maps}");
-                whole.end = end;
-            }
-        }
-    }
-    let whole = whole.expect("a worker shares memory with the program");
-    assert_eq!(whole.len(), WORDS + 4 * AREA, "{maps}");
+    let parts = mappings("memfd:pool-channel");
+    let first = parts.first().expect("a worker shares memory with the program");
+    let whole = first.place.start..first.place.start + WORDS + 4 * AREA;
+    let end = parts.iter().fold(whole.start, |end, part| {
+        assert_eq!(part.place.start, end, "one mapping without a gap: {parts:?}");
+        part.place.end
+    });
+    assert_eq!(end, whole.end, "{parts:?}");
     whole
-}
-
-/// Whether all of a slice is in the shared memory.
-#[must_use]
-pub fn holds<T>(slice: &[T]) -> bool {
-    let place = place();
-    let bytes = slice.as_ptr_range();
-    place.start <= bytes.start.addr() && bytes.end.addr() <= place.end
 }
 
 /// A control word of this worker's channel, at this moment.

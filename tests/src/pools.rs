@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pool_runtime::{Pool, WorkerState};
+use pool_runtime::{Pool, PoolBuilder, WorkerState};
 
 use crate::wait;
 
@@ -10,6 +10,17 @@ use crate::wait;
 #[must_use]
 pub fn pids(pool: &Pool) -> BTreeSet<u32> {
     pool.workers().iter().map(|worker| worker.pid).collect()
+}
+
+/// Builds the pool so that long items, too, are sent: they are where it watches its workers'
+/// size, here for one that none reaches.
+///
+/// # Panics
+///
+/// When it cannot be built.
+#[must_use]
+pub fn that_sends(builder: PoolBuilder) -> Pool {
+    builder.max_rss(1 << 40).build().unwrap()
 }
 
 /// Waits until this many workers are there and all idle; gives their pids.

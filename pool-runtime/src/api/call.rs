@@ -258,7 +258,7 @@ impl<'pool, T: Task> Job<'pool, T> {
         self.rules.check()?;
         let shape = Shape { single: false, fail_fast: true };
         let job = engine.open(T::def(), shape, self.rules.clone())?;
-        let mut packer = Packer::default();
+        let mut packer = Packer::new(engine.arena());
         while !job.end_if_late()
             && let Some(item) = items.next()
         {

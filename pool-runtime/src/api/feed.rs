@@ -80,7 +80,7 @@ where
         Ok(Feed {
             job: pool.engine().open(T::def(), shape, rules)?,
             items,
-            packer: Packer::default(),
+            packer: Packer::new(pool.engine().arena()),
             pacer,
             filling_since: Instant::now(),
             pulled: 0,
@@ -282,8 +282,7 @@ where
             return;
         }
         self.outstanding += self.packer.len() as u64;
-        let (progress, work, buffer) = self.job.exchange(self.packer.take(), self.pacer.chunk);
-        self.packer.reuse(buffer);
+        let (progress, work) = self.job.exchange(self.packer.take(), self.pacer.chunk);
         self.pacer.measure(work, self.taken, exact_length(&self.items));
         // Not the end: more is to come, if only the word that nothing is.
         self.take_in(progress);

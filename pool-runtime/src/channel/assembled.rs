@@ -1,4 +1,5 @@
-//! Frames that are longer than the ring, as the worker puts them together.
+//! Frames that are longer than the ring, as the worker puts them together: what is so long
+//! and was not lent (see `lent`).
 
 use super::memory::SharedLane;
 use super::ring::{Consumer, Corrupt};

@@ -23,14 +23,6 @@ impl Bytes {
         Bytes::Shared(shared)
     }
 
-    /// The memory, if this is its only owner.
-    pub(crate) fn reclaim(self) -> Option<Vec<u8>> {
-        match self {
-            Bytes::Own(bytes) => Some(bytes),
-            Bytes::Shared(shared) => Arc::into_inner(shared),
-        }
-    }
-
     /// The bytes for this owner alone; copied, if there is another.
     pub(super) fn into_vec(self) -> Vec<u8> {
         match self {

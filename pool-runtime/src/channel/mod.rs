@@ -17,6 +17,8 @@
 //! progress however large the messages are. The worker's end may sleep, since
 //! the program always reads.
 //!
+//! What is long need not go through a ring at all: see `lent`.
+//!
 //! The bell is a socket and not an event counter, because a socket also tells
 //! the program that the other end was closed, and because a byte sent to a
 //! descriptor that a task has meanwhile given to a file is an error and not
@@ -27,14 +29,15 @@ mod begun;
 mod bytes;
 mod claims;
 mod frames;
+mod lent;
 mod line;
 mod memory;
 mod parent;
 mod ring;
 mod worker;
 
-pub(crate) use bytes::Bytes;
 pub(crate) use frames::{Bodies, Frames, Next};
+pub(crate) use lent::Load;
 pub(crate) use line::Line;
 pub(crate) use parent::{Body, Heard, ParentEnd};
 pub(crate) use ring::{Attention, Corrupt};

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::io::Errno;
@@ -11,6 +12,7 @@ use rustix::net::{RecvFlags, SocketType, recv};
 
 use super::bytes::Bytes;
 use super::frames::{Frames, missing};
+use super::lent::{self, Lent, Load};
 use super::line::Line;
 use super::memory::{Memory, SharedLane};
 use super::ring::{self, Attention, Consumer, Corrupt, Lane, Message, Producer, Sleep};
@@ -23,7 +25,7 @@ use crate::wire::message::request;
 /// keeps them in case the worker dies.
 #[derive(Debug)]
 pub(crate) struct Body<'a> {
-    pub(crate) bytes: &'a mut Bytes,
+    pub(crate) bytes: &'a mut Load,
     pub(crate) range: Range<usize>,
 }
 
@@ -59,6 +61,7 @@ pub(crate) struct ParentEnd {
     outbox: VecDeque<Outgoing>,
     /// Of the line that was armed last.
     turn: u32,
+    lent: Lent,
     /// How often the worker's chunks were taken back, as the word of claims said then.
     recalls: u64,
 }
@@ -90,17 +93,15 @@ pub(crate) enum Heard {
 }
 
 impl ParentEnd {
-    /// A channel, eager for the first report, whose worker's end, and `extra` after it,
-    /// come with the boot message on the returned descriptor, the worker's end of the
+    /// A channel, eager for the first report, whose worker's end, and what is `extra` after
+    /// it, come with the boot message on the returned descriptor, the worker's end of the
     /// lifeline.
-    pub(crate) fn open(
-        boot: &[u8],
-        extra: Option<BorrowedFd<'_>>,
-    ) -> io::Result<(ParentEnd, OwnedFd)> {
+    pub(crate) fn open(boot: &[u8], extra: &[BorrowedFd<'_>]) -> io::Result<(ParentEnd, OwnedFd)> {
         let (shm, file) = Shm::create()?;
         let (bell, their_bell) = fds::pair(SocketType::STREAM)?;
         let (lifeline, their_lifeline) = fds::pair(SocketType::SEQPACKET)?;
-        let fds: Vec<_> = [their_bell.as_fd(), file.as_fd()].into_iter().chain(extra).collect();
+        let own = [their_bell.as_fd(), file.as_fd()];
+        let fds: Vec<_> = own.into_iter().chain(extra.iter().copied()).collect();
         fds::send_with(lifeline.as_fd(), boot, &fds)?;
         let memory = Memory::new(shm);
         // Before there is a worker: it is to ring when it reports in.
@@ -114,6 +115,7 @@ impl ParentEnd {
             inbox: Vec::new(),
             outbox: VecDeque::new(),
             turn: 0,
+            lent: Lent::default(),
             recalls: 0,
         };
         Ok((end, their_lifeline))
@@ -148,14 +150,26 @@ impl ParentEnd {
     ) -> Result<(), Corrupt> {
         let Body { bytes, range } = body;
         let (mut sent, is_next) = (0, self.outbox.is_empty());
-        if is_next {
-            let message = Message::new(tag, [head, &bytes[range.clone()]]);
-            if self.requests.send(message, &mut sent)? {
-                return Ok(());
+        let outgoing = match bytes {
+            Load::Sent(bytes) => {
+                self.lent.send(None);
+                let message = Message::new(tag, [head, &bytes[range.clone()]]);
+                if is_next && self.requests.send(message, &mut sent)? {
+                    return Ok(());
+                }
+                Outgoing { tag, head: head.to_vec(), body: bytes.share(), range, sent }
             }
-        }
-        let (head, body) = (head.to_vec(), bytes.share());
-        self.outbox.push_back(Outgoing { tag, head, body, range, sent });
+            Load::Lent(buffer) => {
+                self.lent.send(Some(Arc::clone(buffer)));
+                let (tag, words) = (tag | request::LENT, lent::words(buffer, &range));
+                let message = Message::new(tag, [head, &words]);
+                if is_next && self.requests.send(message, &mut sent)? {
+                    return Ok(());
+                }
+                Outgoing::word(tag, &[head, &words].concat())
+            }
+        };
+        self.outbox.push_back(outgoing);
         // The worker tells when it has made room, if it makes some from here on.
         if is_next { self.flush() } else { Ok(()) }
     }
@@ -199,6 +213,7 @@ impl ParentEnd {
     pub(crate) fn recall(&mut self) -> Result<Claimed, Corrupt> {
         let (claimed, recalls) = claims::recall(self.memory.claims());
         self.recalls = recalls;
+        self.lent.recall(claimed);
         // What no byte of is sent need not be sent. A frame that is there in part must
         // be, or what comes after it is not understood.
         self.outbox.retain(|kept| kept.sent > 0);
@@ -230,6 +245,13 @@ impl ParentEnd {
     pub(crate) fn goodbye(&mut self) -> Result<(), Corrupt> {
         self.outbox.push_back(Outgoing::word(request::GOODBYE, &[]));
         self.flush()
+    }
+
+    /// The worker has done with so many chunks, ever: the outcomes of all their items have
+    /// come.
+    #[inline]
+    pub(crate) fn finish(&mut self, chunks: u64) {
+        self.lent.finish(chunks);
     }
 
     /// Wakes the worker if it sleeps for want of a request: after something was

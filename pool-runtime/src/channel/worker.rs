@@ -11,7 +11,8 @@ use rustix::net::SendFlags;
 use super::assembled::Assembled;
 use super::memory::{Memory, SharedLane};
 use super::ring::{Attention, Consumer, Corrupt, HEADER, Lane, Message, Producer, Sleep, Summon};
-use super::{begun, claims};
+use super::{begun, claims, lent};
+use crate::sys::arena::Readable;
 use crate::sys::shm::Shm;
 use crate::sys::{clock, fds, futex, lifeline};
 use crate::wire::message::{report, request};
@@ -51,6 +52,8 @@ pub(crate) struct WorkerEnd {
     served: u64,
     /// A frame longer than the ring.
     assembled: Assembled,
+    /// Where items are read that are not sent.
+    arena: Option<Readable>,
     /// Recalls read in the stream.
     recalls: u64,
     /// A chunk was recalled since the last of these: another is to come.
@@ -66,9 +69,10 @@ pub(crate) struct WorkerEnd {
 /// What a worker gets to do.
 #[derive(Debug)]
 pub(crate) enum Received<'a> {
-    /// A chunk's body. Each item of a careful one is begun with care, see `begun`; of a
-    /// quiet one it will do to summon when all of it is run.
-    Chunk { body: &'a [u8], careful: bool, quiet: bool },
+    /// A chunk's body, and the items if they lie elsewhere. Each item of a careful one is
+    /// begun with care, see `begun`; of a quiet one it will do to summon when all of it is
+    /// run.
+    Chunk { body: &'a [u8], lent: Option<&'a [u8]>, careful: bool, quiet: bool },
     /// Nothing more will come.
     Goodbye,
     /// Nothing has come for as long as it would wait.
@@ -81,8 +85,8 @@ pub(crate) struct Accepted {
     pub(crate) boot: Vec<u8>,
     pub(crate) channel: WorkerEnd,
     pub(crate) sender: Sender,
-    /// What the boot message says it is for.
-    pub(crate) extra: Option<OwnedFd>,
+    /// What the boot message says they are for.
+    pub(crate) extra: Vec<OwnedFd>,
 }
 
 /// Receives the channel and arms the lifeline. `None` if the program is gone.
@@ -110,19 +114,26 @@ pub(crate) fn accept(lifeline: OwnedFd) -> io::Result<Option<Accepted>> {
         _lifeline: lifeline,
         served: 0,
         assembled: Assembled::Ordinary(Vec::new()),
+        arena: None,
         recalls: 0,
         voided: false,
         claimed: None,
         may_spin: false,
         after_call: false,
     };
-    Ok(Some(Accepted { boot, channel, sender, extra: fds.next() }))
+    Ok(Some(Accepted { boot, channel, sender, extra: fds.collect() }))
 }
 
 impl WorkerEnd {
     /// There are cores enough to look for requests for a moment before sleeping.
     pub(crate) fn may_spin(&mut self) {
         self.may_spin = true;
+    }
+
+    /// Long items are in the memory that this descriptor is of.
+    pub(crate) fn read_in(&mut self, file: &OwnedFd) -> io::Result<()> {
+        self.arena = Some(Readable::open(file.as_fd())?);
+        Ok(())
     }
 
     /// The memory of this process is about to be limited: what is received must not
@@ -163,7 +174,7 @@ impl WorkerEnd {
                     self.after_call = request::is_call(header.tag);
                     self.claimed = Some(Instant::now());
                     let body = &self.assembled.as_slice()[HEADER..][..length];
-                    return Ok(Received::Chunk { body, careful, quiet });
+                    return Ok(Received::Chunk { body, lent: None, careful, quiet });
                 }
                 continue;
             }
@@ -183,8 +194,15 @@ impl WorkerEnd {
                     }
                     // Nobody asks how long a single call takes.
                     self.claimed = (!self.after_call).then(Instant::now);
-                    let body = self.memory.borrow(place, length);
-                    return Ok(Received::Chunk { body, careful, quiet });
+                    let mut body = self.memory.borrow(place, length);
+                    let mut items = None;
+                    if request::is_lent(tag) {
+                        let (head, place, length) = lent::split(body).ok_or(Gone::Sense)?;
+                        let arena = self.arena.as_ref().ok_or(Gone::Sense)?;
+                        items = Some(arena.borrow(place, length).ok_or(Gone::Sense)?);
+                        body = head;
+                    }
+                    return Ok(Received::Chunk { body, lent: items, careful, quiet });
                 }
                 request::RECALL => {
                     let body = self.memory.borrow(place, length).try_into();

@@ -108,20 +108,17 @@ impl Job {
     }
 
     /// Queues items, in chunks of so many; they are on their way to a worker that
-    /// has room for them when this returns. Takes what has arrived meanwhile, and memory
-    /// for the next.
-    pub(crate) fn exchange(&self, pack: Pack, chunk: usize) -> (Progress, Work, Vec<u8>) {
+    /// has room for them when this returns. Takes what has arrived meanwhile.
+    pub(crate) fn exchange(&self, pack: Pack, chunk: usize) -> (Progress, Work) {
         if let Some(error) = self.foreign() {
-            return (Progress::Failed(error), Work::default(), Vec::new());
+            return (Progress::Failed(error), Work::default());
         }
-        let bytes = pack.bytes();
         let mut core = self.shared.lock();
         core.queue(self.id, pack, chunk);
         core.look();
         core.act();
-        let buffer = core.buffers.take(bytes);
         let state = core.job_mut(self.id);
-        (state.progress(), state.work, buffer)
+        (state.progress(), state.work)
     }
 
     /// No more items will be queued.

@@ -5,7 +5,6 @@ use std::sync::{Arc, Condvar};
 use std::task::Waker;
 use std::thread::ThreadId;
 
-use super::buffers::Buffers;
 use super::cancel::Ticket;
 use super::core::Question;
 use super::failure::Failure;
@@ -232,16 +231,11 @@ impl JobState {
     pub(super) fn settle(
         &mut self,
         arrival: Arrival,
-        buffers: &mut Buffers,
         queued: impl FnOnce() -> usize,
     ) -> Option<Due> {
         let items = arrival.items();
         let count = items.end - items.start;
-        // Of a job whose caller packs on, and asks for it.
-        let is_fed = !self.shape.single && self.held.is_none();
-        if let Some(buffer) = self.packs.settle(&items).filter(|_| is_fed) {
-            buffers.keep(buffer);
-        }
+        self.packs.settle(&items);
         self.unsettled -= count;
         self.tries.forget(&items);
         if let Some(held) = &mut self.held {

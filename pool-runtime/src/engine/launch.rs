@@ -19,6 +19,7 @@ use crate::channel::ParentEnd;
 use crate::error::{Error, ErrorKind};
 use crate::ids::Slot;
 use crate::limits::MAX_DEPTH;
+use crate::sys::arena::Arena;
 use crate::sys::child::Child;
 use crate::sys::fds;
 use crate::sys::spawn::{self, Program, SpawnError};
@@ -60,6 +61,8 @@ pub(crate) struct Launch {
     settings: Settings,
     /// For workers whose memory is limited, where there can be some.
     groups: Option<Arc<Groups>>,
+    /// Where workers read long items, and what they are given for it.
+    arena: Option<(Arc<Arena>, OwnedFd)>,
     /// No more workers than cores: one that has nothing to do may look for a moment
     /// before it sleeps, without taking a core from one that has.
     spin: bool,
@@ -136,6 +139,7 @@ impl Launch {
             ));
         }
         let cores = settings::check(&wishes)?;
+        let arena = arena(&wishes);
         let depth = worker::depth() + 1;
         if depth > MAX_DEPTH {
             return Err(Error::new(
@@ -204,6 +208,7 @@ impl Launch {
             spin: workers <= settings::room(cores.as_deref()),
             cores,
             groups: wishes.settings.memory.and_then(Groups::open),
+            arena,
             settings: wishes.settings,
             mark: draw_mark(),
         })
@@ -235,6 +240,7 @@ impl Launch {
             mark: self.mark,
             depth: self.depth,
             one_shot: self.one_shot,
+            arena: self.arena.is_some(),
             stdin: self.stdin.is_some(),
             spin: self.spin,
             lifespan: self.lifespan,
@@ -255,6 +261,10 @@ impl Launch {
         let forked = if self.own { self.fork(slot, &boot)? } else { None };
         let process = forked.map_or_else(|| self.execute(slot, &boot), Ok)?;
         Ok((process, group))
+    }
+
+    pub(super) fn arena(&self) -> Option<&Arc<Arena>> {
+        self.arena.as_ref().map(|(arena, _)| arena)
     }
 
     /// Whether somebody reads what workers print.
@@ -320,8 +330,10 @@ impl Launch {
     fn open(&self, slot: Slot, boot: &Boot) -> Result<Opened, Error> {
         let who = self.who(slot);
         let open = || -> io::Result<Opened> {
-            let extra = self.stdin.as_ref().map(AsFd::as_fd);
-            let (channel, lifeline) = ParentEnd::open(&boot.encode(), extra)?;
+            let arena = self.arena.as_ref().map(|(_, file)| file.as_fd());
+            let stdin = self.stdin.as_ref().map(AsFd::as_fd);
+            let extra: Vec<_> = arena.into_iter().chain(stdin).collect();
+            let (channel, lifeline) = ParentEnd::open(&boot.encode(), &extra)?;
             let relay = self.mailbox.as_ref().map(|mailbox| (mailbox, &*who));
             let output = boot.seal.map(|seal| Tap::new(seal, relay)).transpose()?;
             let (tap, ends) = output.unzip();
@@ -346,6 +358,17 @@ impl Launch {
             format!("failed to start {}: failed to {what}: {cause}{hint}", self.who(slot));
         Error::new(ErrorKind::Spawn, message).with_source(cause)
     }
+}
+
+/// Where workers read long items. None where it would cost more than it spares: for a
+/// process, which gets one; or where it would do harm: in a sandbox a worker must not see
+/// what others are given, and one that may have grown so large and no larger would seem to
+/// have grown by what it reads. Nor where it cannot be had: then all is sent.
+fn arena(wishes: &Wishes) -> Option<(Arc<Arena>, OwnedFd)> {
+    let lends =
+        !wishes.one_shot && wishes.settings.sandbox.is_none() && wishes.lifespan.memory.is_none();
+    let (arena, file) = lends.then(Arena::create)?.ok()?;
+    Some((Arc::new(arena), file))
 }
 
 fn program_name(argv: &[CString]) -> String {

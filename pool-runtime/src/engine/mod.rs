@@ -16,7 +16,6 @@
 //! for, deaths, deadlines. It wakes for nothing else.
 
 mod asking;
-mod buffers;
 mod cancel;
 mod core;
 mod environment;
@@ -49,6 +48,7 @@ use rustix::process::Signal;
 use crate::error::{Error, ErrorKind};
 use crate::ids::Slot;
 use crate::scheduler::{Config, Event, Life};
+use crate::sys::arena::Arena;
 use crate::sys::fork_mark::ForkMark;
 use crate::sys::poller::Poller;
 use crate::task::TaskDef;
@@ -76,6 +76,8 @@ pub(crate) struct Engine {
     /// Prints what workers write, where that is to be done.
     relay: Option<Relay>,
     workers: usize,
+    /// Where its workers read long items, if they do.
+    arena: Option<Arc<Arena>>,
 }
 
 /// One worker, as callers see it.
@@ -103,11 +105,13 @@ impl Engine {
         let poller = Arc::new(poller);
         let mark = ForkMark::of_process().map_err(|cause| failed("mark this process", cause))?;
         let mailbox = launch.mailbox().cloned();
+        let arena = launch.arena().cloned();
         let core = Core::new(config, launch, Arc::clone(&poller));
         let shared = Arc::new(Shared::new(core, mark));
         let thread = thread::spawn(Arc::clone(&shared), Arc::clone(&poller))
             .map_err(|cause| failed("start the pool's thread", cause))?;
-        let mut engine = Engine { shared, thread: Mutex::new(Some(thread)), relay: None, workers };
+        let mut engine =
+            Engine { shared, thread: Mutex::new(Some(thread)), relay: None, workers, arena };
         // Dropping the engine ends what has been started.
         if let Some(mailbox) = mailbox {
             let relay = Relay::start(mailbox, poller);
@@ -132,6 +136,11 @@ impl Engine {
 
     pub(crate) fn workers(&self) -> usize {
         self.workers
+    }
+
+    /// Where its workers read long items.
+    pub(crate) fn arena(&self) -> Option<&Arc<Arena>> {
+        self.arena.as_ref()
     }
 
     /// Begins a job; its items follow.

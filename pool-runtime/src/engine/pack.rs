@@ -1,17 +1,21 @@
 //! Items on their way: encoded once, sent from where they lie, kept until each
 //! is settled, since a worker may die before it begins them.
 
-use crate::channel::{Body, Bytes};
+use std::sync::Arc;
+
+use crate::channel::{Body, Load};
 use crate::ids::{Item, Items};
 use crate::limits::{CHUNK_BYTES, MAX_ITEM, WEIGHT_BYTES, WEIGHT_TIME};
 use crate::scheduler::DEPTH;
+use crate::sys::arena::Arena;
+use crate::sys::buffer::Buffer;
 use crate::wire::message;
 
 /// Consecutive encoded items.
 #[derive(Debug)]
 pub(crate) struct Pack {
     items: Items,
-    bytes: Bytes,
+    bytes: Load,
     unsettled: u64,
     /// Where the item after the last chunk that was asked for starts. Chunks are
     /// asked for in order but for those that come back.
@@ -21,10 +25,6 @@ pub(crate) struct Pack {
 impl Pack {
     pub(crate) fn items(&self) -> Items {
         self.items.clone()
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes.len()
     }
 
     /// How much chunks of its items weigh.
@@ -71,9 +71,9 @@ impl Pack {
         self.unsettled == 0
     }
 
-    /// Nothing of it will be sent any more; gives its memory, if nobody else has it.
-    pub(super) fn let_go(&mut self) -> Option<Vec<u8>> {
-        std::mem::take(&mut self.bytes).reclaim()
+    /// Nothing of it will be sent any more.
+    pub(super) fn let_go(&mut self) {
+        self.bytes.let_go();
     }
 }
 
@@ -95,14 +95,11 @@ impl Weights {
     }
 }
 
-/// Bytes that a pack has room for at first: a single call with small arguments.
-const FIRST: usize = 64;
-
 /// Collects encoded items into packs.
 #[derive(Debug, Default)]
 pub(crate) struct Packer {
     next: Item,
-    bytes: Vec<u8>,
+    bytes: Buffer,
     count: usize,
     /// Where the last item ends. Bytes after it are of one whose encoding
     /// panicked, in a caller that caught that and goes on.
@@ -118,6 +115,11 @@ pub(crate) enum NotPacked<E> {
 }
 
 impl Packer {
+    /// Long packs lie in the arena, if there is one.
+    pub(crate) fn new(arena: Option<&Arc<Arena>>) -> Packer {
+        Packer { bytes: Buffer::new(arena.cloned(), 0), ..Packer::default() }
+    }
+
     /// The index that the next item gets.
     pub(crate) fn next(&self) -> Item {
         self.next
@@ -140,14 +142,12 @@ impl Packer {
     #[inline]
     pub(crate) fn push<E>(
         &mut self,
-        encode: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+        encode: impl FnOnce(&mut Buffer) -> Result<(), E>,
     ) -> Result<(), NotPacked<E>> {
         let start = self.end;
         self.bytes.truncate(start);
-        if self.bytes.capacity() == 0 {
-            // Or it would grow byte by byte, which for a small call is much of the work.
-            self.bytes.reserve(FIRST);
-        }
+        // The caller's iterator may have forked this process.
+        self.bytes.part();
         message::put_item(&mut self.bytes, encode).map_err(NotPacked::Unencodable)?;
         let length = self.bytes.len() - start;
         if length > MAX_ITEM {
@@ -167,19 +167,16 @@ impl Packer {
         self.next += 1;
     }
 
-    /// Memory for the next pack, after [`Packer::take`].
-    pub(crate) fn reuse(&mut self, buffer: Vec<u8>) {
-        self.bytes = buffer;
-    }
-
     /// What was packed so far; there is something.
     pub(crate) fn take(&mut self) -> Pack {
         let count = std::mem::take(&mut self.count) as u64;
         assert!(count > 0, "an empty pack");
         self.bytes.truncate(std::mem::take(&mut self.end));
+        // Packs of a job are mostly of one length.
+        let next = Buffer::new(self.bytes.arena().cloned(), self.bytes.len());
         Pack {
             items: self.next - count..self.next,
-            bytes: Bytes::Own(std::mem::take(&mut self.bytes)),
+            bytes: std::mem::replace(&mut self.bytes, next).into(),
             unsettled: count,
             next: (self.next - count, 0),
         }
@@ -195,8 +192,8 @@ mod tests {
         let mut packer = Packer::default();
         packer.skip();
         for text in ["ab", "", "c"] {
-            let encode = |out: &mut Vec<u8>| {
-                out.extend_from_slice(text.as_bytes());
+            let encode = |out: &mut Buffer| {
+                out.put(text.as_bytes());
                 Ok::<(), ()>(())
             };
             packer.push(encode).unwrap();

@@ -37,15 +37,13 @@ impl Packs {
         after.checked_sub(1).expect("unsettled items are kept")
     }
 
-    /// Items of one pack are settled; gives memory that is free by that.
-    pub(super) fn settle(&mut self, items: &Items) -> Option<Vec<u8>> {
+    /// Items of one pack are settled.
+    pub(super) fn settle(&mut self, items: &Items) {
         let place = self.place(items.start);
-        if !self.packs[place].settle(items.end - items.start) {
-            return None;
+        if self.packs[place].settle(items.end - items.start) {
+            self.packs[place].let_go();
+            self.remove(place);
         }
-        let buffer = self.packs[place].let_go();
-        self.remove(place);
-        buffer
     }
 
     /// A pack is settled. There may be as many as thousands of workers have room for, and

@@ -55,6 +55,7 @@ impl ForkMark {
         Ok(mark)
     }
 
+    #[inline]
     fn byte(&self) -> &AtomicU8 {
         // SAFETY: the page is readable and writable, is never unmapped, and is
         // accessed through this atomic only.
@@ -62,6 +63,7 @@ impl ForkMark {
     }
 
     /// Whether this is a copy of the process that was marked.
+    #[inline]
     pub(crate) fn is_copy(&self) -> bool {
         self.byte().load(Ordering::Relaxed) == 0
     }

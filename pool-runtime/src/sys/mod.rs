@@ -1,6 +1,8 @@
 //! The one room for system calls, and for what else is `unsafe`. It does what it
 //! is told and decides nothing.
 
+pub(crate) mod arena;
+pub(crate) mod buffer;
 #[cfg(feature = "sandbox")]
 pub(crate) mod calls;
 pub(crate) mod cast;
@@ -14,6 +16,7 @@ pub(crate) mod fork_mark;
 pub(crate) mod futex;
 pub(crate) mod init_array;
 pub(crate) mod lifeline;
+mod memfd;
 pub(crate) mod memory;
 pub(crate) mod page;
 pub(crate) mod poller;

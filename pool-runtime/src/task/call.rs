@@ -117,13 +117,14 @@ fn undecodable(name: &str, error: &PayloadError) -> CallError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::buffer::Buffer;
     use crate::task::ItemWriter;
     use crate::wire::message::{Chunk, put_chunk_head, put_item};
     use crate::wire::payload::Slice;
 
     /// Two items of a task `(u8, &[f64], &str, &[u16])` as they reach a worker.
     fn frame_of(task: &str) -> Vec<u64> {
-        let mut items = Vec::new();
+        let mut items = Buffer::default();
         for text in ["", "abc"] {
             put_item(&mut items, |out| {
                 let mut item = ItemWriter::new(out);
@@ -148,7 +149,7 @@ mod tests {
         for task in ["", "a", "app::task", "0123456789abcdef"] {
             let words = frame_of(task);
             let body = bytemuck::cast_slice(&words);
-            let mut chunk = Chunk::decode(body).unwrap();
+            let mut chunk = Chunk::decode(body, None).unwrap();
             let items: Vec<&[u8]> = chunk.by_ref().take(2).collect();
             assert_eq!(items.len(), 2);
             for (item, wanted) in items.into_iter().zip(["", "abc"]) {
@@ -167,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_torn_item_is_an_error() {
-        let mut bytes = Vec::new();
+        let mut bytes = Buffer::default();
         let mut item = ItemWriter::new(&mut bytes);
         item.argument("abc").unwrap();
         let whole = bytes.len();

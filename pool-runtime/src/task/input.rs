@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::sys::buffer::Buffer;
 use crate::wire::message::put_gap;
-use crate::wire::payload::{self, PayloadError};
+use crate::wire::payload::{self, Out, PayloadError};
 
 /// An item of the task `T`: its argument, a tuple of several, `()` for none.
 ///
@@ -32,18 +33,29 @@ pub trait TaskInput<T> {
 /// Appends the arguments of one item to a message.
 #[derive(Debug)]
 pub struct ItemWriter<'a> {
-    bytes: &'a mut Vec<u8>,
+    bytes: &'a mut Buffer,
+}
+
+impl Out for Buffer {
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        Buffer::put(self, bytes);
+    }
+
+    fn truncate(&mut self, length: usize) {
+        Buffer::truncate(self, length);
+    }
 }
 
 impl<'a> ItemWriter<'a> {
-    pub(crate) fn new(bytes: &'a mut Vec<u8>) -> Self {
+    pub(crate) fn new(bytes: &'a mut Buffer) -> Self {
         ItemWriter { bytes }
     }
 
     /// Any argument but the last: with its length before it and a gap after it.
     pub fn argument<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), PayloadError> {
         let start = self.bytes.len();
-        self.bytes.extend_from_slice(&[0; 8]);
+        self.bytes.put(&[0; 8]);
         payload::encode(value, self.bytes)?;
         let length = (self.bytes.len() - start - 8) as u64;
         self.bytes[start..start + 8].copy_from_slice(&length.to_le_bytes());

@@ -10,13 +10,14 @@
 
 mod boot;
 
+use super::payload::Out;
 use crate::ids::Item;
 use crate::limits::{MAX_BACKTRACE, MAX_PANIC_MESSAGE};
 pub(crate) use boot::{Boot, Lifespan};
 
 /// Both sides are the same program as a rule, but not where the user names a
 /// worker program.
-pub(crate) const PROTOCOL: u32 = 4;
+pub(crate) const PROTOCOL: u32 = 5;
 
 /// How many bytes lie between this many and the next multiple of eight.
 #[inline]
@@ -28,11 +29,11 @@ const ALIGN: usize = 8;
 
 /// Fills the gap after what has been written since `start`.
 #[inline]
-pub(crate) fn put_gap(out: &mut Vec<u8>, start: usize) {
+pub(crate) fn put_gap(out: &mut impl Out, start: usize) {
     let gap = gap(out.len() - start);
     // Of so few bytes the call of a copy is the most of it.
     if gap > 0 {
-        out.extend_from_slice(&[0; ALIGN][..gap]);
+        out.put(&[0; ALIGN][..gap]);
     }
 }
 
@@ -52,13 +53,25 @@ pub(crate) mod request {
     /// Added to the tag of a chunk of a map: nobody wants any result of it before it has
     /// them all.
     pub(crate) const QUIET: u8 = 32;
+    /// Added to the tag of a chunk or call whose items do not follow the head, but only where
+    /// they lie in memory that the worker may read: the place and the length, as `u64`.
+    pub(crate) const LENT: u8 = 64;
+
+    /// Without what may be added.
+    fn kind(tag: u8) -> u8 {
+        tag & !(CAREFUL | QUIET | LENT)
+    }
 
     pub(crate) fn is_chunk(tag: u8) -> bool {
-        matches!(tag & !(CAREFUL | QUIET), CHUNK | CALL)
+        matches!(kind(tag), CHUNK | CALL)
     }
 
     pub(crate) fn is_call(tag: u8) -> bool {
-        tag & !(CAREFUL | QUIET) == CALL
+        kind(tag) == CALL
+    }
+
+    pub(crate) fn is_lent(tag: u8) -> bool {
+        tag & LENT != 0
     }
 
     pub(crate) fn is_careful(tag: u8) -> bool {
@@ -82,12 +95,12 @@ pub(crate) fn put_chunk_head(out: &mut Vec<u8>, task: &str, first: Item, count: 
 
 /// Appends one item, as `encode` writes it; on an error nothing is appended.
 #[inline]
-pub(crate) fn put_item<E>(
-    out: &mut Vec<u8>,
-    encode: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+pub(crate) fn put_item<O: Out, E>(
+    out: &mut O,
+    encode: impl FnOnce(&mut O) -> Result<(), E>,
 ) -> Result<(), E> {
     let start = out.len();
-    out.extend_from_slice(&[0; 8]);
+    out.put(&[0; 8]);
     if let Err(error) = encode(out) {
         out.truncate(start);
         return Err(error);
@@ -119,13 +132,18 @@ pub(crate) struct Chunk<'a> {
 }
 
 impl<'a> Chunk<'a> {
-    pub(crate) fn decode(body: &'a [u8]) -> Option<Chunk<'a>> {
+    /// Of a body, and of the items that it tells of if they lie elsewhere.
+    pub(crate) fn decode(body: &'a [u8], lent: Option<&'a [u8]>) -> Option<Chunk<'a>> {
         let mut reader = Reader { bytes: body };
         let count = reader.u64()?;
         let first = reader.u64()?;
         let length = reader.u32()? as usize;
         let task = std::str::from_utf8(reader.take(length)?).ok()?;
         reader.take(gap(body.len() - reader.bytes.len()))?;
+        if let Some(items) = lent {
+            reader.end()?;
+            reader = Reader { bytes: items };
+        }
         Some(Chunk { task, count, first, bytes: reader })
     }
 

@@ -119,6 +119,7 @@ mod tests {
     #[test]
     fn a_summons_is_no_boot_message() {
         let boot = Boot {
+            arena: true,
             mark: 5,
             depth: 1,
             one_shot: false,

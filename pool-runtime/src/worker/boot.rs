@@ -121,11 +121,15 @@ fn become_worker() -> Option<Worker> {
 fn connect(lifeline: OwnedFd) -> Option<Worker> {
     let Accepted { boot, mut channel, sender, extra } = channel::accept(lifeline).ok()??;
     let boot = Boot::decode(&boot)?;
+    let mut extra = extra.into_iter();
+    if boot.arena {
+        channel.read_in(&extra.next()?).ok()?;
+    }
     if boot.spin {
         channel.may_spin();
     }
     if boot.stdin {
-        rustix::stdio::dup2_stdin(extra?).ok()?;
+        rustix::stdio::dup2_stdin(extra.next()?).ok()?;
     }
     let marker = boot.seal.map(Marker::new).transpose().ok()?;
     DEPTH.store(boot.depth, Ordering::Relaxed);

@@ -112,8 +112,8 @@ impl Server {
     fn run_all(&mut self, channel: &mut WorkerEnd, one_shot: bool) -> Result<Ended, Gone> {
         loop {
             let ran = match channel.receive(self.rest.until())? {
-                Received::Chunk { body, careful, quiet } => {
-                    self.run(Chunk::decode(body).ok_or(Gone::Sense)?, careful, quiet)?
+                Received::Chunk { body, lent, careful, quiet } => {
+                    self.run(Chunk::decode(body, lent).ok_or(Gone::Sense)?, careful, quiet)?
                 }
                 Received::Goodbye => return Ok(Ended::Farewell),
                 Received::Nothing => Ran::Over(Retirement::Age),

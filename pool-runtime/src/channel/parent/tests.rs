@@ -24,7 +24,7 @@ fn wait(line: Line) -> std::thread::JoinHandle<bool> {
 
 #[test]
 fn a_caller_that_is_woken_before_it_sleeps_does_not_sleep_for_another_has_come() {
-    let (mut end, _lifeline) = ParentEnd::open(b"boot", None).unwrap();
+    let (mut end, _lifeline) = ParentEnd::open(b"boot", &[]).unwrap();
     let early = end.arm_line(Attention::Eager);
     early.hang_up();
     let _other = end.arm_line(Attention::Eager);
@@ -33,7 +33,7 @@ fn a_caller_that_is_woken_before_it_sleeps_does_not_sleep_for_another_has_come()
 
 #[test]
 fn whoever_came_first_a_caller_is_woken() {
-    let (mut end, _lifeline) = ParentEnd::open(b"boot", None).unwrap();
+    let (mut end, _lifeline) = ParentEnd::open(b"boot", &[]).unwrap();
     let first = wait(end.arm_line(Attention::Eager));
     let line = end.arm_line(Attention::Eager);
     let second = wait(line.clone());
@@ -46,11 +46,11 @@ fn whoever_came_first_a_caller_is_woken() {
 /// A worker that has read all there was of a long frame sleeps until there is more.
 #[test]
 fn a_recall_wakes_a_worker_that_it_sends_the_rest_of_a_frame() {
-    let (mut end, lifeline) = ParentEnd::open(b"boot", None).unwrap();
+    let (mut end, lifeline) = ParentEnd::open(b"boot", &[]).unwrap();
     let (_, fds) = fds::receive_with(lifeline.as_fd()).unwrap();
     let memory = Memory::new(Shm::open(fds[1].as_fd()).unwrap());
     let mut requests = Consumer::new(memory.requests());
-    let mut bytes = Bytes::Own(vec![0; AREA + 1000]);
+    let mut bytes = Load::Sent(Bytes::Own(vec![0; AREA + 1000]));
     let body = Body { range: 0..bytes.len(), bytes: &mut bytes };
     end.send_chunk(request::CHUNK, &[], body).unwrap();
     while requests.take(AREA as u64, &mut Vec::new()).unwrap() > 0 {}

@@ -142,7 +142,9 @@ impl Core {
         let body = self.jobs.get_mut(&id).expect("it was there").body(items);
         let member = self.members[worker.slot.0].as_mut().filter(|member| member.worker == worker);
         let sent = member.map(|member| {
-            if let Some(group) = &mut member.group {
+            if let Some(group) = &mut member.group
+                && !body.bytes.is_lent()
+            {
                 group.make_room(self.head.len() + body.range.len());
             }
             member.channel.send_chunk(tag, &self.head, body)

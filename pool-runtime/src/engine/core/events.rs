@@ -257,6 +257,7 @@ impl Core {
         let time = worked.saturating_sub(std::mem::replace(&mut member.worked, worked));
         member.finished_items += count;
         member.finished_chunks += u64::from(items.start + count == items.end);
+        member.channel.finish(member.finished_chunks);
         if let Some(job) = self.jobs.get_mut(&id) {
             job.work.add(count, time);
         }

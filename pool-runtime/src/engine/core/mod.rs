@@ -15,7 +15,6 @@ use std::sync::Arc;
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
-use super::buffers::Buffers;
 use super::groups::Group;
 use super::job::{Due, JobState};
 use super::launch::Launch;
@@ -143,8 +142,6 @@ pub(super) struct Core {
     sent_to: Vec<Slot>,
     /// And for the packs of the job that is opened next.
     spare: Packs,
-    /// And for what those packs hold.
-    pub(super) buffers: Buffers,
     /// Until when the engine's thread sleeps.
     asleep_until: Option<Moment>,
 }
@@ -182,7 +179,6 @@ impl Core {
             head: Vec::new(),
             sent_to: Vec::new(),
             spare: Packs::default(),
-            buffers: Buffers::default(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             asleep_until: None,
             scheduler: Scheduler::new(config, Duration::ZERO),

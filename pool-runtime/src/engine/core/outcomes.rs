@@ -110,7 +110,7 @@ impl Core {
                 due
             }
             arrival => {
-                let due = job.settle(arrival, &mut self.buffers, || self.scheduler.queued(id));
+                let due = job.settle(arrival, || self.scheduler.queued(id));
                 if job.is_held() {
                     self.feed(id);
                 }

@@ -14,7 +14,9 @@ pub(crate) struct Boot {
     pub(crate) depth: u32,
     /// One item and out, with the exit status saying how it went.
     pub(crate) one_shot: bool,
-    /// A descriptor for standard input follows those of the channel.
+    /// The descriptor of the memory in which it reads long items follows those of the channel.
+    pub(crate) arena: bool,
+    /// A descriptor for standard input comes last.
     pub(crate) stdin: bool,
     /// There are cores enough that a worker may look for work for a moment before
     /// it sleeps.
@@ -38,6 +40,7 @@ impl Boot {
         out.extend_from_slice(&PROTOCOL.to_le_bytes());
         out.extend_from_slice(&self.depth.to_le_bytes());
         out.push(u8::from(self.one_shot));
+        out.push(u8::from(self.arena));
         out.push(u8::from(self.stdin));
         out.push(u8::from(self.spin));
         let Lifespan { tasks, age, memory } = self.lifespan;
@@ -60,6 +63,7 @@ impl Boot {
         }
         let depth = reader.u32()?;
         let one_shot = reader.u8()? != 0;
+        let arena = reader.u8()? != 0;
         let stdin = reader.u8()? != 0;
         let spin = reader.u8()? != 0;
         let mut limit = || Some(reader.u64()?).map(|limit| (limit < u64::MAX).then_some(limit));
@@ -68,7 +72,7 @@ impl Boot {
         let name = reader.text()?;
         let settings = Settings::read(&mut reader)?;
         reader.end()?;
-        Some(Boot { mark, depth, one_shot, stdin, spin, lifespan, seal, name, settings })
+        Some(Boot { mark, depth, one_shot, arena, stdin, spin, lifespan, seal, name, settings })
     }
 }
 

@@ -101,10 +101,15 @@ fn a_chunk_gives_its_items_in_order() {
     put_chunk_head(&mut bytes, "app::task", 40, 3);
     assert!(bytes.len().is_multiple_of(8), "items begin aligned");
     bytes.extend_from_slice(&items);
-    let mut chunk = Chunk::decode(&bytes).unwrap();
+    let mut chunk = Chunk::decode(&bytes, None).unwrap();
     assert_eq!((chunk.task, chunk.first, chunk.count), ("app::task", 40, 3));
     let texts: Vec<&[u8]> = chunk.by_ref().collect();
     assert_eq!(texts, [&b""[..], b"ab", b"c"]);
+
+    let head = bytes.len() - items.len();
+    let lent = Chunk::decode(&bytes[..head], Some(&items)).unwrap();
+    assert_eq!(lent.collect::<Vec<_>>(), texts, "they may lie elsewhere");
+    assert!(Chunk::decode(&bytes, Some(&items)).is_none(), "but then nowhere else");
 }
 
 #[test]
@@ -112,9 +117,10 @@ fn a_boot_message_comes_back_and_another_protocol_is_refused() {
     let name = "app-0".into();
     let lifespan = Lifespan { tasks: Some(3), age: None, memory: Some(1 << 40) };
     let seal = Some(*b"0123456789abcdef");
-    let (one_shot, stdin, spin) = (true, false, true);
+    let (one_shot, arena, stdin, spin) = (true, true, false, true);
     let settings = Settings { nice: Some(5), ..Settings::default() };
-    let boot = Boot { mark: 77, depth: 2, one_shot, stdin, spin, lifespan, seal, name, settings };
+    let boot =
+        Boot { mark: 77, depth: 2, one_shot, arena, stdin, spin, lifespan, seal, name, settings };
     let plain = Boot { seal: None, ..boot.clone() };
     assert_eq!(Boot::decode(&plain.encode()), Some(plain));
     let mut bytes = boot.encode();

@@ -16,15 +16,37 @@ mod error;
 mod ser;
 mod slice;
 
+use std::ops::DerefMut;
+
 use serde::{Deserialize, Serialize};
 
 pub use error::PayloadError;
 pub use slice::Slice;
 
+/// Bytes that grow at their end.
+pub(crate) trait Out: DerefMut<Target = [u8]> {
+    /// Appends bytes.
+    fn put(&mut self, bytes: &[u8]);
+
+    /// Forgets what is behind the first `length` bytes.
+    fn truncate(&mut self, length: usize);
+}
+
+impl Out for Vec<u8> {
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+
+    fn truncate(&mut self, length: usize) {
+        Vec::truncate(self, length);
+    }
+}
+
 /// Appends `value` to `into`; on an error `into` is as it was.
-pub(crate) fn encode<T: Serialize + ?Sized>(
+pub(crate) fn encode<T: Serialize + ?Sized, O: Out>(
     value: &T,
-    into: &mut Vec<u8>,
+    into: &mut O,
 ) -> Result<(), PayloadError> {
     let start = into.len();
     value.serialize(&mut ser::Encoder::new(into)).inspect_err(|_| into.truncate(start))

@@ -6,24 +6,24 @@ use serde::ser::{
     SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
-use super::arrays;
 use super::error::{Cause, PayloadError, Result};
+use super::{Out, arrays};
 use crate::sys::cast::AnyRef;
 
 /// Appends what it is given.
-pub(super) struct Encoder<'a> {
-    out: &'a mut Vec<u8>,
+pub(super) struct Encoder<'a, O> {
+    out: &'a mut O,
 }
 
-impl<'a> Encoder<'a> {
+impl<'a, O: Out> Encoder<'a, O> {
     #[inline]
-    pub(super) fn new(out: &'a mut Vec<u8>) -> Self {
+    pub(super) fn new(out: &'a mut O) -> Self {
         Encoder { out }
     }
 
     #[inline]
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
-        self.out.extend_from_slice(bytes);
+        self.out.put(bytes);
         Ok(())
     }
 
@@ -48,7 +48,7 @@ macro_rules! numbers {
     )*};
 }
 
-impl Serializer for &mut Encoder<'_> {
+impl<O: Out> Serializer for &mut Encoder<'_, O> {
     type Ok = ();
     type Error = PayloadError;
     type SerializeSeq = Self;
@@ -209,7 +209,7 @@ impl Serializer for &mut Encoder<'_> {
 /// Elements and fields follow each other with nothing between them.
 macro_rules! parts {
     ($($compound:ident: $($method:ident),+;)*) => {$(
-        impl $compound for &mut Encoder<'_> {
+        impl<O: Out> $compound for &mut Encoder<'_, O> {
             type Ok = ();
             type Error = PayloadError;
 
@@ -236,7 +236,7 @@ parts! {
 
 macro_rules! named_parts {
     ($($compound:ident)*) => {$(
-        impl $compound for &mut Encoder<'_> {
+        impl<O: Out> $compound for &mut Encoder<'_, O> {
             type Ok = ();
             type Error = PayloadError;
 
