@@ -100,8 +100,8 @@ fn understand(tag: u8, body: &[u8]) {
 
 /// Runs through a chunk as a worker does, which stops at the first item that is not
 /// there.
-fn unpack(body: &[u8]) {
-    let Some(mut chunk) = Chunk::decode(body) else {
+fn unpack(body: &[u8], lent: Option<&[u8]>) {
+    let Some(mut chunk) = Chunk::decode(body, lent) else {
         return;
     };
     let (count, mut bytes) = (chunk.count, chunk.task.len());
@@ -111,7 +111,8 @@ fn unpack(body: &[u8]) {
         };
         bytes += item.len();
     }
-    assert!(bytes <= body.len() && count <= body.len() as u64);
+    let most = body.len() + lent.map_or(0, <[u8]>::len);
+    assert!(bytes <= most && count <= most as u64);
 }
 
 const SEAL: Seal = *b"abcabcabd sealed";
@@ -165,7 +166,12 @@ fuzz_target!(|input: &[u8]| {
                 assert_eq!(Boot::decode(&boot.encode()), Some(boot));
             }
         }
-        6 => unpack(bytes),
+        6 => {
+            unpack(bytes, None);
+            // And with the last half for what lies elsewhere.
+            let (body, lent) = bytes.split_at(bytes.len() / 2);
+            unpack(body, Some(lent));
+        }
         _ => cut(bytes),
     }
 });
