@@ -48,7 +48,7 @@ fn look() -> Option<String> {
 }
 
 #[test]
-fn long_items_of_maps_lie_where_workers_can_only_read() {
+fn long_items_lie_where_workers_can_only_read() {
     let _clean = clean();
     let pool = Pool::new(2).unwrap();
     let access = pool.apply(look, ()).unwrap();
@@ -65,6 +65,10 @@ fn long_items_of_maps_lie_where_workers_can_only_read() {
     let items = (0..20).map(|item| (item, bytes(item, MIB)));
     let seen = pool.job(see).map_async(items).unwrap().get().unwrap();
     assert_eq!(seen, vec![(Lies::InTheArena, true); 20]);
+    for length in [MIB, AREA + 1] {
+        let seen = pool.apply(see, (5, bytes(5, length))).unwrap();
+        assert_eq!(seen, (Lies::InTheArena, true), "a call with {length} bytes");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use pool_runtime::{Pool, pool_task};
 use pool_tests::clean::clean;
 use pool_tests::mapping::{AREA, Lies, lies};
-use pool_tests::pools::{idle, pids};
+use pool_tests::pools::{self, idle, pids};
 use pool_tests::rng::{Rng, seed};
 
 /// From nothing to half of what the ring holds, aligned and not.
@@ -113,14 +113,14 @@ fn every_borrowed_argument_of_a_tuple_lies_in_shared_memory() {
 }
 
 #[test]
-fn an_argument_of_a_call_that_fills_the_ring_is_lent_and_a_longer_one_is_right_all_the_same() {
+fn where_all_is_sent_what_fills_the_ring_is_lent_and_what_is_longer_is_right_all_the_same() {
     let _clean = clean();
-    let pool = Pool::new(1).unwrap();
+    let pool = pools::that_sends(Pool::builder().workers(1));
     let before = idle(&pool, 1);
     // What is around the argument takes less than a kibibyte.
     let sizes = [AREA - 1024, AREA, AREA + 1, 20 << 20, 100, AREA - 1024, 3 * AREA];
-    for size in sizes {
-        let (lent, seen) = pool.apply(see_bytes, bytes(size)).unwrap();
+    let seen: Vec<_> = pool.job(see_bytes).chunk_size(1).map(sizes.map(bytes)).unwrap();
+    for (size, (lent, seen)) in sizes.into_iter().zip(seen) {
         assert_eq!(seen, check(&bytes(size)), "{size} bytes");
         assert_eq!(lent, size < AREA, "{size} bytes");
     }

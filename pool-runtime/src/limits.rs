@@ -27,7 +27,7 @@ pub(crate) const MAX_ITEM: usize = (1 << 32) - (2 << 20);
 pub(crate) const CHUNK_BYTES: usize = 1 << 20;
 
 /// A chunk of so many bytes is one of the `DEPTH` that a worker may be sent ahead;
-/// of larger ones fewer are. So 2 MiB at most wait in a worker's ring.
+/// of larger ones fewer are. So 2 MiB at most wait for a worker.
 pub(crate) const WEIGHT_BYTES: u64 = 32 << 10;
 
 /// So is one that takes so long: two milliseconds of work wait in a worker, or one

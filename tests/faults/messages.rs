@@ -234,7 +234,7 @@ fn a_worker_that_dies_halfway_through_receiving_costs_the_item_it_ran() {
 #[test]
 fn a_worker_that_dies_halfway_through_receiving_its_first_item_costs_none() {
     let _clean = clean();
-    let pool = Pool::new(1).unwrap();
+    let pool = pools::that_sends(Pool::builder().workers(1));
     let before = idle(&pool, 1);
     let pid = *before.first().unwrap();
     // It takes nothing out of the ring, so the ring is full when the call is made.

@@ -125,7 +125,7 @@ impl<O: 'static> AsyncResult<O> {
         args: impl TaskInput<T>,
         rules: Rules,
     ) -> Result<Self, Error> {
-        let mut packer = Packer::default();
+        let mut packer = Packer::new(engine.arena());
         packer
             .push(|out| args.write_item(&mut ItemWriter::new(out)))
             .map_err(|error| unencodable(T::def(), None, error))?;

@@ -169,12 +169,6 @@ impl Buffer {
     }
 }
 
-impl Default for Buffer {
-    fn default() -> Buffer {
-        Buffer::new(None, 0)
-    }
-}
-
 impl Drop for Buffer {
     fn drop(&mut self) {
         self.note();
@@ -213,7 +207,7 @@ mod tests {
         assert_eq!(buffer.place(), None);
         let bytes = buffer.into_vec().unwrap();
         assert_eq!((bytes.len(), bytes[0], bytes[299]), (300, 9, 149));
-        assert!(Buffer::default().into_vec().unwrap().is_empty());
+        assert!(Buffer::new(None, 0).into_vec().unwrap().is_empty());
     }
 
     #[test]
@@ -239,7 +233,7 @@ mod tests {
         first.put(&vec![1; LEAST]);
         let all: Vec<Block> = std::iter::from_fn(|| arena.take(LEAST)).collect();
         first.put(&vec![2; LEAST]);
-        let mut second = Buffer::default();
+        let mut second = Buffer::new(None, 0);
         second.put(&vec![3; 2 * LEAST]);
         drop(all);
         let (first, second) = (first.into_vec().unwrap(), second.into_vec().unwrap());

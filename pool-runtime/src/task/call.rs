@@ -124,7 +124,7 @@ mod tests {
 
     /// Two items of a task `(u8, &[f64], &str, &[u16])` as they reach a worker.
     fn frame_of(task: &str) -> Vec<u64> {
-        let mut items = Buffer::default();
+        let mut items = Buffer::new(None, 0);
         for text in ["", "abc"] {
             put_item(&mut items, |out| {
                 let mut item = ItemWriter::new(out);
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_torn_item_is_an_error() {
-        let mut bytes = Buffer::default();
+        let mut bytes = Buffer::new(None, 0);
         let mut item = ItemWriter::new(&mut bytes);
         item.argument("abc").unwrap();
         let whole = bytes.len();
