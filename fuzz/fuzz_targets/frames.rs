@@ -89,7 +89,7 @@ fn understand(tag: u8, body: &[u8]) {
     let mut again = Vec::new();
     match &report {
         Report::Returned(bytes) => return assert_eq!(*bytes, body),
-        Report::Ready => message::put_ready(&mut again),
+        Report::Ready { reads } => message::put_ready(&mut again, *reads),
         Report::Failed(failure) => message::put_failure(&mut again, failure),
         Report::LastWords(panic) => message::put_last_words(&mut again, panic),
         Report::Retired(why) => message::put_retired(&mut again, *why),

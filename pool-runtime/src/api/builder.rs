@@ -134,9 +134,9 @@ impl PoolBuilder {
     /// grown past so many bytes (the file pages and the shared memory among it); unless
     /// set, never. For tasks that leak.
     ///
-    /// The worker looks after an item, but not more often than each millisecond. Items of
-    /// 64 KiB and more, which other pools' workers read where the program has put them,
-    /// are copied to such workers, or what they read would count.
+    /// The worker looks after an item, but not more often than each millisecond. Long items,
+    /// which other pools' workers read where the program has put them, are copied to such
+    /// workers, or what they read would count.
     pub fn max_rss(mut self, bytes: u64) -> Self {
         self.wishes.lifespan.memory = Some(bytes);
         self
@@ -281,8 +281,8 @@ impl PoolBuilder {
     /// With the feature `sandbox`.
     ///
     /// A kernel that has no means for it is an error of `build`, and so is a path that is
-    /// not there. Items of 64 KiB and more, which other pools' workers read in memory that
-    /// they share, are copied to each alone: one that has been taken over sees no other's.
+    /// not there. Long items, which other pools' workers read in memory that they share, are
+    /// copied to each alone: one that has been taken over sees no other's.
     #[cfg(feature = "sandbox")]
     pub fn sandbox(mut self, sandbox: Sandbox) -> Self {
         self.wishes.settings.sandbox = Some(sandbox.into_rules());

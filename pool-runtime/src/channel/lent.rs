@@ -20,9 +20,13 @@
 //! each of which it sends when it has done with the item, or until it is reaped; and of
 //! what it has not claimed until that is taken back.
 //!
-//! A worker cannot write there, whatever it does: its descriptor and its mapping are for
-//! reading. What others were sent it can read, if it goes looking; so a pool with a sandbox,
-//! whose workers are not to be trusted with that, has no such memory, and sends all.
+//! No accident makes a worker write there: its descriptor and its mapping are for reading.
+//! What others were sent it can read, if it goes looking, and who may open the program's
+//! files under `/proc` could do more; so a pool with a sandbox, whose workers are not to be
+//! trusted with that, has no such memory, and sends all.
+//!
+//! A worker that cannot map it, as where its addresses are limited, says so when it reports
+//! in, and is sent all as well.
 
 use std::collections::VecDeque;
 use std::ops::{Deref, Range};
@@ -41,14 +45,17 @@ pub(crate) enum Load {
 }
 
 impl Load {
+    /// The same bytes, for another owner.
+    pub(super) fn share(&mut self) -> Load {
+        match self {
+            Load::Sent(bytes) => Load::Sent(bytes.share()),
+            Load::Lent(buffer) => Load::Lent(Arc::clone(buffer)),
+        }
+    }
+
     /// Nobody of this side needs the bytes any more.
     pub(crate) fn let_go(&mut self) {
         *self = Load::Sent(Bytes::default());
-    }
-
-    /// Whether workers read it where it lies.
-    pub(crate) fn is_lent(&self) -> bool {
-        matches!(self, Load::Lent(_))
     }
 }
 
@@ -100,6 +107,8 @@ pub(super) struct Lent {
     finished: u64,
     /// By the number of the chunk.
     chunks: VecDeque<(u64, Arc<Buffer>)>,
+    /// The worker has said that it can.
+    pub(super) reads: bool,
 }
 
 impl Lent {
@@ -110,6 +119,11 @@ impl Lent {
             self.chunks.push_back((self.sent, buffer));
         }
         self.sent += 1;
+    }
+
+    /// Nobody will learn when the worker is dead.
+    pub(super) fn forget(&mut self) {
+        std::mem::forget(std::mem::take(&mut self.chunks));
     }
 
     /// It has done with so many, ever.

@@ -34,7 +34,7 @@ pub(crate) struct Body<'a> {
 struct Outgoing {
     tag: u8,
     head: Vec<u8>,
-    body: Bytes,
+    body: Load,
     range: Range<usize>,
     /// Bytes of it that are in the ring.
     sent: u64,
@@ -43,7 +43,8 @@ struct Outgoing {
 impl Outgoing {
     /// A frame without items.
     fn word(tag: u8, head: &[u8]) -> Outgoing {
-        Outgoing { tag, head: head.to_vec(), body: Bytes::default(), range: 0..0, sent: 0 }
+        let body = Load::Sent(Bytes::default());
+        Outgoing { tag, head: head.to_vec(), body, range: 0..0, sent: 0 }
     }
 }
 
@@ -151,15 +152,7 @@ impl ParentEnd {
         let Body { bytes, range } = body;
         let (mut sent, is_next) = (0, self.outbox.is_empty());
         let outgoing = match bytes {
-            Load::Sent(bytes) => {
-                self.lent.send(None);
-                let message = Message::new(tag, [head, &bytes[range.clone()]]);
-                if is_next && self.requests.send(message, &mut sent)? {
-                    return Ok(());
-                }
-                Outgoing { tag, head: head.to_vec(), body: bytes.share(), range, sent }
-            }
-            Load::Lent(buffer) => {
+            Load::Lent(buffer) if self.lent.reads => {
                 self.lent.send(Some(Arc::clone(buffer)));
                 let (tag, words) = (tag | request::LENT, lent::words(buffer, &range));
                 let message = Message::new(tag, [head, &words]);
@@ -167,6 +160,14 @@ impl ParentEnd {
                     return Ok(());
                 }
                 Outgoing::word(tag, &[head, &words].concat())
+            }
+            _ => {
+                self.lent.send(None);
+                let message = Message::new(tag, [head, &bytes[range.clone()]]);
+                if is_next && self.requests.send(message, &mut sent)? {
+                    return Ok(());
+                }
+                Outgoing { tag, head: head.to_vec(), body: bytes.share(), range, sent }
             }
         };
         self.outbox.push_back(outgoing);
@@ -245,6 +246,21 @@ impl ParentEnd {
     pub(crate) fn goodbye(&mut self) -> Result<(), Corrupt> {
         self.outbox.push_back(Outgoing::word(request::GOODBYE, &[]));
         self.flush()
+    }
+
+    /// The worker has reported in; whether it reads what it is lent.
+    pub(crate) fn lend(&mut self, reads: bool) {
+        self.lent.reads = reads;
+    }
+
+    /// Whether such items are lent to the worker, and not sent.
+    pub(crate) fn lends(&self, load: &Load) -> bool {
+        self.lent.reads && matches!(load, Load::Lent(_))
+    }
+
+    /// Leaves to a worker, of which nobody will know when it is dead, what it may be reading.
+    pub(crate) fn abandon(&mut self) {
+        self.lent.forget();
     }
 
     /// The worker has done with so many chunks, ever: the outcomes of all their items have

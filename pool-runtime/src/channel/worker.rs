@@ -130,10 +130,15 @@ impl WorkerEnd {
         self.may_spin = true;
     }
 
-    /// Long items are in the memory that this descriptor is of.
-    pub(crate) fn read_in(&mut self, file: &OwnedFd) -> io::Result<()> {
-        self.arena = Some(Readable::open(file.as_fd())?);
-        Ok(())
+    /// Long items are in the memory that this descriptor is of. Where that cannot be mapped,
+    /// they are sent.
+    pub(crate) fn read_in(&mut self, file: &OwnedFd) {
+        self.arena = Readable::open(file.as_fd()).ok();
+    }
+
+    /// Whether it can read what it is lent.
+    pub(crate) fn reads(&self) -> bool {
+        self.arena.is_some()
     }
 
     /// The memory of this process is about to be limited: what is received must not

@@ -25,7 +25,7 @@ use crate::sys::fds;
 use crate::sys::spawn::{self, Program, SpawnError};
 use crate::wire::message::{Boot, Lifespan};
 use crate::wire::output::Seal;
-use crate::wire::settings::Settings;
+use crate::wire::settings::{Resource, Settings};
 use crate::worker;
 
 /// Bytes of a process's name that the kernel keeps.
@@ -362,11 +362,14 @@ impl Launch {
 
 /// Where workers read long items. None where it would cost more than it spares: for a
 /// process, which gets one; or where it would do harm: in a sandbox a worker must not see
-/// what others are given, and one that may have grown so large and no larger would seem to
-/// have grown by what it reads. Nor where it cannot be had: then all is sent.
+/// what others are given, and where its size or its addresses are limited, all that it can
+/// read would count. Nor where it cannot be had: then all is sent.
 fn arena(wishes: &Wishes) -> Option<(Arc<Arena>, OwnedFd)> {
-    let lends =
-        !wishes.one_shot && wishes.settings.sandbox.is_none() && wishes.lifespan.memory.is_none();
+    let counts = |resource| matches!(resource, Resource::AddressSpace | Resource::LockedMemory);
+    let Settings { sandbox, limits, .. } = &wishes.settings;
+    let is_watched =
+        wishes.lifespan.memory.is_some() || limits.iter().any(|(resource, _)| counts(*resource));
+    let lends = !wishes.one_shot && sandbox.is_none() && !is_watched;
     let (arena, file) = lends.then(Arena::create)?.ok()?;
     Some((Arc::new(arena), file))
 }

@@ -146,8 +146,6 @@ impl Packer {
     ) -> Result<(), NotPacked<E>> {
         let start = self.end;
         self.bytes.truncate(start);
-        // The caller's iterator may have forked this process.
-        self.bytes.part();
         message::put_item(&mut self.bytes, encode).map_err(NotPacked::Unencodable)?;
         let length = self.bytes.len() - start;
         if length > MAX_ITEM {
@@ -172,8 +170,9 @@ impl Packer {
         let count = std::mem::take(&mut self.count) as u64;
         assert!(count > 0, "an empty pack");
         self.bytes.truncate(std::mem::take(&mut self.end));
-        // Packs of a job are mostly of one length.
-        let next = Buffer::new(self.bytes.arena().cloned(), self.bytes.len());
+        // Packs of a job are mostly of one length, unless that is one large item's.
+        let expected = self.bytes.len().min(2 * CHUNK_BYTES);
+        let next = Buffer::new(self.bytes.arena().cloned(), expected);
         Pack {
             items: self.next - count..self.next,
             bytes: std::mem::replace(&mut self.bytes, next).into(),

@@ -10,8 +10,9 @@
 //! ```
 //!
 //! A block is as large as a power of two. What is free keeps its memory as long as that is
-//! not too much, since fresh pages are slow (1 GB/s, where warm ones are copied at 50);
-//! the oldest gives its own back to the kernel first, and the youngest is used first.
+//! not too much, since fresh pages are slow (1 GB/s, where warm ones are copied at 50); the
+//! youngest is used first. The oldest gives its own back to the kernel when there is too
+//! much, or no other room, and then is cut or grows together with its neighbours (`buddies`).
 //!
 //! Who may write into a block, and when none may any more, is told in `channel/lent.rs`.
 
@@ -23,9 +24,10 @@ use std::ptr::{self, NonNull};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{Mode, OFlags, open};
-use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munlock, munmap};
 use rustix::process::{Resource, getrlimit};
 
+use super::buddies::Buddies;
 use super::fds::above_standard;
 use super::fork_mark::ForkMark;
 use super::memfd;
@@ -37,10 +39,9 @@ const SIZE: usize = 256 << 20;
 /// allocator keeps memory itself, and a copy is cheaper than what spares it.
 pub(crate) const LEAST: usize = 64 << 10;
 
-/// Bytes that free blocks keep in all: some packs of the largest items that travel together.
-const KEPT: usize = 16 << 20;
-
-const CLASSES: usize = (SIZE / LEAST).ilog2() as usize + 1;
+/// The largest block, in bytes, and what free blocks keep in all. A larger one would find no
+/// warm memory, and what is sent through a ring is copied twice, but in memory that is warm.
+const MOST: usize = 16 << 20;
 
 /// See the module. Unmapped when the last of its blocks has gone too.
 pub(crate) struct Arena {
@@ -57,25 +58,23 @@ impl fmt::Debug for Arena {
     }
 }
 
-/// Where a block lies, of the class that is two to that power times [`LEAST`].
+/// Where a block lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Hole {
     place: usize,
-    class: usize,
-    /// Bytes of it that have memory, at most.
+    size: usize,
+    /// Bytes of it that were written, since it had none.
     warm: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Free {
     /// Free blocks that have memory, the one that was freed last at the end.
     warm: VecDeque<Hole>,
     /// Bytes that these have.
     kept: usize,
-    /// Places of free blocks that have none, by class.
-    cold: [Vec<usize>; CLASSES],
-    /// Where what was never used begins.
-    unused: usize,
+    /// Those that have none.
+    cold: Buddies,
 }
 
 impl Arena {
@@ -86,31 +85,50 @@ impl Arena {
         if getrlimit(Resource::As).current.is_some() {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
-        let file = memfd::create("pool-arguments", SIZE)?;
+        let file = memfd::create("pool-arguments")?;
+        // Mapped while it is empty, and unlocked: a program that locks its memory would else
+        // have all of it from the start, and could give none back.
+        let mapping = Mapping::new(file.as_fd(), ProtFlags::READ | ProtFlags::WRITE)?;
+        mapping.unlock()?;
+        memfd::finish(&file, SIZE)?;
         let path = format!("/proc/self/fd/{}", file.as_raw_fd());
         let reader = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-        let arena = Arena {
-            mapping: Mapping::new(file.as_fd(), ProtFlags::READ | ProtFlags::WRITE)?,
-            free: Mutex::default(),
-            owner: ForkMark::of_process()?,
-        };
+        let cold = Buddies::new(SIZE, MOST, LEAST);
+        let free = Mutex::new(Free { warm: VecDeque::new(), kept: 0, cold });
+        let arena = Arena { mapping, free, owner: ForkMark::of_process()? };
         Ok((arena, above_standard(reader)?))
     }
 
-    /// A block of at least so many bytes; `None` if there is none, or this is a copy of
-    /// the process.
+    /// A block of at least so many bytes; `None` if there is none, or none so large, or this
+    /// is a copy of the process.
     pub(super) fn take(self: &Arc<Arena>, bytes: usize) -> Option<Block> {
-        if bytes > SIZE || self.owner.is_copy() {
+        if bytes > MOST || self.owner.is_copy() {
             return None;
         }
-        let class = (bytes.div_ceil(LEAST).next_power_of_two()).ilog2() as usize;
-        let hole = self.lock().take(class)?;
-        Some(Block { arena: Arc::clone(self), hole, owner: self.owner })
+        let hole = self.find(bytes.max(LEAST).next_power_of_two())?;
+        Some(Block { arena: Arc::clone(self), hole })
     }
 
     fn lock(&self) -> MutexGuard<'_, Free> {
         // Nothing that is done under the lock leaves it in pieces.
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn find(&self, size: usize) -> Option<Hole> {
+        let mut free = self.lock();
+        if let Some(place) = free.warm.iter().rposition(|hole| hole.size == size) {
+            let hole = free.warm.remove(place).expect("it was found there");
+            free.kept -= hole.warm;
+            return Some(hole);
+        }
+        loop {
+            if let Some(place) = free.cold.take(size) {
+                return Some(Hole { place, size, warm: 0 });
+            }
+            if !self.chill_oldest(&mut free) {
+                return None;
+            }
+        }
     }
 
     /// Keeps what a block has, if that is not too much.
@@ -121,30 +139,22 @@ impl Arena {
         let mut free = self.lock();
         free.kept += hole.warm;
         free.warm.push_back(hole);
-        while free.kept > KEPT {
-            let oldest = free.warm.pop_front().expect("what is kept is in one of them");
-            free.kept -= oldest.warm;
-            free.cold[oldest.class].push(oldest.place);
-            // Under the lock, or it might be in use again.
-            self.mapping.chill(oldest.place, oldest.warm);
+        while free.kept > MOST {
+            assert!(self.chill_oldest(&mut free), "what is kept is in one of them");
         }
     }
-}
 
-impl Free {
-    fn take(&mut self, class: usize) -> Option<Hole> {
-        if let Some(place) = self.warm.iter().rposition(|hole| hole.class == class) {
-            let hole = self.warm.remove(place).expect("it was found there");
-            self.kept -= hole.warm;
-            return Some(hole);
-        }
-        let unused = |free: &mut Free| {
-            let place = free.unused;
-            let end = place + (LEAST << class);
-            (end <= SIZE).then(|| free.unused = end).map(|()| place)
+    /// Gives the memory of the block back that has been free for longest; `false` if none
+    /// has any.
+    fn chill_oldest(&self, free: &mut Free) -> bool {
+        let Some(oldest) = free.warm.pop_front() else {
+            return false;
         };
-        let place = self.cold[class].pop().or_else(|| unused(self))?;
-        Some(Hole { place, class, warm: 0 })
+        free.kept -= oldest.warm;
+        // All of it: who reads what was never written makes pages too.
+        self.mapping.chill(oldest.place, oldest.size);
+        free.cold.free(oldest.place, oldest.size);
+        true
     }
 }
 
@@ -153,13 +163,11 @@ impl Free {
 pub(super) struct Block {
     arena: Arc<Arena>,
     hole: Hole,
-    /// The arena's own, since it is asked for each item.
-    owner: ForkMark,
 }
 
 impl Block {
     pub(super) fn size(&self) -> usize {
-        LEAST << self.hole.class
+        self.hole.size
     }
 
     /// Where it lies in the file.
@@ -177,11 +185,9 @@ impl Block {
         self.hole.warm = self.hole.warm.max(bytes);
     }
 
-    /// Whether this process is a copy of the one that took it, with which it shares the
-    /// memory.
-    #[inline]
-    pub(super) fn is_of_another(&self) -> bool {
-        self.owner.is_copy()
+    /// Tells the process that took it from copies, which share the memory.
+    pub(super) fn owner(&self) -> ForkMark {
+        self.arena.owner
     }
 }
 
@@ -237,17 +243,23 @@ impl Mapping {
         Ok(Mapping { base: NonNull::new(base.cast()).expect("mmap gives no null page") })
     }
 
+    /// Lets the kernel take and give its pages, whatever the program has said of all of its
+    /// memory.
+    fn unlock(&self) -> io::Result<()> {
+        // SAFETY: it changes nothing that can be seen in memory.
+        unsafe { munlock(self.base.as_ptr().cast(), SIZE)? };
+        Ok(())
+    }
+
     /// Gives the memory of a free block back.
     fn chill(&self, place: usize, bytes: usize) {
-        let bytes = bytes.next_multiple_of(LEAST);
-        if bytes == 0 {
-            return;
-        }
         // SAFETY: whole pages of a free block, which nobody has a reference to; they read
         // as zeros from here on.
-        let chilled =
-            unsafe { madvise(self.base.as_ptr().add(place).cast(), bytes, Advice::LinuxRemove) };
-        debug_assert!(chilled.is_ok(), "{chilled:?}");
+        unsafe {
+            let start = self.base.as_ptr().add(place).cast();
+            // It fails where the program has locked all memory meanwhile, and is to have it.
+            let _ = madvise(start, bytes, Advice::LinuxRemove);
+        }
     }
 }
 
@@ -306,26 +318,31 @@ mod tests {
         let places: Vec<usize> = blocks.iter().map(Block::place).collect();
         assert_eq!(memory(&file), 20 << 20);
         blocks.drain(..).for_each(drop);
-        assert_eq!(memory(&file), KEPT);
+        assert_eq!(memory(&file), MOST);
         let again = [(); 2].map(|()| arena.take(1 << 20).unwrap());
         assert_eq!(again.each_ref().map(Block::place), [places[19], places[18]]);
         // Of another size: those that are too small go, the oldest first.
         let mut large = arena.take(8 << 20).unwrap();
         fill(&mut large, 8 << 20);
         drop((again, large));
-        assert_eq!(memory(&file), KEPT);
-        assert_eq!(arena.lock().kept, KEPT);
+        assert_eq!(memory(&file), MOST);
+        assert_eq!(arena.lock().kept, MOST);
     }
 
     #[test]
     fn there_is_an_end_to_it() {
         let (arena, file) = arena();
-        assert!(arena.take(SIZE + 1).is_none());
-        let all = arena.take(SIZE).unwrap();
-        assert!(arena.take(1).is_none());
-        drop(all);
-        assert!(arena.take(SIZE).is_some());
-        assert!(arena.take(1).is_none(), "it stays cut as it was");
+        assert!(arena.take(MOST + 1).is_none());
+        let all = |bytes| -> Vec<Block> { std::iter::from_fn(|| arena.take(bytes)).collect() };
+        for _ in 0..2 {
+            // However it was cut before, and though some of that has memory.
+            assert_eq!(all(MOST).len(), SIZE / MOST);
+            let mut small = all(1);
+            assert_eq!(small.len(), SIZE / LEAST);
+            small.iter_mut().step_by(50).for_each(|block| fill(block, LEAST));
+            assert!(arena.take(1).is_none());
+        }
+        assert_eq!(all((1 << 20) + 1).len(), SIZE / (2 << 20));
         assert_eq!(memory(&file), 0);
     }
 
@@ -338,8 +355,8 @@ mod tests {
         let child = unsafe {
             let pid = libc::fork();
             if pid == 0 {
-                let is_told = block.is_of_another() && arena.take(LEAST).is_none();
-                arena.free(Hole { warm: KEPT + 1, ..block.hole });
+                let is_told = block.owner().is_copy() && arena.take(LEAST).is_none();
+                arena.free(Hole { warm: MOST + 1, ..block.hole });
                 libc::_exit(i32::from(is_told));
             }
             pid
@@ -348,7 +365,7 @@ mod tests {
         // SAFETY: waits for a child of our own and writes to `status`.
         assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
         assert_eq!(libc::WEXITSTATUS(status), 1);
-        assert!(!block.is_of_another());
+        assert!(!block.owner().is_copy());
         assert_eq!(memory(&file), LEAST);
     }
 }

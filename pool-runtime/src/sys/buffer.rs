@@ -7,6 +7,7 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use super::arena::{Arena, Block, LEAST};
+use super::fork_mark::ForkMark;
 
 /// Bytes that there is room for at first: a single call with small arguments. Else it would
 /// grow byte by byte, which for a small call is much of the work.
@@ -19,6 +20,8 @@ pub(crate) struct Buffer {
     start: NonNull<u8>,
     length: usize,
     capacity: usize,
+    /// Tells a copy of the process that it shares the memory with the original.
+    owner: Option<ForkMark>,
     home: Home,
     /// Where many bytes go.
     arena: Option<Arc<Arena>>,
@@ -46,6 +49,7 @@ impl Buffer {
             start: NonNull::dangling(),
             length: 0,
             capacity: 0,
+            owner: None,
             home: Home::Heap(Vec::new()),
             arena,
             expected,
@@ -60,6 +64,7 @@ impl Buffer {
     /// Appends bytes.
     #[inline]
     pub(crate) fn put(&mut self, bytes: &[u8]) {
+        self.part();
         if bytes.len() > self.capacity - self.length {
             self.grow(bytes.len());
         }
@@ -85,9 +90,10 @@ impl Buffer {
     #[cold]
     fn grow(&mut self, more: usize) {
         let needed = self.length.checked_add(more).expect("bytes of a slice are no more");
-        let size = needed.max(self.capacity * 2).max(take(&mut self.expected)).max(FIRST);
-        let block = self.arena.as_ref().filter(|_| size >= LEAST);
-        let home = match block.and_then(|arena| arena.take(size)) {
+        let size = needed.max(self.capacity * 2).max(FIRST);
+        let large = size.max(take(&mut self.expected));
+        let block = self.arena.as_ref().filter(|_| large >= LEAST);
+        let home = match block.and_then(|arena| arena.take(large)) {
             Some(block) => Home::Arena(block),
             None => {
                 if let Home::Heap(bytes) = &mut self.home {
@@ -115,11 +121,12 @@ impl Buffer {
 
     /// Finds out where the memory lies.
     fn settle_in(&mut self) {
-        (self.start, self.capacity) = match &mut self.home {
+        (self.start, self.capacity, self.owner) = match &mut self.home {
             Home::Heap(bytes) => {
-                (NonNull::new(bytes.as_mut_ptr()).expect("no vector is at null"), bytes.capacity())
+                let start = NonNull::new(bytes.as_mut_ptr()).expect("no vector is at null");
+                (start, bytes.capacity(), None)
             }
-            Home::Arena(block) => (block.start(), block.size()),
+            Home::Arena(block) => (block.start(), block.size(), Some(block.owner())),
         };
     }
 
@@ -130,13 +137,12 @@ impl Buffer {
         }
     }
 
-    /// In a copy of the process, shares no memory with the original any more: that goes
-    /// on writing there.
+    /// In a copy of the process, shares no memory with the original any more, which goes on
+    /// writing there. Before anything is written: the caller's iterator may have forked, or
+    /// what is encoded.
     #[inline]
-    pub(crate) fn part(&mut self) {
-        if let Home::Arena(block) = &self.home
-            && block.is_of_another()
-        {
+    fn part(&mut self) {
+        if self.owner.is_some_and(|owner| owner.is_copy()) {
             self.move_out();
         }
     }
@@ -178,6 +184,7 @@ impl Drop for Buffer {
 impl Deref for Buffer {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         // SAFETY: so many bytes at `start` were written, and nobody writes there without
         // an exclusive reference: workers only read.
@@ -186,6 +193,9 @@ impl Deref for Buffer {
 }
 
 impl DerefMut for Buffer {
+    /// For what was put before, to say how long that is. Who was forked since says the same
+    /// of it as the original, so this needs no look at the mark.
+    #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
         // SAFETY: as in `deref`.
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.length) }
@@ -208,6 +218,11 @@ mod tests {
         let bytes = buffer.into_vec().unwrap();
         assert_eq!((bytes.len(), bytes[0], bytes[299]), (300, 9, 149));
         assert!(Buffer::new(None, 0).into_vec().unwrap().is_empty());
+
+        let mut buffer = Buffer::new(None, 1 << 20);
+        buffer.put(&[1]);
+        let bytes = buffer.into_vec().unwrap();
+        assert!(bytes.capacity() <= FIRST, "what is only expected costs nothing of the heap");
     }
 
     #[test]

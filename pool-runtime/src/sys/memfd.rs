@@ -13,19 +13,22 @@ use super::fds::above_standard;
 /// A mapping beyond a file's end raises SIGBUS, so it must keep its length.
 const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
 
-/// So many bytes, all zero, that cost no memory before they are touched. The name is for
-/// people who look at a process's mappings.
-pub(super) fn create(name: &str, size: usize) -> io::Result<OwnedFd> {
+/// An empty file, which [`finish`] gives its size. The name is for people who look at a
+/// process's mappings.
+pub(super) fn create(name: &str) -> io::Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    above_standard(memfd_create(name, flags)?)
+}
+
+/// So many bytes, all zero, that cost no memory before they are touched.
+pub(super) fn finish(file: &OwnedFd, size: usize) -> io::Result<()> {
     // Asked, since the kernel answers a file that is too large with a signal too, SIGXFSZ,
     // which ends the program.
     if getrlimit(Resource::Fsize).current.is_some_and(|most| most < size as u64) {
         return Err(Errno::FBIG.into());
     }
-    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    let file = above_standard(memfd_create(name, flags)?)?;
-    ftruncate(&file, size as u64)?;
-    fcntl_add_seals(&file, SEALS)?;
-    Ok(file)
+    ftruncate(file, size as u64)?;
+    Ok(fcntl_add_seals(file, SEALS)?)
 }
 
 /// Refuses what is not such a file of that size.
@@ -45,10 +48,11 @@ mod tests {
 
     #[test]
     fn a_file_of_another_size_or_that_could_shrink_is_refused() {
-        let file = create("right", 1 << 20).unwrap();
+        let file = create("right").unwrap();
+        finish(&file, 1 << 20).unwrap();
         check(file.as_fd(), 1 << 20).unwrap();
         check(file.as_fd(), 2 << 20).unwrap_err();
-        let file = memfd_create("unsealed", MemfdFlags::CLOEXEC).unwrap();
+        let file = create("unsealed").unwrap();
         ftruncate(&file, 1 << 20).unwrap();
         check(file.as_fd(), 1 << 20).unwrap_err();
     }

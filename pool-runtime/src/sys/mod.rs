@@ -2,6 +2,7 @@
 //! is told and decides nothing.
 
 pub(crate) mod arena;
+mod buddies;
 pub(crate) mod buffer;
 #[cfg(feature = "sandbox")]
 pub(crate) mod calls;

@@ -65,7 +65,8 @@ unsafe impl Sync for Shm {}
 impl Shm {
     /// New memory, all zero, and the descriptor by which another process maps it.
     pub(crate) fn create() -> io::Result<(Shm, OwnedFd)> {
-        let file = memfd::create("pool-channel", SIZE)?;
+        let file = memfd::create("pool-channel")?;
+        memfd::finish(&file, SIZE)?;
         Ok((Shm::map(file.as_fd())?, file))
     }
 

@@ -202,8 +202,10 @@ pub(crate) enum Failure {
 /// in which the items were sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Report<'a> {
-    /// It has booted.
-    Ready,
+    /// It has booted, and can read what it is lent, or not.
+    Ready {
+        reads: bool,
+    },
     /// A result's bytes.
     Returned(&'a [u8]),
     Failed(Failure),
@@ -243,8 +245,9 @@ const UNDECODABLE: u8 = 2;
 const UNENCODABLE: u8 = 3;
 const UNKNOWN_TASK: u8 = 4;
 
-pub(crate) fn put_ready(out: &mut Vec<u8>) {
+pub(crate) fn put_ready(out: &mut Vec<u8>, reads: bool) {
     out.extend_from_slice(&PROTOCOL.to_le_bytes());
+    out.push(u8::from(reads));
 }
 
 pub(crate) fn put_retired(out: &mut Vec<u8>, why: Retirement) {
@@ -289,7 +292,9 @@ impl<'a> Report<'a> {
         }
         let mut reader = Reader { bytes: body };
         let report = match tag {
-            report::READY => (reader.u32()? == PROTOCOL).then_some(Report::Ready)?,
+            report::READY if reader.u32()? == PROTOCOL => {
+                Report::Ready { reads: reader.u8()? != 0 }
+            }
             report::FAILED => Report::Failed(match reader.u8()? {
                 PANICKED => Failure::Panicked(reader.panic()?),
                 UNDECODABLE => Failure::Undecodable(reader.text()?),

@@ -123,7 +123,7 @@ fn connect(lifeline: OwnedFd) -> Option<Worker> {
     let boot = Boot::decode(&boot)?;
     let mut extra = extra.into_iter();
     if boot.arena {
-        channel.read_in(&extra.next()?).ok()?;
+        channel.read_in(&extra.next()?);
     }
     if boot.spin {
         channel.may_spin();

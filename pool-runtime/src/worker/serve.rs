@@ -78,7 +78,7 @@ pub(super) fn serve(
         let _ = server.flush(report::UNFIT);
         return exit::CANNOT_BOOT;
     }
-    message::put_ready(&mut server.out);
+    message::put_ready(&mut server.out, channel.reads());
     let ready = server.flush(report::READY);
     match ready.and_then(|()| server.run_all(channel, boot.one_shot)) {
         Ok(Ended::Called { panicked: true }) => exit::PANICKED,

@@ -143,7 +143,7 @@ impl Core {
         let member = self.members[worker.slot.0].as_mut().filter(|member| member.worker == worker);
         let sent = member.map(|member| {
             if let Some(group) = &mut member.group
-                && !body.bytes.is_lent()
+                && !member.channel.lends(body.bytes)
             {
                 group.make_room(self.head.len() + body.range.len());
             }

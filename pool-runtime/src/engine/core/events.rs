@@ -202,8 +202,9 @@ impl Core {
             };
             let member = self.members[slot.0].as_mut().expect("only an exit removes it");
             match (report, front) {
-                (Some(Report::Ready), _) => {
+                (Some(Report::Ready { reads }), _) => {
                     member.reported_in = true;
+                    member.channel.lend(reads);
                     self.life_changed = true;
                     self.ends.worker_reported_in();
                     let ready = self.scheduler.note(Event::WorkerReady { worker });

@@ -322,7 +322,9 @@ impl Core {
     /// end the workers; gives the futures to wake, which will find the lock
     /// poisoned, as whoever waits does.
     pub(super) fn abandon(&mut self) -> Vec<Due> {
-        self.members.iter_mut().for_each(|member| *member = None);
+        for mut member in self.members.iter_mut().filter_map(Option::take) {
+            member.channel.abandon();
+        }
         if let Some(outside) = self.outside.take() {
             // The engine's thread may sleep on it.
             outside.poller.ring();

@@ -22,7 +22,7 @@ fn failures() -> [Failure; 4] {
 /// One of every kind that a worker says, but a result, whose body is anything.
 fn reports() -> Vec<(u8, Vec<u8>)> {
     let mut ready = Vec::new();
-    put_ready(&mut ready);
+    put_ready(&mut ready, true);
     let mut last_words = Vec::new();
     put_last_words(&mut last_words, &panic_report());
     let mut unfit = Vec::new();
@@ -44,7 +44,7 @@ fn reports_come_back() {
         let (tag, body): &(u8, Vec<u8>) = &reports[index];
         Report::decode(*tag, body).unwrap()
     };
-    assert_eq!(decode(0), Report::Ready);
+    assert_eq!(decode(0), Report::Ready { reads: true });
     assert_eq!(decode(1), Report::LastWords(panic_report()));
     assert_eq!(decode(2), Report::Unfit("could not".into()));
     for (index, failure) in failures().into_iter().enumerate() {
