@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::environment::{c_string, environment};
 use super::groups::{Group, Groups};
+use super::lending;
 use super::output::{Ends, Mailbox, Output, Tap};
 use super::scarcity::scarcity;
 use super::settings;
@@ -25,7 +26,7 @@ use crate::sys::fds;
 use crate::sys::spawn::{self, Program, SpawnError};
 use crate::wire::message::{Boot, Lifespan};
 use crate::wire::output::Seal;
-use crate::wire::settings::{Resource, Settings};
+use crate::wire::settings::Settings;
 use crate::worker;
 
 /// Bytes of a process's name that the kernel keeps.
@@ -139,7 +140,7 @@ impl Launch {
             ));
         }
         let cores = settings::check(&wishes)?;
-        let arena = arena(&wishes);
+        let arena = lending::arena(&wishes);
         let depth = worker::depth() + 1;
         if depth > MAX_DEPTH {
             return Err(Error::new(
@@ -358,20 +359,6 @@ impl Launch {
             format!("failed to start {}: failed to {what}: {cause}{hint}", self.who(slot));
         Error::new(ErrorKind::Spawn, message).with_source(cause)
     }
-}
-
-/// Where workers read long items. None where it would cost more than it spares: for a
-/// process, which gets one; or where it would do harm: in a sandbox a worker must not see
-/// what others are given, and where its size or its addresses are limited, all that it can
-/// read would count. Nor where it cannot be had: then all is sent.
-fn arena(wishes: &Wishes) -> Option<(Arc<Arena>, OwnedFd)> {
-    let counts = |resource| matches!(resource, Resource::AddressSpace | Resource::LockedMemory);
-    let Settings { sandbox, limits, .. } = &wishes.settings;
-    let is_watched =
-        wishes.lifespan.memory.is_some() || limits.iter().any(|(resource, _)| counts(*resource));
-    let lends = !wishes.one_shot && sandbox.is_none() && !is_watched;
-    let (arena, file) = lends.then(Arena::create)?.ok()?;
-    Some((Arc::new(arena), file))
 }
 
 fn program_name(argv: &[CString]) -> String {

@@ -26,6 +26,7 @@ mod hold;
 mod job;
 mod late;
 mod launch;
+mod lending;
 mod obituary;
 mod output;
 mod pace;

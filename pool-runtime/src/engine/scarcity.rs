@@ -4,8 +4,7 @@ use std::io;
 
 use crate::error::Error;
 
-/// Which resource is used up, or limited to less than is needed, if that is the cause of a
-/// failure to start.
+/// Which resource is used up, if that is the cause of a failure to start.
 pub(super) fn scarcity(cause: &io::Error) -> &'static str {
     match cause.raw_os_error() {
         Some(libc::EMFILE) => {
@@ -17,10 +16,6 @@ pub(super) fn scarcity(cause: &io::Error) -> &'static str {
             " (no processes left: see `ulimit -u`, RLIMIT_NPROC, and the pids limit of the cgroup)"
         }
         Some(libc::ENOMEM) => " (no memory left for another process)",
-        Some(libc::EFBIG) => {
-            " (a worker's channel takes 16 MiB, and files may not be so large: see `ulimit -f`, \
-             RLIMIT_FSIZE)"
-        }
         _ => "",
     }
 }
@@ -29,7 +24,5 @@ pub(super) fn scarcity(cause: &io::Error) -> &'static str {
 /// soon be enough.
 pub(super) fn is_scarce(error: &Error) -> bool {
     let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref());
-    cause.is_some_and(|cause: &io::Error| {
-        cause.raw_os_error() != Some(libc::EFBIG) && !scarcity(cause).is_empty()
-    })
+    cause.is_some_and(|cause| !scarcity(cause).is_empty())
 }

@@ -5,7 +5,6 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::fs::memfd_create;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate};
-use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
 use super::fds::above_standard;
@@ -24,8 +23,12 @@ pub(super) fn create(name: &str) -> io::Result<OwnedFd> {
 pub(super) fn finish(file: &OwnedFd, size: usize) -> io::Result<()> {
     // Asked, since the kernel answers a file that is too large with a signal too, SIGXFSZ,
     // which ends the program.
-    if getrlimit(Resource::Fsize).current.is_some_and(|most| most < size as u64) {
-        return Err(Errno::FBIG.into());
+    if let Some(most) = getrlimit(Resource::Fsize).current.filter(|&most| most < size as u64) {
+        let message = format!(
+            "it takes {size} bytes of shared memory, and files may have {most}: see `ulimit -f`, \
+             RLIMIT_FSIZE"
+        );
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
     ftruncate(file, size as u64)?;
     Ok(fcntl_add_seals(file, SEALS)?)
