@@ -34,6 +34,7 @@ mod line;
 mod memory;
 mod parent;
 mod ring;
+mod sender;
 mod worker;
 
 pub(crate) use frames::{Bodies, Frames, Next};
@@ -41,4 +42,5 @@ pub(crate) use lent::Load;
 pub(crate) use line::Line;
 pub(crate) use parent::{Body, Heard, ParentEnd};
 pub(crate) use ring::{Attention, Corrupt};
-pub(crate) use worker::{Accepted, Gone, Received, Sender, WorkerEnd, accept};
+pub(crate) use sender::Sender;
+pub(crate) use worker::{Accepted, Gone, Received, WorkerEnd, accept};

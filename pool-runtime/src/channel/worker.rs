@@ -1,21 +1,19 @@
-//! The worker's end.
+//! The worker's end, but for what it sends.
 
 use std::io;
-use std::os::fd::{AsFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
-use rustix::io::Errno;
-use rustix::net::SendFlags;
-
 use super::assembled::Assembled;
 use super::memory::{Memory, SharedLane};
-use super::ring::{Attention, Consumer, Corrupt, HEADER, Lane, Message, Producer, Sleep, Summon};
-use super::{begun, claims, lent};
+use super::ring::{Attention, Consumer, Corrupt, HEADER, Lane, Sleep};
+use super::sender::{Bell, Sender};
+use super::{claims, lent};
 use crate::sys::arena::Readable;
 use crate::sys::shm::Shm;
-use crate::sys::{clock, fds, futex, lifeline};
-use crate::wire::message::{report, request};
+use crate::sys::{fds, futex, lifeline};
+use crate::wire::message::request;
 
 /// Looks for a request before the worker sleeps, where cores are to spare: some
 /// 10 µs after a chunk of a map, whose caller may want the core; some 50 µs after a
@@ -100,13 +98,8 @@ pub(crate) fn accept(lifeline: OwnedFd) -> io::Result<Option<Accepted>> {
         return Ok(None);
     }
     let memory = Memory::new(Shm::open(file.as_fd())?);
-    let bell = Bell { socket: bell.into_raw_fd() };
-    let sender = Sender {
-        responses: Producer::new(memory.responses()),
-        begun: 0,
-        memory: memory.clone(),
-        bell,
-    };
+    let bell = Bell::new(bell);
+    let sender = Sender::new(memory.clone(), bell);
     let channel = WorkerEnd {
         requests: Consumer::new(memory.requests()),
         memory,
@@ -290,7 +283,7 @@ impl WorkerEnd {
 
 /// Sleeps on a word that is prepared, until the program takes it down, or `ready`, or
 /// `until`. Rings before that, if there is a bell to be rung.
-fn doze(
+pub(super) fn doze(
     word: &AtomicU32,
     memory: &Memory,
     bell: Option<Bell>,
@@ -312,104 +305,4 @@ fn doze(
     }
     Sleep(word).end();
     Ok(())
-}
-
-/// Sends outcomes to the program. There is one, used by the thread that runs the
-/// tasks.
-#[derive(Debug)]
-pub(crate) struct Sender {
-    responses: Producer<SharedLane>,
-    /// Items begun.
-    begun: u64,
-    memory: Memory,
-    bell: Bell,
-}
-
-impl Sender {
-    /// The next item is about to run. The program counts outcomes, and learns by
-    /// this whether a worker that has died had begun one more.
-    ///
-    /// A plain store: if the worker is killed later, the store has been made, and
-    /// the exit by which the program learns of the death is behind it.
-    pub(crate) fn begin(&mut self) {
-        self.begun += 1;
-        begun::store(self.memory.begun(), self.begun);
-    }
-
-    /// The same for an item of a careful chunk; `false` if it must not run, nor any
-    /// other, since the program has condemned this worker.
-    pub(crate) fn begin_carefully(&mut self) -> bool {
-        self.begun += 1;
-        self.memory.began_at().store(clock::monotonic(), Ordering::Relaxed);
-        begun::begin(self.memory.begun(), self.begun)
-    }
-
-    /// Sends one frame, of which the program need not hear before the next; sleeps while
-    /// there is no room. Looking whether somebody waits takes a fence, which takes longer
-    /// than the rest.
-    pub(crate) fn send_quietly(&mut self, tag: u8, body: &[u8]) -> Result<(), Gone> {
-        let message = Message::new(tag, [body, &[]]);
-        let mut sent = 0;
-        if !self.responses.send(message, &mut sent)? {
-            self.send_rest(message, sent)?;
-        }
-        Ok(())
-    }
-
-    /// Sends one frame, and rings if somebody waits for such, or for one before it.
-    pub(crate) fn send(&mut self, tag: u8, body: &[u8]) -> Result<(), Gone> {
-        self.send_quietly(tag, body)?;
-        let least = match tag {
-            report::RETURNED => Attention::Eager,
-            // A failure may be the end of a map; the others are rare.
-            _ => Attention::Lazy,
-        };
-        self.bell.summon(&self.memory, self.memory.doorbell().summons(least))
-    }
-
-    /// Sends the rest of a frame as there is room for it.
-    #[cold]
-    fn send_rest(&mut self, message: Message<'_>, mut sent: u64) -> Result<(), Gone> {
-        loop {
-            let word = self.memory.congestion();
-            Sleep(word).prepare();
-            // Once more, now that whoever makes room will see that it is wanted.
-            let before = sent;
-            let whole = self.responses.send(message, &mut sent)?;
-            doze(word, &self.memory, Some(self.bell), None, || sent > before)?;
-            if whole || self.responses.send(message, &mut sent)? {
-                return Ok(());
-            }
-        }
-    }
-}
-
-/// What wakes the program's poller. Never closed: it goes with the process, and
-/// its closing tells the program of that.
-#[derive(Clone, Copy, Debug)]
-struct Bell {
-    socket: RawFd,
-}
-
-impl Bell {
-    fn summon(self, memory: &Memory, whom: Summon) -> Result<(), Gone> {
-        match whom {
-            Summon::Nobody => {}
-            Summon::Bell => self.ring()?,
-            Summon::Caller => futex::wake(memory.attention()),
-        }
-        Ok(())
-    }
-
-    fn ring(self) -> Result<(), Gone> {
-        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-        loop {
-            match rustix::net::send(fds::borrowed(self.socket), &[1], flags) {
-                // Full: it has rung, and nobody has looked yet.
-                Ok(_) | Err(Errno::AGAIN) => return Ok(()),
-                Err(Errno::INTR) => {}
-                Err(_) => return Err(Gone::Program),
-            }
-        }
-    }
 }
