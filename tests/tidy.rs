@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     ("ids", &[]),
     ("limits", &[]),
-    ("error", &[]),
+    ("error", &["limits"]),
     ("scheduler", &["ids", "limits"]),
     ("wire", &["ids", "limits", "sys"]),
     ("sys", &[]),

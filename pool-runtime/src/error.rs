@@ -11,6 +11,8 @@ mod last_line;
 pub(crate) use exit::{describe_exit, likely_cause};
 use last_line::last_line;
 
+use crate::limits::head;
+
 /// What went wrong, as a kind to match on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -254,7 +256,7 @@ impl Error {
                 | ErrorKind::InvalidArgument
         );
         let line = last_line(self.stderr().filter(|_| is_end)?)?;
-        Some(&line[..line.floor_char_boundary(MAX_DYING_WORDS)])
+        Some(head(line, MAX_DYING_WORDS))
     }
 }
 

@@ -134,3 +134,25 @@ pub(crate) const ZYGOTE_END: Duration = Duration::from_secs(1);
 /// The least age at which workers may be replaced: one takes longer to start, and
 /// an idle pool would do nothing but start others.
 pub(crate) const LEAST_AGE: Duration = Duration::from_micros(100);
+
+/// The longest head of `text` that is whole characters and at most `most` bytes.
+pub(crate) fn head(text: &str, most: usize) -> &str {
+    let fits = |&end: &usize| text.is_char_boundary(end);
+    match text.len() <= most {
+        true => text,
+        false => &text[..(0..=most).rev().find(fits).expect("0 is a boundary")],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::head;
+
+    #[test]
+    fn a_head_ends_before_the_character_that_does_not_fit() {
+        assert_eq!(head("aé", 3), "aé");
+        assert_eq!(head("aé", 2), "a");
+        assert_eq!(head("é", 1), "");
+        assert_eq!(head("", 0), "");
+    }
+}

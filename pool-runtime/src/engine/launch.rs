@@ -19,7 +19,7 @@ use super::zygote::{self, Template};
 use crate::channel::ParentEnd;
 use crate::error::{Error, ErrorKind};
 use crate::ids::Slot;
-use crate::limits::MAX_DEPTH;
+use crate::limits::{MAX_DEPTH, head};
 use crate::sys::arena::Arena;
 use crate::sys::child::Child;
 use crate::sys::fds;
@@ -235,7 +235,7 @@ impl Launch {
             true => self.name.clone(),
             false => format!("{}-{slot}", self.name),
         };
-        name.truncate(name.floor_char_boundary(NAME_BYTES));
+        name.truncate(head(&name, NAME_BYTES).len());
         let group = self.groups.as_ref().and_then(Groups::make);
         let boot = Boot {
             mark: self.mark,

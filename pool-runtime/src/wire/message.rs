@@ -12,7 +12,7 @@ mod boot;
 
 use super::payload::Out;
 use crate::ids::Item;
-use crate::limits::{MAX_BACKTRACE, MAX_PANIC_MESSAGE};
+use crate::limits::{MAX_BACKTRACE, MAX_PANIC_MESSAGE, head};
 pub(crate) use boot::{Boot, Lifespan};
 
 /// Both sides are the same program as a rule, but not where the user names a
@@ -264,7 +264,7 @@ pub(crate) fn put_last_words(out: &mut Vec<u8>, report: &PanicReport) {
 }
 
 pub(crate) fn put_unfit(out: &mut Vec<u8>, why: &str) {
-    put_text(out, cut(why, MAX_PANIC_MESSAGE));
+    put_text(out, head(why, MAX_PANIC_MESSAGE));
 }
 
 pub(crate) fn put_failure(out: &mut Vec<u8>, failure: &Failure) {
@@ -275,11 +275,11 @@ pub(crate) fn put_failure(out: &mut Vec<u8>, failure: &Failure) {
         }
         Failure::Undecodable(why) => {
             out.push(UNDECODABLE);
-            put_text(out, cut(why, MAX_PANIC_MESSAGE));
+            put_text(out, head(why, MAX_PANIC_MESSAGE));
         }
         Failure::Unencodable(why) => {
             out.push(UNENCODABLE);
-            put_text(out, cut(why, MAX_PANIC_MESSAGE));
+            put_text(out, head(why, MAX_PANIC_MESSAGE));
         }
         Failure::UnknownTask => out.push(UNKNOWN_TASK),
     }
@@ -324,20 +324,15 @@ fn put_panic(out: &mut Vec<u8>, report: &PanicReport) {
         Phase::Body => 1,
         Phase::Encode => 2,
     });
-    put_text(out, cut(&report.message, MAX_PANIC_MESSAGE));
+    put_text(out, head(&report.message, MAX_PANIC_MESSAGE));
     put_text(out, report.location.as_deref().unwrap_or(""));
-    put_text(out, cut(report.backtrace.as_deref().unwrap_or(""), MAX_BACKTRACE));
+    put_text(out, head(report.backtrace.as_deref().unwrap_or(""), MAX_BACKTRACE));
 }
 
 fn put_text(out: &mut Vec<u8>, text: &str) {
     let length = u32::try_from(text.len()).expect("texts on the wire are bounded");
     out.extend_from_slice(&length.to_le_bytes());
     out.extend_from_slice(text.as_bytes());
-}
-
-/// The longest head of `text` that fits into `most` bytes.
-fn cut(text: &str, most: usize) -> &str {
-    &text[..text.floor_char_boundary(most)]
 }
 
 /// Reads values off the front, each checked against what is left.
