@@ -293,7 +293,9 @@ impl WorkerInfo {
 }
 
 /// Who runs a `pmap`: a number of fresh workers, or a pool that stays.
-pub trait Workers: Sized {
+///
+/// Sealed: implemented for `usize` and `&Pool`.
+pub trait Workers: Sized + sealed::Workers {
     /// Runs the map.
     #[doc(hidden)]
     fn map<T: Task, I>(self, task: T, items: I) -> Result<Vec<T::Output>, Error>
@@ -301,6 +303,14 @@ pub trait Workers: Sized {
         I: IntoIterator,
         I::Item: TaskInput<T>;
 }
+
+mod sealed {
+    pub trait Workers {}
+}
+
+impl sealed::Workers for usize {}
+
+impl sealed::Workers for &Pool {}
 
 impl Workers for usize {
     fn map<T: Task, I>(self, task: T, items: I) -> Result<Vec<T::Output>, Error>

@@ -8,7 +8,7 @@ use crate::wire::payload::{self, PayloadError};
 /// A type that an argument may have: it is encoded in the program and decoded
 /// in a worker, where it may borrow from the message (`'de`).
 ///
-/// Implemented for everything that is `Serialize + Deserialize`.
+/// Implemented for everything that is `Serialize + Deserialize`, and so for nothing by hand.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot cross the process boundary",
     label = "must implement `Serialize` and `Deserialize`, because it is sent to a worker process",
@@ -22,7 +22,8 @@ impl<'de, T: Serialize + Deserialize<'de>> Crosses<'de> for T {}
 /// A type that a task may return: it is encoded in a worker and decoded in the
 /// program, where it outlives the message.
 ///
-/// Implemented for everything that is `Serialize + DeserializeOwned + 'static`.
+/// Implemented for everything that is `Serialize + DeserializeOwned + 'static`, and so for
+/// nothing by hand.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot cross the process boundary",
     label = "must implement `Serialize` and `Deserialize` and own its data, because it is sent back from a worker process",
@@ -35,7 +36,7 @@ impl<T: Serialize + DeserializeOwned + 'static> CrossesBack for T {}
 
 /// What a task gives for its result: the ways to bytes and back.
 ///
-/// Implemented for every task whose result is [`CrossesBack`]. It is a bound of
+/// Implemented for every task whose result is [`CrossesBack`], and so for nothing by hand. It is a bound of
 /// the task and not of its `Output`, because only then a result that does not
 /// cross is one error, in the words of [`CrossesBack`], and not two of serde's.
 pub trait Returns<O> {

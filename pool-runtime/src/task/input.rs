@@ -16,7 +16,8 @@ use crate::wire::payload::{self, Out, PayloadError};
 /// An item of the task `T`: its argument, a tuple of several, `()` for none.
 ///
 /// The attribute implements this once for each task (so that number literals
-/// infer), and for a borrowed argument once for each type that can lend it.
+/// infer), and for a borrowed argument once for each type that can lend it. Nothing
+/// else can implement it: its hidden part belongs to no version's public surface.
 ///
 /// `T` has no bound, so that an error about the task is not repeated here.
 #[diagnostic::on_unimplemented(
@@ -70,21 +71,33 @@ impl<'a> ItemWriter<'a> {
 }
 
 /// A value that can lend a `B` to a task whose argument is `&B`.
+///
+/// Sealed: the attribute names each of these types where a task has one borrowed
+/// argument, so a type of yours would be accepted in a tuple only. Give such a task
+/// `value.as_ref()`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot lend a `{B}` to a borrowed argument",
     label = "expected a `{B}`, owned or borrowed"
 )]
-pub trait Lend<B: ?Sized> {
+pub trait Lend<B: ?Sized>: sealed::Lend<B> {
     /// The value as the task will see it.
     #[doc(hidden)]
     fn lend(&self) -> &B;
 }
+
+mod sealed {
+    pub trait Lend<B: ?Sized> {}
+}
+
+impl<B> sealed::Lend<B> for B {}
 
 impl<B> Lend<B> for B {
     fn lend(&self) -> &B {
         self
     }
 }
+
+impl<B> sealed::Lend<B> for &B {}
 
 impl<B> Lend<B> for &B {
     fn lend(&self) -> &B {
@@ -95,6 +108,8 @@ impl<B> Lend<B> for &B {
 /// The owners of an unsized type, each by the same conversion.
 macro_rules! owners {
     ($($borrowed:ty: $([$($generics:tt)*] $owner:ty),+;)*) => {$($(
+        impl<$($generics)*> sealed::Lend<$borrowed> for $owner {}
+
         impl<$($generics)*> Lend<$borrowed> for $owner {
             fn lend(&self) -> &$borrowed {
                 self.as_ref()

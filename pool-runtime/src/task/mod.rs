@@ -21,7 +21,8 @@ pub use registry::{TASKS, TaskDef};
 /// A function under `#[pool_task]`.
 ///
 /// The attribute implements this for the unit struct that carries the
-/// function's name. It is of use where code is generic over tasks:
+/// function's name, and nothing else can: its hidden part belongs to no version's
+/// public surface. Use it as a bound where code is generic over tasks:
 ///
 /// ```
 /// use pool_runtime::{Error, Pool, Task, TaskInput, pool_task};
