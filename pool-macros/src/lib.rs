@@ -87,6 +87,14 @@ pub fn pool_task(options: TokenStream, item: TokenStream) -> TokenStream {
     run(options.into(), item.into()).into()
 }
 
+/// The version of this crate, for `pool-runtime` to compare with its own.
+#[doc(hidden)]
+#[proc_macro]
+pub fn __version(_: TokenStream) -> TokenStream {
+    let version = env!("CARGO_PKG_VERSION");
+    quote::quote!(#version).into()
+}
+
 fn run(
     options: proc_macro2::TokenStream,
     item: proc_macro2::TokenStream,

@@ -1,7 +1,17 @@
-#![doc = include_str!("../../README.md")]
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 compile_error!("pool-runtime runs on Linux, on x86_64 and aarch64");
+
+// The attribute writes code against `__private`, which changes with each version. The manifest
+// asks for the same version; a `[patch]` or a vendored copy can give another one.
+const _: () = assert!(
+    matches!(pool_macros::__version!().as_bytes(), OWN_VERSION),
+    "pool-macros and pool-runtime must be of the same version: update both, or remove the \
+     `[patch]` that replaces one of them"
+);
+const OWN_VERSION: &[u8] = env!("CARGO_PKG_VERSION").as_bytes();
 
 mod api;
 mod error;
