@@ -3,8 +3,7 @@
 //!
 //! `grouped grouped`: its workers have groups of their own; `grouped counted`: and what
 //! comes of that; `grouped unkillable`: also where nothing of the program is to be killed;
-//! `grouped alone`: they have none; `grouped mark DIR`: marks a directory as systemd does;
-//! `grouped halt`: ends the machine.
+//! `grouped alone`: they have none; `grouped mark DIR`: marks a directory as systemd does.
 
 #![allow(unsafe_code)]
 
@@ -345,10 +344,6 @@ fn main() {
         ["mark", dir] => {
             let flags = rustix::fs::XattrFlags::empty();
             rustix::fs::setxattr(*dir, "user.delegate", b"1", flags).unwrap();
-        }
-        ["halt"] => {
-            // SAFETY: it takes a number.
-            unsafe { libc::reboot(libc::RB_POWER_OFF) };
         }
         other => panic!("{other:?}"),
     }

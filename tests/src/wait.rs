@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// Generous: an event that takes this long does not come.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(300);
 
 /// Waits until `happened`, looking often; panics with `what` if it never does.
 pub fn until(what: &str, mut happened: impl FnMut() -> bool) {
