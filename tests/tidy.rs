@@ -21,6 +21,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("api", &["api", "engine", "error", "ids", "limits", "scheduler", "task", "wire"]),
     ("private", &["api", "task", "wire"]),
+    // Prose and examples.
+    ("guide", &[]),
 ];
 
 /// Lines of a file, above which it holds more than one idea.

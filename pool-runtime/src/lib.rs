@@ -13,6 +13,8 @@ const _: () = assert!(
 );
 const OWN_VERSION: &[u8] = env!("CARGO_PKG_VERSION").as_bytes();
 
+pub mod guide;
+
 mod api;
 mod error;
 mod ids;
