@@ -154,6 +154,16 @@ fn the_wire_and_tasks_take_one_thing_each_from_sys() {
     }
 }
 
+/// `/proc` may be that of another PID namespace, and knows this process itself, not the
+/// numbers of others.
+#[test]
+fn proc_is_asked_about_this_process_only() {
+    for (path, source) in sources("pool-runtime/src") {
+        let asks = source.contains("\"/proc/{");
+        assert!(!asks, "{} asks /proc about a process by its number", path.display());
+    }
+}
+
 #[test]
 fn unsafe_code_is_in_its_room() {
     for (path, source) in sources("pool-runtime/src") {

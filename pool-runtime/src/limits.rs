@@ -104,6 +104,11 @@ pub(crate) const STOP_GRACE: Duration = Duration::from_secs(5);
 /// builder says otherwise.
 pub(crate) const KILL_GRACE: Duration = Duration::from_secs(1);
 
+/// How long the end of a worker is waited for that has hung up. The kernel has little left
+/// to do then, and does it in microseconds; the rest is for machines that are busy. A guess
+/// that was wrong costs nothing but where the worker was being killed by somebody else.
+pub(crate) const HANG_UP_GRACE: Duration = Duration::from_secs(1);
+
 /// How long a worker may begin nothing of what it was sent, where items have a time
 /// limit, or that limit if it is longer. On a busy machine a worker may not be run for
 /// a while, but not for so long: it was stopped.

@@ -29,3 +29,16 @@ pub fn refuse(call: i64, errno: i32) {
     };
     assert!(installed, "{}", std::io::Error::last_os_error());
 }
+
+/// Whether the kernel is of this version, or a later one.
+///
+/// # Panics
+///
+/// When the kernel does not say.
+#[must_use]
+pub fn is_at_least(version: [u32; 2]) -> bool {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse());
+    let mut next = || numbers.next().unwrap().unwrap();
+    [next(), next()] >= version
+}

@@ -6,12 +6,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, pidfd_send_signal,
     setpgid, waitid,
 };
+
+use super::pidfd;
 
 /// A process that leads a group of its own.
 #[derive(Debug)]
@@ -69,28 +71,14 @@ impl Child {
         }
     }
 
-    /// Whether the process is on its way out already: the kernel closes its
-    /// descriptors before it tells of its end.
-    pub(crate) fn is_exiting(&self) -> bool {
-        /// `PF_EXITING` of the kernel's `sched.h`.
-        const EXITING: u64 = 4;
-        let stat = match std::fs::read_to_string(format!("/proc/{}/stat", self.pid())) {
-            Ok(stat) => stat,
-            // Gone already (the program ignores SIGCHLD), or nothing to look with (no
-            // descriptors, no /proc): an end that has begun is soon over.
-            Err(_) => return self.ends_soon(),
-        };
-        // The name, in parentheses, may hold anything; the flags are the seventh
-        // field after it.
-        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-        let flags = fields.split_whitespace().nth(6).and_then(|flags| flags.parse::<u64>().ok());
-        flags.is_none_or(|flags| flags & EXITING != 0)
-    }
-
-    fn ends_soon(&self) -> bool {
-        let mut fds = [PollFd::from_borrowed_fd(self.pidfd(), PollFlags::IN)];
-        let limit = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
-        poll(&mut fds, Some(&limit)).is_ok_and(|ready| ready > 0)
+    /// Whether the process has not begun to end: the kernel closes its descriptors before
+    /// it tells of its end. `None` where the kernel does not say (before Linux 5.15), or a
+    /// filter refuses the question.
+    ///
+    /// `/proc` is not asked: it may be that of another PID namespace, where the number is
+    /// somebody else's.
+    pub(crate) fn lives_on(&self) -> Option<bool> {
+        pidfd::lives_on(self.pidfd())
     }
 
     /// Waits for a process that is ending, and takes its exit status.
@@ -104,7 +92,7 @@ impl Child {
     /// Takes the exit status of a process that has ended; kills what it left
     /// in its group. `None` while it runs. The inner `None` is a status that
     /// somebody else took (a program that ignores SIGCHLD, or waits for any
-    /// child).
+    /// child), where the kernel does not keep it.
     pub(crate) fn reap(&self) -> Option<Option<ExitStatus>> {
         let id = WaitId::PidFd(self.pidfd.as_fd());
         let peek = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
@@ -116,7 +104,7 @@ impl Child {
             // if the group is empty, and then hardly that of a group's leader.
             Err(_) => {
                 let _ = kill_process_group(self.pid, Signal::KILL);
-                return Some(None);
+                return Some(pidfd::kept_status(self.pidfd()));
             }
         }
         match waitid(id, WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {

@@ -1,6 +1,7 @@
 //! What a worker notes about itself when a signal is about to end it.
 //!
-//! The exit status tells the program which signal it was, and nothing of why. So
+//! The exit status tells the program which signal it was, and nothing of why; and where
+//! somebody else has taken it, not even that. So
 //! where a pool limits its workers, a handler looks for signs that the limit is the
 //! cause, writes what it has found into one word that the program reads after the
 //! death, and lets the signal do what it does by default: the exit status is the
@@ -14,6 +15,8 @@ use std::alloc::handle_alloc_error;
 use std::ffi::{c_int, c_void};
 use std::io;
 use std::mem::MaybeUninit;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
@@ -40,11 +43,29 @@ impl Sign {
             Sign::Forbidden(call) => u64::from(call) << 32 | signal | FORBIDDEN,
         }
     }
+}
 
-    /// What the word of a process says that was ended by `signal`.
-    pub(crate) fn read(word: u64, signal: c_int) -> Option<Sign> {
+/// What a process has noted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Note {
+    /// The signal that was about to end it.
+    pub(crate) signal: c_int,
+    sign: Sign,
+}
+
+impl Note {
+    pub(crate) fn read(word: u64) -> Option<Note> {
+        /// The kernel's greatest.
+        const SIGNALS: c_int = 64;
+        let signal = c_int::from((word >> 8) as u8);
         let signs = [Sign::OutOfMemory, Sign::Forbidden((word >> 32) as u32)];
-        signs.into_iter().find(|sign| sign.noted(signal) == word)
+        let sign = signs.into_iter().find(|sign| sign.noted(signal) == word)?;
+        (1..=SIGNALS).contains(&signal).then_some(Note { signal, sign })
+    }
+
+    /// What was found, if it is that signal which has ended the process.
+    pub(crate) fn of(self, status: ExitStatus) -> Option<Sign> {
+        (status.signal() == Some(self.signal)).then_some(self.sign)
     }
 }
 
@@ -204,13 +225,22 @@ mod tests {
 
     #[test]
     fn a_sign_is_that_of_the_signal_which_ended_the_process() {
-        let word = Sign::OutOfMemory.noted(libc::SIGABRT);
-        assert_eq!(Sign::read(word, libc::SIGABRT), Some(Sign::OutOfMemory));
-        assert_eq!(Sign::read(word, libc::SIGSEGV), None);
-        let word = Sign::Forbidden(435).noted(libc::SIGSYS);
-        assert_eq!(Sign::read(word, libc::SIGSYS), Some(Sign::Forbidden(435)));
-        assert_eq!(Sign::read(word, libc::SIGSEGV), None);
-        assert_eq!(Sign::read(0, libc::SIGABRT), None);
-        assert_eq!(Sign::read(u64::MAX, libc::SIGABRT), None);
+        let ended_by = ExitStatus::from_raw;
+        let note = Note::read(Sign::OutOfMemory.noted(libc::SIGABRT)).unwrap();
+        assert_eq!(note.signal, libc::SIGABRT);
+        assert_eq!(note.of(ended_by(libc::SIGABRT)), Some(Sign::OutOfMemory));
+        assert_eq!(note.of(ended_by(libc::SIGSEGV)), None);
+        assert_eq!(note.of(ended_by(libc::SIGABRT << 8)), None, "a code is no signal");
+        let note = Note::read(Sign::Forbidden(435).noted(libc::SIGSYS)).unwrap();
+        assert_eq!(note.of(ended_by(libc::SIGSYS)), Some(Sign::Forbidden(435)));
+        assert_eq!(note.of(ended_by(libc::SIGSEGV)), None);
+    }
+
+    #[test]
+    fn a_word_that_is_no_note_says_nothing() {
+        let of_no_signal = Sign::OutOfMemory.noted(0);
+        for word in [0, u64::MAX, of_no_signal, Sign::OutOfMemory.noted(65), 6 << 8] {
+            assert_eq!(Note::read(word), None, "{word:#x}");
+        }
     }
 }

@@ -20,6 +20,7 @@ pub(crate) mod lifeline;
 mod memfd;
 pub(crate) mod memory;
 pub(crate) mod page;
+mod pidfd;
 pub(crate) mod poller;
 pub(crate) mod shm;
 pub(crate) mod signals;

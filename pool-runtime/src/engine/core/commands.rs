@@ -72,7 +72,7 @@ impl Core {
 
     /// The worker that a command is for. It may have ended since: then its exit
     /// has been told to the scheduler after it gave the command.
-    fn member(&mut self, worker: Worker) -> Option<&mut Member> {
+    pub(super) fn member(&mut self, worker: Worker) -> Option<&mut Member> {
         self.members[worker.slot.0].as_mut().filter(|member| member.worker == worker)
     }
 

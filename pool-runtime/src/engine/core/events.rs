@@ -1,6 +1,7 @@
 //! From workers to the scheduler: what arrives on channels, and deaths.
 
 use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 
 use super::super::job::Arrival;
 use super::super::obituary::{Doom, Obituary};
@@ -10,7 +11,7 @@ use super::{Core, Replaced};
 use crate::channel::{Frames, Heard, Next};
 use crate::ids::{Items, JobId, Moment, Slot, index};
 use crate::scheduler::{Event, Life, Verdict};
-use crate::sys::dying::Sign;
+use crate::sys::dying::Note;
 use crate::wire::message::{Report, Retirement, report};
 
 /// Times that one worker is read from before others get their turn.
@@ -32,9 +33,12 @@ impl Core {
         }
         self.stop_listening(slot);
         let member = self.members[slot.0].as_mut().expect("only an exit removes it");
-        if member.doom.is_none() && !member.child.is_exiting() {
-            // It lives on, but can say no more when there is something to hear.
-            member.condemn(Doom::ChannelClosed);
+        let worker = member.worker;
+        match member.child.lives_on() {
+            _ if member.doom.is_some() => {}
+            // It can say no more when there is something to hear.
+            Some(true) => member.condemn(Doom::ChannelClosed),
+            Some(false) | None => self.await_end(worker),
         }
     }
 
@@ -92,6 +96,14 @@ impl Core {
         let removed = self.outside().poller.remove(member.child.pidfd());
         removed.expect("the process is among those waited on");
         let worker = member.worker;
+        self.partings.forget(worker);
+        let note = Note::read(member.channel.sign());
+        // Where somebody else has taken the status, the worker's own word is all there is.
+        let status = status.or_else(|| note.map(|note| ExitStatus::from_raw(note.signal)));
+        if member.doom == Some(Doom::ChannelClosed) && !status.is_none_or(is_killed) {
+            // Not by the kill that followed the guess: it was ending, and took its time.
+            member.doom = None;
+        }
         // Of a worker that has gone mad, whatever it says, it may have begun the next.
         let begun = member.channel.begun() != member.finished_items;
         let mut obituary = Obituary {
@@ -105,9 +117,7 @@ impl Core {
             last_words: member.last_words.take(),
             written: self.written_by_dead(&mut member, begun),
             unfit: member.unfit.take(),
-            sign: status
-                .and_then(|status| status.signal())
-                .and_then(|signal| Sign::read(member.channel.sign(), signal)),
+            sign: note.zip(status).and_then(|(note, status)| note.of(status)),
             memory_limit: self.outside().launch.memory_limit(),
             group_ran_out: false,
         };
@@ -320,4 +330,8 @@ impl Core {
         let worker = member.worker;
         self.tell(Event::Looked { worker, began, now });
     }
+}
+
+fn is_killed(status: ExitStatus) -> bool {
+    status.signal() == Some(libc::SIGKILL)
 }

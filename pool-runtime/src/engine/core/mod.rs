@@ -8,6 +8,7 @@ mod events;
 mod jobs;
 mod outcomes;
 mod output;
+mod partings;
 mod seen;
 mod tokens;
 
@@ -30,6 +31,7 @@ use crate::sys::clock;
 use crate::sys::poller::{BELL, Poller};
 use ends::Ends;
 pub(super) use outcomes::Question;
+use partings::Partings;
 use tokens::Token;
 
 /// A worker's process and the program's end of its channel.
@@ -116,6 +118,7 @@ pub(super) struct Core {
     epoch_nanos: u64,
     start_timeout: Duration,
     ends: Ends,
+    partings: Partings,
     /// First incarnations that have not reported in; the builder waits for them.
     awaited: usize,
     life_changed: bool,
@@ -166,6 +169,7 @@ impl Core {
             epoch_nanos: clock::monotonic(),
             start_timeout: config.start_timeout,
             ends: Ends::default(),
+            partings: Partings::default(),
             awaited: config.workers,
             life_changed: false,
             undecided: false,
@@ -246,6 +250,7 @@ impl Core {
                 self.look_at(slot, now);
             }
         }
+        self.end_parting(now);
         self.scheduler.expire(now);
         self.carry_out();
     }
@@ -255,14 +260,17 @@ impl Core {
         if !self.unread.is_empty() || self.look_around {
             return Some(Duration::ZERO);
         }
-        self.asleep_until = self.scheduler.next_deadline();
+        self.asleep_until = self.next_deadline();
         self.asleep_until.map(|deadline| deadline.saturating_sub(self.now()))
+    }
+
+    fn next_deadline(&self) -> Option<Moment> {
+        self.scheduler.next_deadline().into_iter().chain(self.partings.next()).min()
     }
 
     /// Wakes the engine's thread if it would sleep past what has changed.
     pub(super) fn wake_thread(&mut self) {
-        let deadline = self.scheduler.next_deadline();
-        let sooner = match (deadline, self.asleep_until) {
+        let sooner = match (self.next_deadline(), self.asleep_until) {
             (Some(deadline), Some(until)) => deadline < until,
             (Some(_), None) => true,
             (None, _) => false,

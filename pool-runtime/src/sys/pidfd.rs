@@ -1,0 +1,81 @@
+//! What the kernel says of a process to whoever holds its descriptor.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+/// Whether a process has not begun to end; `None` where that is not told.
+pub(super) fn lives_on(pidfd: BorrowedFd<'_>) -> Option<bool> {
+    // This asks to have the memory of a dying process freed early, which is an invalid
+    // request for one that lives. One that has let go of its descriptors has let go of its
+    // memory before, which is no process to this call.
+    // SAFETY: integers only; it changes nothing of a process that lives on.
+    let freed = unsafe { libc::syscall(libc::SYS_process_mrelease, pidfd.as_raw_fd(), 0) };
+    match (freed, io::Error::last_os_error().raw_os_error()) {
+        (0, _) | (_, Some(libc::ESRCH)) => Some(false),
+        (_, Some(libc::EINVAL)) => Some(true),
+        _ => None,
+    }
+}
+
+/// How a process ended whose exit status somebody else has taken. `None` where the
+/// kernel does not keep that (before Linux 6.15), or a filter refuses the question.
+pub(super) fn kept_status(pidfd: BorrowedFd<'_>) -> Option<ExitStatus> {
+    // Where SIGCHLD is ignored, the status can be waited for by nobody a moment before
+    // the kernel has let go of the process, which is when it begins to keep the status.
+    // It tells of that by a hang-up.
+    let limit = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+    let raw = match ask(pidfd)? {
+        Some(raw) => raw,
+        None => {
+            let _ = poll(&mut [PollFd::from_borrowed_fd(pidfd, PollFlags::empty())], Some(&limit));
+            ask(pidfd)??
+        }
+    };
+    Some(ExitStatus::from_raw(raw))
+}
+
+/// The inner `None` is a status that is not kept yet.
+fn ask(pidfd: BorrowedFd<'_>) -> Option<Option<i32>> {
+    let wanted = u64::from(libc::PIDFD_INFO_EXIT);
+    // SAFETY: integers only, for which all zero is valid.
+    let mut info: libc::pidfd_info = unsafe { MaybeUninit::zeroed().assume_init() };
+    info.mask = wanted;
+    // SAFETY: the kernel reads and writes `info`, whose size is in the request's number.
+    // An older one knows no request by that number, and touches nothing.
+    let told = unsafe { libc::ioctl(pidfd.as_raw_fd(), libc::PIDFD_GET_INFO, &raw mut info) };
+    (told == 0).then(|| (info.mask & wanted != 0).then_some(info.exit_code))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+    use std::process::Command;
+
+    use super::*;
+
+    /// What holds a process's descriptor says so, or that the kernel does not tell.
+    fn is_or_untold<T: PartialEq>(told: Option<T>, expected: T) -> bool {
+        told.is_none_or(|told| told == expected)
+    }
+
+    #[test]
+    fn a_process_lives_on_until_it_ends_and_its_status_is_kept() {
+        let mut child = Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        // SAFETY: it takes integers, and gives a new descriptor.
+        let pidfd = unsafe {
+            let fd = libc::syscall(libc::SYS_pidfd_open, child.id(), 0);
+            OwnedFd::from_raw_fd(i32::try_from(fd).unwrap())
+        };
+        assert!(is_or_untold(lives_on(pidfd.as_fd()), true));
+        child.kill().unwrap();
+        let status = child.wait().unwrap();
+        assert!(is_or_untold(lives_on(pidfd.as_fd()), false));
+        let told = kept_status(pidfd.as_fd());
+        assert!(is_or_untold(told, status), "{told:?}");
+    }
+}
