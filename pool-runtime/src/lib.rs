@@ -39,8 +39,8 @@ pub mod __private;
 #[cfg(feature = "sandbox")]
 pub use api::Sandbox;
 pub use api::{
-    AsyncResult, CancelToken, Imap, ImapUnordered, Job, Output, Pool, PoolBuilder, Process,
-    ProcessBuilder, Replacement, Stdio, WorkerInfo, WorkerState, Workers, shutdown,
+    AsyncResult, CancelToken, Imap, ImapUnordered, Job, NotForked, Output, Pool, PoolBuilder,
+    Process, ProcessBuilder, Replacement, Start, Stdio, WorkerInfo, WorkerState, Workers, shutdown,
 };
 pub use error::{Error, ErrorKind};
 pub use pool_macros::pool_task;

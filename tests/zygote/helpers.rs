@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pool_runtime::{Pool, PoolBuilder, pool_task};
+use pool_runtime::{NotForked, Pool, PoolBuilder, Start, pool_task};
 use pool_tests::pools::pids;
 pub(crate) use pool_tests::processes::{children_of, file_of, zygote, zygotes_of};
 
@@ -33,6 +33,9 @@ pub(crate) fn mark_of(pid: u32) -> String {
 /// Asserts that all workers are forks of the zygote; gives the zygote.
 #[track_caller]
 pub(crate) fn assert_forked(pool: &Pool) -> u32 {
+    for worker in pool.workers() {
+        assert_eq!(worker.start, Start::Forked, "{worker:?}");
+    }
     let zygote = zygote();
     for worker in pids(pool) {
         assert_eq!(mark_of(worker), mark_of(zygote), "worker {worker} of zygote {zygote}");
@@ -40,9 +43,12 @@ pub(crate) fn assert_forked(pool: &Pool) -> u32 {
     zygote
 }
 
-/// Asserts that every worker was executed by itself.
+/// Asserts that every worker was executed by itself, and is said to be, and why.
 #[track_caller]
-pub(crate) fn assert_executed(pool: &Pool) {
+pub(crate) fn assert_executed(pool: &Pool, why: NotForked) {
+    for worker in pool.workers() {
+        assert_eq!(worker.start, Start::Executed(why), "{worker:?}");
+    }
     let layouts: BTreeSet<String> = pids(pool).into_iter().map(layout).collect();
     assert_eq!(layouts.len(), pool.workers().len(), "forks have one layout: {layouts:?}");
     assert_eq!(zygotes_of(std::process::id()), []);

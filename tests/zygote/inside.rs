@@ -85,22 +85,51 @@ fn workers_draw_different_random_numbers() {
     assert_eq!(drawn.len(), 4);
 }
 
-/// What the C library and the kernel each take for the number of this thread, and
-/// what the process is called.
+/// Whether the C library knows this thread's clock, a signal from another thread finds it, and it
+/// gives a mutex back that it lends its priority to: the kernel asks the library for the
+/// number of the thread that has the mutex, and is told so by that thread.
+fn is_known_to_the_library() -> [bool; 3] {
+    struct Shared(libc::pthread_t, *mut libc::pthread_mutex_t);
+    // SAFETY: both are for the other thread to call the C library with.
+    unsafe impl Send for Shared {}
+    // SAFETY: the thread is this one, and the mutex stands on its stack until the other
+    // thread has ended. It is initialised before its use and destroyed after it.
+    unsafe {
+        let mut clock = 0;
+        assert_eq!(libc::pthread_getcpuclockid(libc::pthread_self(), &raw mut clock), 0);
+        // As the kernel numbers the clock of a thread.
+        let own_clock = (!libc::gettid() << 3) | 6;
+        let mut attributes = std::mem::zeroed();
+        libc::pthread_mutexattr_init(&raw mut attributes);
+        let protocol = libc::PTHREAD_PRIO_INHERIT;
+        assert_eq!(libc::pthread_mutexattr_setprotocol(&raw mut attributes, protocol), 0);
+        let mut mutex = std::mem::zeroed();
+        assert_eq!(libc::pthread_mutex_init(&raw mut mutex, &raw const attributes), 0);
+        assert_eq!(libc::pthread_mutex_lock(&raw mut mutex), 0);
+        let shared = Shared(libc::pthread_self(), &raw mut mutex);
+        let other = std::thread::spawn(move || {
+            let Shared(main, mutex) = { shared };
+            let killed = libc::pthread_kill(main, 0);
+            let long_ago = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+            (killed, libc::pthread_mutex_timedlock(mutex, &raw const long_ago))
+        });
+        let (killed, timed) = other.join().unwrap();
+        let unlocked = libc::pthread_mutex_unlock(&raw mut mutex);
+        libc::pthread_mutex_destroy(&raw mut mutex);
+        [clock == own_clock, killed == 0, (timed, unlocked) == (libc::ETIMEDOUT, 0)]
+    }
+}
+
+/// What the C library knows of this thread, and what the process is called.
 #[pool_task]
-fn identity() -> (bool, bool, Option<String>, String) {
-    let mut place: *mut i32 = std::ptr::null_mut();
-    // SAFETY: the kernel writes where the C library keeps the thread's number.
-    let kept = unsafe {
-        assert_eq!(libc::prctl(libc::PR_GET_TID_ADDRESS, &raw mut place), 0);
-        *place
-    };
+fn identity() -> ([bool; 3], bool, Option<String>, String) {
     let comm = std::fs::read_to_string("/proc/self/comm").unwrap();
     let thread = std::thread::current().name().map(str::to_owned);
     // SAFETY: these take nothing and cannot fail.
     let (tid, group) = unsafe { (libc::gettid(), libc::getpgrp()) };
     let pid = std::process::id().cast_signed();
-    (kept == tid && tid == pid, group == pid, thread, comm.trim_end().to_owned())
+    let known = is_known_to_the_library();
+    (known, tid == pid && group == pid, thread, comm.trim_end().to_owned())
 }
 
 #[test]
@@ -111,7 +140,7 @@ fn a_forked_worker_knows_who_it_is() {
     let forked = pool.apply(identity, ()).unwrap();
     let pool = executed(1).worker_name("painter").build().unwrap();
     assert_eq!(forked, pool.apply(identity, ()).unwrap());
-    assert_eq!((forked.0, forked.1, &*forked.3), (true, true, "painter-0"));
+    assert_eq!((forked.0, forked.1, &*forked.3), ([true; 3], true, "painter-0"));
 }
 
 #[pool_task]

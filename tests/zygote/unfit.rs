@@ -1,9 +1,9 @@
-//! Where there can be no zygote, workers are executed, and nobody is told.
+//! Where there can be no zygote, workers are executed, and it is told why.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use pool_runtime::{Pool, PoolBuilder, pool_task, shutdown};
+use pool_runtime::{NotForked, Pool, PoolBuilder, pool_task, shutdown};
 use pool_tests::alone::alone;
 use pool_tests::clean::clean;
 use pool_tests::temp::TempDir;
@@ -57,12 +57,12 @@ fn one_with_a_second_thread_refuses_and_is_not_tried_again() {
     let temp = TempDir::new();
     let (builder, starts) = with("a thread", &temp);
     let pool = builder.build().unwrap();
-    assert_executed(&pool);
+    assert_executed(&pool, NotForked::Threads);
     assert_eq!(pool.map(square, 0..3).unwrap(), [0, 1, 4]);
     assert_eq!(pool.apply(threads, ()).unwrap(), 2);
     assert_eq!(starts(), 1 + 2, "a zygote and two workers");
     let pool = with("a thread", &temp).0.build().unwrap();
-    assert_executed(&pool);
+    assert_executed(&pool, NotForked::Threads);
     assert_eq!(starts(), 3 + 2, "two workers, and no zygote");
     // In other surroundings there may be one.
     assert_eq!(Pool::new(1).unwrap().map(square, 0..3).unwrap(), [0, 1, 4]);
@@ -78,10 +78,10 @@ fn one_that_does_not_come_up_costs_a_moment_and_is_not_tried_again_at_once() {
         let start = Instant::now();
         let pool = builder.build().unwrap();
         assert!(start.elapsed() < Duration::from_secs(5), "{trouble}: {:?}", start.elapsed());
-        assert_executed(&pool);
+        assert_executed(&pool, NotForked::NotUp);
         assert_eq!(pool.map(square, 0..3).unwrap(), [0, 1, 4]);
         let pool = with(trouble, &temp).0.build().unwrap();
-        assert_executed(&pool);
+        assert_executed(&pool, NotForked::NotUp);
         assert_eq!(starts(), 1 + 2 + 2, "{trouble}");
         drop(pool);
         // Which forgets it.
@@ -97,7 +97,7 @@ fn one_that_does_not_come_up_costs_a_moment_and_is_not_tried_again_at_once() {
 fn a_worker_program_of_the_users_choosing_is_executed() {
     let _clean = clean();
     let pool = executed(2).build().unwrap();
-    assert_executed(&pool);
+    assert_executed(&pool, NotForked::WorkerProgram);
     assert_eq!(pool.map(square, 0..3).unwrap(), [0, 1, 4]);
 }
 
@@ -131,7 +131,7 @@ fn a_filter_that_knows_no_such_fork_means_exec() {
         forbid(libc::SYS_clone3, libc::ENOSYS);
         for _ in 0..2 {
             let pool = Pool::new(2).unwrap();
-            assert_executed(&pool);
+            assert_executed(&pool, NotForked::Refused);
             assert_eq!(pool.map(square, 0..3).unwrap(), [0, 1, 4]);
         }
     });

@@ -11,7 +11,7 @@ mod process;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 
-pub use crate::engine::{CancelToken, Output, shutdown};
+pub use crate::engine::{CancelToken, NotForked, Output, Start, shutdown};
 pub use async_result::AsyncResult;
 pub use builder::PoolBuilder;
 pub use call::Job;

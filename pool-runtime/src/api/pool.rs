@@ -5,7 +5,7 @@ use super::builder::PoolBuilder;
 use super::call::Job;
 use super::feed::exact_length;
 use super::imap::{Imap, ImapUnordered};
-use crate::engine::{Engine, Replaced, Seen};
+use crate::engine::{Engine, Replaced, Seen, Start};
 use crate::error::Error;
 use crate::scheduler::Life;
 use crate::task::{Task, TaskInput};
@@ -238,6 +238,8 @@ pub struct WorkerInfo {
     pub state: WorkerState,
     /// Why the worker before it in its place is gone; `None` for the first.
     pub replaced: Option<Replacement>,
+    /// How it was started: as a fork, unless something stood against that.
+    pub start: Start,
 }
 
 /// Why a worker was followed by another.
@@ -272,7 +274,7 @@ pub enum WorkerState {
 }
 
 impl WorkerInfo {
-    fn new(Seen { slot, pid, life, busy, replaced }: Seen) -> Option<WorkerInfo> {
+    fn new(Seen { slot, pid, life, busy, replaced, start }: Seen) -> Option<WorkerInfo> {
         let state = match life {
             Life::Vacant => return None,
             Life::Starting { .. } => WorkerState::Starting,
@@ -288,7 +290,7 @@ impl WorkerInfo {
             Replaced::Age => Replacement::MaxAge,
             Replaced::Memory => Replacement::MaxRss,
         });
-        Some(WorkerInfo { pid, slot: slot.0, state, replaced })
+        Some(WorkerInfo { pid, slot: slot.0, state, replaced, start })
     }
 }
 

@@ -15,6 +15,7 @@ use super::lending;
 use super::output::{Ends, Mailbox, Output, Tap};
 use super::scarcity::scarcity;
 use super::settings;
+use super::start::{NotForked, Start};
 use super::zygote::{self, Template};
 use crate::channel::ParentEnd;
 use crate::error::{Error, ErrorKind};
@@ -118,8 +119,12 @@ impl Default for Wishes {
 /// is read.
 type Process = (Child, ParentEnd, Option<Tap>);
 
-/// And the control group that it joins, if it does.
-pub(super) type Started = (Process, Option<Group>);
+/// A worker's process, how it came to be, and the control group that it joins, if it does.
+pub(super) struct Started {
+    pub(super) process: Process,
+    pub(super) start: Start,
+    pub(super) group: Option<Group>,
+}
 
 /// What a worker is to have, at both ends.
 struct Opened {
@@ -259,9 +264,15 @@ impl Launch {
                 format!("a worker's settings take more than {most} bytes: too many paths");
             return Err(Error::invalid(message));
         }
-        let forked = if self.own { self.fork(slot, &boot)? } else { None };
-        let process = forked.map_or_else(|| self.execute(slot, &boot), Ok)?;
-        Ok((process, group))
+        let forked = match self.own {
+            true => self.fork(slot, &boot)?,
+            false => Err(NotForked::WorkerProgram),
+        };
+        let (process, start) = match forked {
+            Ok(process) => (process, Start::Forked),
+            Err(why) => (self.execute(slot, &boot)?, Start::Executed(why)),
+        };
+        Ok(Started { process, start, group })
     }
 
     pub(super) fn arena(&self) -> Option<&Arc<Arena>> {
@@ -284,9 +295,9 @@ impl Launch {
         }
     }
 
-    /// Has the zygote fork a worker. `None` if it cannot: to execute one may still
+    /// Has the zygote fork a worker, or tells why it cannot: to execute one may still
     /// work, and if not, says why.
-    fn fork(&self, slot: Slot, boot: &Boot) -> Result<Option<Process>, Error> {
+    fn fork(&self, slot: Slot, boot: &Boot) -> Result<Result<Process, NotForked>, Error> {
         let Opened { channel, tap, lifeline, ends } = self.open(slot, boot)?;
         let [inherited_stdout, inherited_stderr] = fds::inherited_output();
         let [stdout, stderr] = self.output(ends.as_ref());

@@ -36,6 +36,7 @@ mod rules;
 mod scarcity;
 mod settings;
 mod shared;
+mod start;
 mod thread;
 mod waiting;
 mod zygote;
@@ -67,6 +68,7 @@ pub use output::Output;
 pub(crate) use pace::{Pace, Pacer};
 pub(crate) use pack::{NotPacked, Pack, Packer};
 pub(crate) use rules::Rules;
+pub use start::{NotForked, Start};
 pub use zygote::shutdown;
 
 /// The workers of one pool or process, and the thread that looks after them.
@@ -91,6 +93,7 @@ pub(crate) struct Seen {
     pub(crate) busy: bool,
     /// Why the one before it is gone.
     pub(crate) replaced: Option<Replaced>,
+    pub(crate) start: Start,
 }
 
 impl Engine {

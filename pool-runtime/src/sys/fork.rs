@@ -2,10 +2,10 @@
 //!
 //! By the system call itself, since no function of the C library makes a
 //! sibling. So what the library's `fork` does for the copy's memory has to be
-//! done here: the thread's own number is written where the library keeps it, the
-//! kernel is told where to clear it, and the list of robust mutexes is registered
-//! anew. The rest of what `fork` does is about locks that other threads hold,
-//! and there are no other threads: see [`threads`].
+//! done here: the thread's own number is written where the library keeps it (see
+//! [`ThreadNumber`]), the kernel is told what to clear when the thread ends, and the
+//! list of robust mutexes is registered anew. The rest of what `fork` does is about
+//! locks that other threads hold, and there are no other threads: see [`threads`].
 
 use std::ffi::{c_int, c_void};
 use std::io;
@@ -13,6 +13,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use std::ptr;
 
 use super::page::Page;
+use super::thread_number::ThreadNumber;
 
 /// In which of the two processes a fork has returned.
 #[derive(Debug)]
@@ -22,10 +23,6 @@ pub(crate) enum Forked {
     /// In the one that was copied; the descriptor is the copy's.
     There { pid: u32, pidfd: OwnedFd },
 }
-
-/// Where the C library keeps the number of the calling thread.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ThreadNumber(*mut i32);
 
 /// `struct clone_args` of the kernel, as it was first.
 #[repr(C)]
@@ -46,37 +43,14 @@ pub(crate) fn threads() -> io::Result<usize> {
     Ok(std::fs::read_dir("/proc/self/task")?.count())
 }
 
-/// `None` where a copy could not be given its number: with a C library that keeps
-/// it elsewhere (musl, whose `abort` would then signal the original), or a kernel
-/// that does not tell.
-pub(crate) fn thread_number() -> Option<ThreadNumber> {
-    let mut place: *mut i32 = ptr::null_mut();
-    // SAFETY: the kernel writes the address that was registered for this thread.
-    let told = unsafe { libc::prctl(libc::PR_GET_TID_ADDRESS, &raw mut place) };
-    if told != 0 || place.is_null() || !place.is_aligned() {
-        return None;
-    }
-    // SAFETY: glibc registers the address of the `tid` in its own description of
-    // the thread, musl that of a lock; both are an `i32` in static memory or in
-    // the thread's block, and live as long as the thread.
-    let kept = unsafe { place.read_volatile() };
-    // SAFETY: it takes nothing and cannot fail.
-    (kept == unsafe { libc::gettid() }).then_some(ThreadNumber(place))
-}
-
 /// Forks. The copy is a child of this process's parent; its pid is written into
 /// `page` before it runs its first instruction.
 pub(crate) fn sibling(page: &Page, number: ThreadNumber) -> io::Result<Forked> {
     let mut pidfd: c_int = -1;
-    let flags = libc::CLONE_PARENT
-        | libc::CLONE_PIDFD
-        | libc::CLONE_PARENT_SETTID
-        | libc::CLONE_CHILD_SETTID
-        | libc::CLONE_CHILD_CLEARTID;
+    let flags = libc::CLONE_PARENT | libc::CLONE_PIDFD | libc::CLONE_PARENT_SETTID;
     let arguments = Arguments {
         flags: u64::from(flags.cast_unsigned()),
         pidfd: (&raw mut pidfd).addr() as u64,
-        child_tid: number.0.addr() as u64,
         parent_tid: page.pid_address().addr() as u64,
         // A sibling's is that of the original: SIGCHLD.
         ..Arguments::default()
@@ -90,8 +64,8 @@ pub(crate) fn sibling(page: &Page, number: ThreadNumber) -> io::Result<Forked> {
     // SAFETY: without CLONE_VM the copy has memory of its own and goes on on its
     // own copy of this stack, so returning twice is as sound as it is for `fork`.
     // The caller has seen to it that there is one thread, so no lock is held by
-    // somebody who is not copied. The kernel writes to `pidfd`, to the page, and
-    // in the copy to the thread's number, all of which are valid for it.
+    // somebody who is not copied. The kernel writes to `pidfd` and to the page, both
+    // of which are valid for it.
     let pid =
         unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<Arguments>()) };
     match pid {
@@ -101,6 +75,8 @@ pub(crate) fn sibling(page: &Page, number: ThreadNumber) -> io::Result<Forked> {
                 // SAFETY: the list is at the same address in the copy.
                 unsafe { libc::syscall(libc::SYS_set_robust_list, robust, length) };
             }
+            // SAFETY: this is the copy. The zygote, which has one thread, has learned it.
+            unsafe { number.renew() };
             Ok(Forked::Here)
         }
         pid => {

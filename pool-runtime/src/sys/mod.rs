@@ -28,3 +28,4 @@ pub(crate) mod spawn;
 mod stack;
 pub(crate) mod stdio;
 pub(crate) mod surroundings;
+pub(crate) mod thread_number;

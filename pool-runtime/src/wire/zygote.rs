@@ -40,13 +40,23 @@ impl Request {
     }
 }
 
+/// Why a copy of the program cannot be forked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    /// It has more than one thread.
+    Threads,
+    /// A fork would not know its own number: with this C library, or on a kernel that does
+    /// not tell what is to be known for that.
+    Library,
+}
+
 /// What a zygote says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
     /// It has booted.
     Ready,
-    /// It cannot fork, and never will: another thread, another C library.
-    Unfit,
+    /// It cannot fork, and never will.
+    Unfit(Unfit),
     /// It has forked this one; the pidfd comes with it.
     Forked { request: u32, pid: u32 },
     /// It could not, for the reason that `errno` tells, and nothing has come of the
@@ -58,7 +68,7 @@ impl Reply {
     pub(crate) fn encode(self) -> [u8; 12] {
         let (kind, rest) = match self {
             Reply::Ready => (0, pair(0, 0)),
-            Reply::Unfit => (1, pair(0, 0)),
+            Reply::Unfit(why) => (1, pair(u32::from(why == Unfit::Library), 0)),
             Reply::Forked { request, pid } => (2, pair(request, pid)),
             Reply::Failed { request, errno } => (3, pair(request, errno.cast_unsigned())),
         };
@@ -73,7 +83,7 @@ impl Reply {
         let (request, word) = unpair(rest.try_into().ok()?);
         match u32::from_le_bytes(*kind) {
             0 => Some(Reply::Ready),
-            1 => Some(Reply::Unfit),
+            1 => Some(Reply::Unfit(if request == 0 { Unfit::Threads } else { Unfit::Library })),
             2 => Some(Reply::Forked { request, pid: word }),
             3 => Some(Reply::Failed { request, errno: word.cast_signed() }),
             _ => None,
@@ -104,7 +114,8 @@ mod tests {
         }
         let replies = [
             Reply::Ready,
-            Reply::Unfit,
+            Reply::Unfit(Unfit::Threads),
+            Reply::Unfit(Unfit::Library),
             Reply::Forked { request: 3, pid: 4_194_303 },
             Reply::Failed { request: u32::MAX, errno: 11 },
         ];

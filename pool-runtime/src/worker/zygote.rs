@@ -13,11 +13,12 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use crate::limits::ZYGOTE_IDLE;
-use crate::sys::fork::{self, Forked, ThreadNumber};
+use crate::sys::fork::{self, Forked};
 use crate::sys::page::Page;
+use crate::sys::thread_number::ThreadNumber;
 use crate::sys::{fds, lifeline};
 use crate::wire::exit::FAREWELL;
-use crate::wire::zygote::{Reply, Request};
+use crate::wire::zygote::{Reply, Request, Unfit};
 
 struct Zygote {
     /// Held, never used: the kernel watches it, and ends the zygote with the
@@ -43,10 +44,17 @@ pub(super) fn serve(lifeline: OwnedFd) -> io::Result<OwnedFd> {
     let Some(mut zygote) = Zygote::open(lifeline)? else {
         fork::leave(FAREWELL);
     };
-    let fit = fork::thread_number().filter(|_| fork::threads().is_ok_and(|count| count == 1));
-    let Some(number) = fit else {
-        zygote.say(Reply::Unfit, None);
-        fork::leave(FAREWELL);
+    // First: to learn the number takes a fork.
+    let number = match fork::threads()? {
+        1 => ThreadNumber::learn()?.ok_or(Unfit::Library),
+        _ => Err(Unfit::Threads),
+    };
+    let number = match number {
+        Ok(number) => number,
+        Err(why) => {
+            zygote.say(Reply::Unfit(why), None);
+            fork::leave(FAREWELL);
+        }
     };
     // It keeps no file system busy; a copy gets its directory with the request.
     rustix::process::chdir("/")?;

@@ -1,6 +1,7 @@
 //! From the scheduler to workers and jobs: every command carried out.
 
 use super::super::failure::Failure;
+use super::super::launch::Started;
 use super::super::obituary::Doom;
 use super::super::output::STREAMS;
 use super::super::scarcity::is_scarce;
@@ -95,7 +96,8 @@ impl Core {
     fn try_start(&self, worker: Worker) -> Result<Member, Error> {
         let outside = self.outside();
         let slot = worker.slot;
-        let ((child, channel, tap), group) = outside.launch.start(slot)?;
+        let Started { process: (child, channel, tap), start, group } =
+            outside.launch.start(slot)?;
         let output = tap
             .iter()
             .flat_map(|tap| STREAMS.map(|stream| (tap.pipe(stream), Token::Output(slot, stream))));
@@ -110,6 +112,7 @@ impl Core {
         }
         Ok(Member {
             worker,
+            start,
             child,
             channel,
             reported_in: false,

@@ -22,6 +22,7 @@ use super::launch::Launch;
 use super::obituary::{Doom, Obituary};
 use super::output::{Stream, Tap};
 use super::packs::Packs;
+use super::start::Start;
 use crate::channel::{Attention, ParentEnd};
 use crate::error::Panic;
 use crate::ids::{JobId, JobMap, Moment, Slot, Worker};
@@ -38,6 +39,7 @@ use tokens::Token;
 #[derive(Debug)]
 struct Member {
     worker: Worker,
+    start: Start,
     child: Child,
     channel: ParentEnd,
     reported_in: bool,

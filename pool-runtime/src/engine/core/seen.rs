@@ -19,6 +19,7 @@ impl Core {
                 life: self.scheduler.life(member.worker.slot).clone(),
                 busy: self.scheduler.front(member.worker).is_some(),
                 replaced: self.replaced[member.worker.slot.0],
+                start: member.start,
             })
             .collect()
     }

@@ -15,9 +15,9 @@
 //! zygote, it is asked for too: a program that may not look into its zygote does
 //! not use it.
 //!
-//! **What goes wrong here never reaches the user.** If there is no zygote to be
+//! **What goes wrong here is no error.** If there is no zygote to be
 //! had, or it does not answer, the worker is executed, and what is wrong with that
-//! is the error. A zygote that does not come up is not tried again for a while;
+//! is the error; how each worker was started, and why so, `Pool::workers` tells. A zygote that does not come up is not tried again for a while;
 //! one that says that it is unfit (a constructor started a thread) not until the
 //! surroundings change. One that met a lack of processes, memory or descriptors
 //! goes, so that what it takes is there for the workers.
@@ -49,6 +49,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use super::scarcity::scarcity;
+use super::start::NotForked;
 use crate::limits::ZYGOTE_RETRY;
 use crate::sys::child::Child;
 use likeness::Likeness;
@@ -64,9 +66,9 @@ pub(super) struct Worker<'a> {
     pub(super) stderr: Option<BorrowedFd<'a>>,
 }
 
-/// Forks a worker. `None` if that cannot be, for whatever reason: then nothing is
-/// left of the attempt, but what waits on the lifeline may have been read.
-pub(super) fn fork(template: &Arc<Template>, worker: &Worker<'_>) -> Option<Child> {
+/// Forks a worker. If that cannot be, nothing is left of the attempt, but what waits on
+/// the lifeline may have been read.
+pub(super) fn fork(template: &Arc<Template>, worker: &Worker<'_>) -> Result<Child, NotForked> {
     House::of_this_process().fork(template, worker)
 }
 
@@ -113,9 +115,17 @@ pub fn shutdown() {
 #[derive(Debug, Default)]
 struct Nursery {
     zygote: Option<Zygote>,
-    /// Where no zygote is to be had; until when that is so, or for ever.
-    hopeless: Option<(Likeness, Option<Instant>)>,
+    hopeless: Option<Hopeless>,
     keepers: Vec<Keeper>,
+}
+
+/// Where no zygote is to be had, and why.
+#[derive(Debug)]
+struct Hopeless {
+    likeness: Likeness,
+    why: NotForked,
+    /// Until when that is so; `None` is for ever.
+    until: Option<Instant>,
 }
 
 /// A thread that waits for the end of a zygote.
@@ -131,40 +141,48 @@ impl Nursery {
         house: &'static House,
         template: &Arc<Template>,
         worker: &Worker<'_>,
-    ) -> Option<Child> {
-        let Ok(likeness) = Likeness::take(template) else {
-            // Nothing can be compared; as a rule because there are no descriptors.
-            self.end();
-            return None;
+    ) -> Result<Child, NotForked> {
+        let likeness = match Likeness::take(template) {
+            Ok(likeness) => likeness,
+            Err(error) => {
+                // Nothing can be compared; as a rule because there are no descriptors.
+                self.end();
+                return Err(if scarcity(&error).is_empty() {
+                    NotForked::Unseen
+                } else {
+                    NotForked::Scarce
+                });
+            }
         };
         if !likeness.can_have_siblings() {
-            return None;
+            return Err(NotForked::Namespace);
         }
         // Twice, since a zygote may come to its end while it is asked.
         for _ in 0..2 {
             let zygote = self.provide(house, &likeness, worker)?;
             match zygote.fork(worker) {
-                Answer::Forked(child) => return Some(child),
-                Answer::Failed => return None,
+                Answer::Forked(child) => return Ok(child),
+                Answer::Failed => return Err(NotForked::NoAnswer),
                 Answer::Unfit => {
                     self.end();
-                    self.hopeless = Some((likeness, None));
-                    return None;
+                    let why = NotForked::Refused;
+                    self.hopeless = Some(Hopeless { likeness, why, until: None });
+                    return Err(why);
                 }
                 Answer::Scarce => {
                     self.give_up_for_a_while();
                     self.end();
-                    return None;
+                    return Err(NotForked::Scarce);
                 }
                 Answer::Silent => {
-                    let untouched = self.end()?;
+                    let untouched = self.end().unwrap_or(false);
                     if !untouched {
-                        return None;
+                        break;
                     }
                 }
             }
         }
-        None
+        Err(NotForked::NoAnswer)
     }
 
     /// A zygote that is like what exec would start now.
@@ -173,35 +191,37 @@ impl Nursery {
         house: &'static House,
         likeness: &Likeness,
         worker: &Worker<'_>,
-    ) -> Option<&mut Zygote> {
+    ) -> Result<&mut Zygote, NotForked> {
         let fits = |zygote: &Zygote| zygote.likeness == *likeness && zygote.is_at_hand();
         if !self.zygote.as_ref().is_some_and(fits) {
             self.end();
-            if self.is_hopeless(likeness) {
-                return None;
-            }
-            match Zygote::start(house, &mut self.keepers, likeness, worker.dir) {
-                Ok(zygote) => self.zygote = Some(zygote),
-                Err(NoZygote::Unfit) => self.hopeless = Some((likeness.clone(), None)),
-                Err(NoZygote::NotUp) => {
-                    let until = Instant::now() + ZYGOTE_RETRY;
-                    self.hopeless = Some((likeness.clone(), Some(until)));
-                }
-            }
+            self.check_hope(likeness)?;
+            let started = Zygote::start(house, &mut self.keepers, likeness, worker.dir);
+            let zygote = started.map_err(|NoZygote { why, is_final }| {
+                let until = (!is_final).then(|| Instant::now() + ZYGOTE_RETRY);
+                self.hopeless = Some(Hopeless { likeness: likeness.clone(), why, until });
+                why
+            })?;
+            self.zygote = Some(zygote);
         }
-        self.zygote.as_mut()
+        Ok(self.zygote.as_mut().expect("it was there, or was started"))
     }
 
-    fn is_hopeless(&self, likeness: &Likeness) -> bool {
+    fn check_hope(&self, wanted: &Likeness) -> Result<(), NotForked> {
         let over = |until: Option<Instant>| until.is_some_and(|until| Instant::now() >= until);
-        let hopeless = self.hopeless.as_ref();
-        hopeless.is_some_and(|(other, until)| other == likeness && !over(*until))
+        match &self.hopeless {
+            Some(Hopeless { likeness, why, until }) if likeness == wanted && !over(*until) => {
+                Err(*why)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What the zygote takes is needed for the workers.
     fn give_up_for_a_while(&mut self) {
         if let Some(zygote) = &self.zygote {
-            self.hopeless = Some((zygote.likeness.clone(), Some(Instant::now() + ZYGOTE_RETRY)));
+            let (likeness, until) = (zygote.likeness.clone(), Instant::now() + ZYGOTE_RETRY);
+            self.hopeless = Some(Hopeless { likeness, why: NotForked::Scarce, until: Some(until) });
         }
     }
 
@@ -246,10 +266,14 @@ impl House {
         self.nursery.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn fork(&'static self, template: &Arc<Template>, worker: &Worker<'_>) -> Option<Child> {
+    fn fork(
+        &'static self,
+        template: &Arc<Template>,
+        worker: &Worker<'_>,
+    ) -> Result<Child, NotForked> {
         let mut nursery = self.lock();
         let child = nursery.fork(self, template, worker);
-        if child.is_none() {
+        if child.is_err() {
             // What a zygote held may be what the worker lacks.
             House::let_go(nursery);
         }

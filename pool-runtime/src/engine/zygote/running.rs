@@ -11,13 +11,15 @@ use rustix::process::Signal;
 
 use super::{House, Keeper, Likeness, Worker};
 use crate::engine::launch;
+use crate::engine::scarcity::scarcity;
+use crate::engine::start::NotForked;
 use crate::limits::{ZYGOTE_BOOT, ZYGOTE_END, ZYGOTE_REPLY};
 use crate::sys::child::{self, Child};
 use crate::sys::page::Page;
 use crate::sys::spawn::{self, Program};
 use crate::sys::surroundings::may_look_into;
 use crate::sys::{fds, signals};
-use crate::wire::zygote::{Reply, Request, summons};
+use crate::wire::zygote::{Reply, Request, Unfit, summons};
 
 /// Of the thread that waits for the end: it calls nothing deep.
 const KEEPER_STACK: usize = 128 << 10;
@@ -37,16 +39,19 @@ pub(super) struct Zygote {
 
 /// Why there is none.
 #[derive(Debug)]
-pub(super) enum NoZygote {
-    /// Something was lacking, or it took too long, or it died.
-    NotUp,
-    /// It said so itself, or may not be compared with.
-    Unfit,
+pub(super) struct NoZygote {
+    pub(super) why: NotForked,
+    /// It will be the same each time.
+    pub(super) is_final: bool,
 }
 
 impl From<io::Error> for NoZygote {
-    fn from(_: io::Error) -> NoZygote {
-        NoZygote::NotUp
+    fn from(error: io::Error) -> NoZygote {
+        let why = match scarcity(&error) {
+            "" => NotForked::NotUp,
+            _ => NotForked::Scarce,
+        };
+        NoZygote { why, is_final: false }
     }
 }
 
@@ -103,11 +108,14 @@ impl Zygote {
         }
         let why_not = match zygote.hear(ZYGOTE_BOOT) {
             Some((Reply::Ready, _)) if zygote.is_at_hand() => return Ok(zygote),
-            Some((Reply::Ready | Reply::Unfit, _)) => NoZygote::Unfit,
-            _ => NoZygote::NotUp,
+            Some((Reply::Ready, _)) => Some(NotForked::Unseen),
+            Some((Reply::Unfit(Unfit::Threads), _)) => Some(NotForked::Threads),
+            Some((Reply::Unfit(Unfit::Library), _)) => Some(NotForked::Library),
+            // It took too long, or it died.
+            _ => None,
         };
         zygote.end();
-        Err(why_not)
+        Err(NoZygote { why: why_not.unwrap_or(NotForked::NotUp), is_final: why_not.is_some() })
     }
 
     fn start_keeper(&self, house: &'static House, keepers: &mut Vec<Keeper>) -> io::Result<()> {

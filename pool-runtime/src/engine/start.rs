@@ -1,0 +1,69 @@
+//! How a worker was started.
+
+use std::fmt;
+
+/// How a worker was started: see [`WorkerInfo::start`](crate::WorkerInfo::start).
+///
+/// ```
+/// use pool_runtime::{NotForked, Pool, Start};
+///
+/// let pool = Pool::new(1)?;
+/// assert_eq!(pool.workers()[0].start, Start::Forked);
+///
+/// let pool = Pool::builder().workers(1).worker_program(std::env::current_exe()?).build()?;
+/// let Start::Executed(why) = pool.workers()[0].start else { panic!("it was forked") };
+/// assert_eq!(why, NotForked::WorkerProgram);
+/// assert_eq!(why.to_string(), "the pool has a worker program of its own");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Start {
+    /// As a fork of the idle copy of the program, which takes some 0.2 ms.
+    Forked,
+    /// By executing the program anew, which takes some 1 to 2 ms and whatever it does before
+    /// `main`; and why it could not be forked. Such a worker is as good as another.
+    Executed(NotForked),
+}
+
+/// Why a worker was not forked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NotForked {
+    /// The pool has a [`worker_program`](crate::PoolBuilder::worker_program).
+    WorkerProgram,
+    /// The copy to be forked has more than one thread: a constructor started one.
+    Threads,
+    /// With this C library, or on this kernel, a fork would not know the number of its own
+    /// thread.
+    Library,
+    /// The kernel, or a filter of system calls, refuses such a fork.
+    Refused,
+    /// Children of the program live in another PID namespace than the program.
+    Namespace,
+    /// The program may not look at the copy, as a debugger would, or not into `/proc`: so it
+    /// cannot see whether a fork would be what an executed worker is.
+    Unseen,
+    /// The copy did not come up, or not in time: a constructor that hangs, exits or dies.
+    NotUp,
+    /// The copy ended, or gave no answer in time.
+    NoAnswer,
+    /// There were not enough processes, descriptors or memory.
+    Scarce,
+}
+
+impl fmt::Display for NotForked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NotForked::WorkerProgram => "the pool has a worker program of its own",
+            NotForked::Threads => "a constructor has started a thread",
+            NotForked::Library => "a fork would not know its own thread with this C library",
+            NotForked::Refused => "the kernel, or a filter, refuses to fork a sibling",
+            NotForked::Namespace => "children live in another PID namespace",
+            NotForked::Unseen => "the program may not look into the copy that is forked",
+            NotForked::NotUp => "the copy that is forked did not come up",
+            NotForked::NoAnswer => "the copy that is forked gave no answer",
+            NotForked::Scarce => "there were too few processes, descriptors or bytes of memory",
+        })
+    }
+}
