@@ -1,5 +1,5 @@
 //! A kernel, or a filter of system calls, that does not know some newer call: how to
-//! sleep on several words, whether a process has begun to end.
+//! sleep on several words, whether a process has begun to end, how to signal it.
 
 #![allow(unsafe_code)]
 
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pool_runtime::{ErrorKind, Pool, pool_task};
 use pool_tests::clean::clean;
-use pool_tests::kernel::refuse;
+use pool_tests::kernel::{refuse, refuse_with};
 
 #[pool_task]
 fn nap_and_double(n: u64) -> u64 {
@@ -71,5 +71,72 @@ fn deaths_are_what_they_are_where_nobody_tells_whether_a_process_lives_on() {
             assert_eq!(pool.map(nap_and_double, 0..3).unwrap(), [0, 2, 4]);
         };
         std::thread::scope(|scope| scope.spawn(refused).join().unwrap());
+    }
+}
+
+#[pool_task]
+fn forever() {
+    loop {
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
+/// What each newer call is for, done in another way.
+fn assert_all_is_well() {
+    let pool = Pool::new(2).unwrap();
+    assert_eq!(pool.map(nap_and_double, 0..3).unwrap(), [0, 2, 4]);
+    let error = pool.apply(crash, ()).unwrap_err();
+    assert_eq!((error.kind(), error.signal()), (ErrorKind::Died, Some(libc::SIGSEGV)), "{error}");
+    let error = pool.apply(leave, ()).unwrap_err();
+    assert_eq!((error.kind(), error.exit_code()), (ErrorKind::Died, Some(3)), "{error}");
+    let limited = pool.job(forever).timeout(Duration::from_millis(50));
+    assert_eq!(limited.apply(()).unwrap_err().kind(), ErrorKind::TimedOut);
+    for (kill, signal) in [(false, libc::SIGTERM), (true, libc::SIGKILL)] {
+        let mut process = forever.spawn(()).unwrap();
+        let asked = if kill { process.kill() } else { process.terminate() };
+        asked.unwrap();
+        let error = process.join().unwrap_err();
+        assert_eq!((error.kind(), error.signal()), (ErrorKind::Died, Some(signal)), "{error}");
+        // Of one that is gone it is no error, and touches nobody else.
+        process.kill().unwrap();
+    }
+    drop(pool);
+    pool_runtime::shutdown();
+}
+
+fn on_a_thread_without(refuse: impl FnOnce() + Send) {
+    let refused = || {
+        refuse();
+        assert_all_is_well();
+    };
+    std::thread::scope(|scope| scope.spawn(refused).join().unwrap());
+}
+
+#[test]
+fn what_newer_calls_are_for_is_done_without_them() {
+    let _clean = clean();
+    let newer = [
+        libc::SYS_pidfd_send_signal,
+        libc::SYS_process_mrelease,
+        libc::SYS_clone3,
+        libc::SYS_get_robust_list,
+        libc::SYS_close_range,
+        libc::SYS_futex_waitv,
+    ];
+    for call in newer {
+        for errno in [libc::ENOSYS, libc::EPERM] {
+            // The C library starts no thread either where this one is forbidden.
+            if (call, errno) != (libc::SYS_clone3, libc::EPERM) {
+                on_a_thread_without(|| refuse(call, errno));
+            }
+        }
+    }
+}
+
+#[test]
+fn children_are_waited_for_by_number_where_their_descriptors_are_not_known() {
+    let _clean = clean();
+    for errno in [libc::EINVAL, libc::ENOSYS, libc::EPERM] {
+        on_a_thread_without(|| refuse_with(libc::SYS_waitid, libc::P_PIDFD, errno));
     }
 }

@@ -9,11 +9,15 @@ use std::process::ExitStatus;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, pidfd_send_signal,
-    setpgid, waitid,
+    Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process, kill_process_group,
+    pidfd_send_signal, setpgid, waitid,
 };
 
 use super::pidfd;
+
+/// Looks, and takes nothing.
+const PEEK: WaitIdOptions =
+    WaitIdOptions::EXITED.union(WaitIdOptions::NOHANG).union(WaitIdOptions::NOWAIT);
 
 /// A process that leads a group of its own.
 #[derive(Debug)]
@@ -47,9 +51,29 @@ impl Child {
 
     /// Sends a signal to the process alone. One that has ended is no error.
     pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
-        match pidfd_send_signal(&self.pidfd, signal) {
+        let sent = match pidfd_send_signal(&self.pidfd, signal) {
+            // A filter that does not know the call refuses it so. A child keeps its number
+            // until it is reaped; one that is reaped needs no signal.
+            Err(Errno::NOSYS | Errno::PERM | Errno::ACCESS) => match self.wait(PEEK) {
+                Ok(_) => kill_process(self.pid, signal),
+                Err(_) => Ok(()),
+            },
+            sent => sent,
+        };
+        match sent {
             Ok(()) | Err(Errno::SRCH) => Ok(()),
             Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// What the kernel says of its end.
+    fn wait(&self, options: WaitIdOptions) -> rustix::io::Result<Option<WaitIdStatus>> {
+        match waitid(WaitId::PidFd(self.pidfd.as_fd()), options) {
+            // A filter, or who plays the kernel, knows children by their numbers only.
+            Err(Errno::NOSYS | Errno::PERM | Errno::ACCESS | Errno::INVAL) => {
+                waitid(WaitId::Pid(self.pid), options)
+            }
+            known => known,
         }
     }
 
@@ -94,9 +118,7 @@ impl Child {
     /// somebody else took (a program that ignores SIGCHLD, or waits for any
     /// child), where the kernel does not keep it.
     pub(crate) fn reap(&self) -> Option<Option<ExitStatus>> {
-        let id = WaitId::PidFd(self.pidfd.as_fd());
-        let peek = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        match waitid(id.clone(), peek) {
+        match self.wait(PEEK) {
             Ok(None) => return None,
             // A zombie keeps its pid, so the group's number is still this one's.
             Ok(Some(_)) => drop(kill_process_group(self.pid, Signal::KILL)),
@@ -107,7 +129,7 @@ impl Child {
                 return Some(pidfd::kept_status(self.pidfd()));
             }
         }
-        match waitid(id, WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
+        match self.wait(WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
             Ok(Some(status)) => {
                 let raw = match (status.terminating_signal(), status.exit_status()) {
                     (Some(signal), _) => signal,
@@ -128,8 +150,7 @@ pub(crate) fn end_by_number(pid: u32) {
         return;
     };
     // A child keeps its number until it is reaped.
-    let peek = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    if waitid(WaitId::Pid(pid), peek).is_ok() && kill_process(pid, Signal::KILL).is_ok() {
+    if waitid(WaitId::Pid(pid), PEEK).is_ok() && kill_process(pid, Signal::KILL).is_ok() {
         while waitid(WaitId::Pid(pid), WaitIdOptions::EXITED).is_err_and(|why| why == Errno::INTR) {
         }
     }
