@@ -121,18 +121,6 @@ fn joining_an_open_pool_is_an_error() {
 }
 
 #[test]
-fn joining_under_an_unfinished_iterator_is_an_error_and_no_hang() {
-    let _clean = clean();
-    let pool = Pool::new(1).unwrap();
-    let mut squares = pool.imap(square, 0..100);
-    squares.next().unwrap().unwrap();
-    pool.close();
-    assert_eq!(pool.join().unwrap_err().kind(), ErrorKind::InvalidArgument);
-    assert_eq!(squares.count(), 99, "an accepted job finishes");
-    pool.join().unwrap();
-}
-
-#[test]
 fn terminate_stops_running_work() {
     let _clean = clean();
     let pool = Pool::new(2).unwrap();

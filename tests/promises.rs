@@ -78,17 +78,6 @@ fn nested(depth: usize) -> Deep {
 }
 
 #[test]
-fn a_join_under_an_iterator_that_nobody_has_asked_is_an_error_and_no_hang() {
-    let _clean = clean();
-    let pool = Pool::new(1).unwrap();
-    let unasked = pool.imap(square, 0..3);
-    pool.close();
-    assert_eq!(pool.join().unwrap_err().kind(), ErrorKind::InvalidArgument);
-    drop(unasked);
-    pool.join().unwrap();
-}
-
-#[test]
 fn a_slow_source_does_not_hold_results_back() {
     let _clean = clean();
     let pool = Pool::new(2).unwrap();

@@ -171,6 +171,10 @@ impl Pool {
 
     /// Takes no new jobs; those that were accepted finish, then the workers
     /// leave. Returns at once; [`Pool::join`] waits.
+    ///
+    /// An iterator of [`Pool::imap`] or [`Pool::imap_unordered`] that was made before is
+    /// accepted with all of its input, and goes on as it is asked for results, also after a
+    /// `join`.
     pub fn close(&self) {
         self.engine.close();
     }
@@ -178,11 +182,38 @@ impl Pool {
     /// Waits until all work is done and every worker is gone. A worker has 5 s for
     /// its exit handlers before it is killed.
     ///
+    /// It waits for each item that was pulled, and for a `map` that another thread is inside
+    /// of, but for nobody to take results. So an iterator of [`Pool::imap`] that is not at its
+    /// end never holds it up, whichever thread has it, and though it was forgotten: the
+    /// pool cannot know whether somebody will ask it again. When what it has pulled is
+    /// done the workers leave, its results wait for it, and this returns. If it is asked
+    /// for more later, or while the workers leave, others are started for it, which stay until
+    /// it is at its end or dropped. To wait for the whole of it, wait for the
+    /// thread that takes its results.
+    ///
+    /// ```
+    /// use pool_runtime::{Pool, pool_task};
+    ///
+    /// #[pool_task]
+    /// fn square(n: u64) -> u64 {
+    ///     n * n
+    /// }
+    ///
+    /// let pool = Pool::new(2)?;
+    /// let mut squares = pool.imap(square, 0..1000);
+    /// assert_eq!(squares.next().unwrap()?, 0);
+    /// pool.close();
+    /// pool.join()?; // not for the 999 others, of which only some were pulled
+    /// assert!(pool.workers().is_empty());
+    /// assert_eq!(squares.count(), 999); // other workers run what is pulled now
+    /// # Ok::<(), pool_runtime::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
-    /// `InvalidArgument` if the pool is neither closed nor terminated, if the calling
-    /// thread holds an iterator of this pool that is not at its end, or if it is inside of
-    /// a [`retry_if`](Job::retry_if) of this pool: each wait would be for ever.
+    /// `InvalidArgument` if the pool is neither closed nor terminated, if it is called by the
+    /// input of a `map` of this pool, or inside of a [`retry_if`](Job::retry_if) of this pool:
+    /// each wait would be for ever.
     pub fn join(&self) -> Result<(), Error> {
         if self.engine.is_open() {
             return Err(Error::invalid(
@@ -191,8 +222,8 @@ impl Pool {
         }
         if self.engine.waits_for_this_thread() {
             return Err(Error::invalid(
-                "join would wait for an iterator that this thread holds: take its results or drop \
-                 it first",
+                "join would wait for the call that this thread is inside of: the input of a map \
+                 cannot join the map's own pool",
             ));
         }
         self.engine.check_may_wait(format_args!("join the pool"))?;

@@ -46,6 +46,11 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
+    /// Whether its items are pulled as it is asked for results, which may end at any time.
+    pub(super) fn is_lazy(self) -> bool {
+        !self.single && !self.fail_fast
+    }
+
     /// Whether nobody wants any result of it before it has them all.
     pub(super) fn is_map(self) -> bool {
         self.fail_fast && !self.single
@@ -77,8 +82,9 @@ pub(super) struct JobState {
     expired: bool,
     /// Nobody holds the job any more; it goes when it is done.
     detached: bool,
-    /// The thread that queued last: where results will be taken.
-    pub(super) consumer: Option<ThreadId>,
+    /// The thread that is inside of the call and pulls its input, if one is: it pulls all of
+    /// it before it returns.
+    puller: Option<ThreadId>,
     /// Made by the first that sleeps on it.
     arrived: Option<Arc<Condvar>>,
     sleepers: usize,
@@ -131,7 +137,7 @@ impl JobState {
             failed: false,
             expired: false,
             detached: false,
-            consumer: Some(std::thread::current().id()),
+            puller: shape.is_map().then(|| std::thread::current().id()),
             arrived: None,
             sleepers: 0,
             rouse: Rouse::AtEnd,
@@ -182,12 +188,16 @@ impl JobState {
         self.ended = true;
     }
 
+    /// Whether more may be queued, by a call that this thread is inside of.
+    pub(super) fn is_pulled_on(&self, thread: ThreadId) -> bool {
+        self.puller == Some(thread) && !self.ended && !self.failed
+    }
+
     /// Items that were queued.
     pub(super) fn accept(&mut self, pack: Pack) {
         let items = pack.items();
         self.unsettled += items.end - items.start;
         self.packs.push(pack);
-        self.consumer = Some(std::thread::current().id());
     }
 
     /// Items that are queued as the pace allows; see [`JobState::next_chunk`].

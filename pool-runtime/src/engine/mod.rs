@@ -209,14 +209,21 @@ impl Engine {
         !self.is_foreign() && self.shared.lock().is_open()
     }
 
-    /// Waits until the pool is closed or terminated, all work is done and every
-    /// worker is reaped.
+    /// Waits until, in a pool that is closed or terminated, all that was queued is done and
+    /// every worker is reaped. It may go on after that, if a lazy map is not at its end.
     pub(crate) fn join(&self) {
         if self.is_foreign() {
             return;
         }
         let mut core = self.shared.lock();
+        let departures = core.departures();
+        core.tell(Event::Join);
+        core.act();
         while !core.is_finished() {
+            // Whoever has left by now may be followed by others, whom this does not wait for.
+            if core.departures() != departures {
+                return;
+            }
             core.wait(&self.shared.life, None);
             if core.is_lost() {
                 return;
@@ -232,8 +239,8 @@ impl Engine {
         }
     }
 
-    /// Whether a job of which the calling thread takes the results is not at
-    /// its end, so that waiting for all jobs here would be for ever.
+    /// Whether the calling thread is inside of a call that is not at its end, so that to wait
+    /// for all jobs here would be for ever: the call's input has come to do so.
     pub(crate) fn waits_for_this_thread(&self) -> bool {
         !self.is_foreign() && self.shared.lock().waits_for(std::thread::current().id())
     }

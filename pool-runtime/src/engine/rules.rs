@@ -52,12 +52,13 @@ impl Rules {
     }
 
     /// As the scheduler has them.
-    pub(super) fn terms(&self, now: Moment) -> Terms {
+    pub(super) fn terms(&self, now: Moment, lazy: bool) -> Terms {
         Terms {
             timeout: self.timeout,
             deadline: self.deadline.map(|deadline| now.saturating_add(deadline)),
             retries: self.retries > 0,
             spares_running: self.spares_running,
+            lazy,
         }
     }
 

@@ -29,10 +29,11 @@ impl Scheduler {
         }
         self.send_chunks(&now);
         self.recall_chunks();
-        let nothing_left = self.jobs.is_empty()
-            || (planted!(self, CloseDropsQueue) && self.jobs.values().all(|job| job.loads == 0));
-        if self.mode == Mode::Closing && nothing_left {
-            self.stop_workers(&now);
+        if self.mode == Mode::Closing {
+            if self.may_leave() {
+                self.stop_workers(&now);
+            }
+            self.depart();
         }
     }
 
@@ -87,7 +88,10 @@ impl Scheduler {
     fn start_workers(&mut self, now: &impl Fn() -> Moment) {
         let wanted = match self.mode {
             Mode::Open => !self.tripped || planted!(self, TrippedPoolRestarts),
-            Mode::Closing => !self.jobs.is_empty() && !planted!(self, ClosedPoolGivesUp),
+            Mode::Closing if planted!(self, ClosedPoolGivesUp) => false,
+            Mode::Closing if planted!(self, GoneForGood) && self.departures > 0 => false,
+            Mode::Closing if planted!(self, RestingPoolRestarts) => !self.jobs.is_empty(),
+            Mode::Closing => !self.rests(),
             Mode::Terminated => planted!(self, TerminatedPoolRestarts),
         };
         if !wanted || self.shortage.is_waited_out() {

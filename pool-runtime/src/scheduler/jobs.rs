@@ -37,8 +37,12 @@ pub(super) struct Job {
 
 impl Job {
     fn is_done(&self) -> bool {
-        self.ended
-            && self.queue.is_empty()
+        self.ended && self.has_nothing_left()
+    }
+
+    /// Whether every item that was queued is settled.
+    pub(super) fn has_nothing_left(&self) -> bool {
+        self.queue.is_empty()
             && self.loads == 0
             && self.unjudged.is_empty()
             && self.delayed.is_empty()

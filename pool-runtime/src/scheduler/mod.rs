@@ -30,6 +30,7 @@ mod check;
 mod clock;
 mod decide;
 mod jobs;
+mod leave;
 mod life;
 mod protocol;
 mod returns;
@@ -115,6 +116,9 @@ pub(crate) struct Scheduler {
     shortage: Shortage,
     /// No worker is started and no job taken until somebody says so.
     tripped: bool,
+    /// Somebody waits for the workers of a closed pool to be gone; see `leave`.
+    joining: bool,
+    departures: u64,
     #[cfg(test)]
     mutation: Option<Mutation>,
 }
@@ -136,6 +140,8 @@ impl Scheduler {
             untold_deaths: 0,
             shortage: Shortage::default(),
             tripped: false,
+            joining: false,
+            departures: 0,
             #[cfg(test)]
             mutation: None,
         };
@@ -208,6 +214,7 @@ impl Scheduler {
             Event::WorkerExited { worker, begun } => self.bury(worker, begun),
             Event::Reset => self.reset(),
             Event::Close => self.close(),
+            Event::Join => self.join(),
             Event::Terminate => self.terminate(),
         }
     }

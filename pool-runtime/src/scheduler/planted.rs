@@ -219,4 +219,14 @@ pub(crate) enum Mutation {
     PauseStays,
     /// A failure counts although another has since the worker was started.
     ShortageCountsTwice,
+    /// A join waits for callers that may never come.
+    JoinWaitsForCallers,
+    /// Workers leave for a join though chunks, or failed items, wait for them.
+    JoinForgetsWhatWaits,
+    /// Workers leave whenever there is nothing to do, also after the join.
+    JoinGoesOn,
+    /// A worker is started for callers that may never come.
+    RestingPoolRestarts,
+    /// Workers that have left for a join do not come back for a caller that does come.
+    GoneForGood,
 }

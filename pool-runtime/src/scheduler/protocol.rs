@@ -16,6 +16,8 @@ pub(crate) struct Terms {
     pub(crate) retries: bool,
     /// What runs when the job is dropped is left to finish.
     pub(crate) spares_running: bool,
+    /// Its caller queues when it is asked for results, which may be never again.
+    pub(crate) lazy: bool,
 }
 
 /// Everything that can happen to a pool.
@@ -61,6 +63,8 @@ pub(crate) enum Event {
     Reset,
     /// No new jobs; the accepted ones finish.
     Close,
+    /// Somebody waits for the workers of a closed pool to be gone.
+    Join,
     /// Stop everything now.
     Terminate,
 }

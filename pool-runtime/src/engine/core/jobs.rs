@@ -32,7 +32,7 @@ impl Core {
         self.next_job += 1;
         // A clock takes longer to read than a job to open.
         let now = if state.rules.deadline.is_some() { self.now() } else { Moment::ZERO };
-        let terms = state.rules.terms(now);
+        let terms = state.rules.terms(now, state.shape.is_lazy());
         state.reuse(std::mem::take(&mut self.spare));
         self.jobs.insert(id, state);
         self.tell(Event::JobOpened { job: id, terms });

@@ -124,6 +124,8 @@ pub(super) struct Core {
     /// First incarnations that have not reported in; the builder waits for them.
     awaited: usize,
     life_changed: bool,
+    /// Of how many departures those know who wait for one.
+    departures_told: u64,
     /// What commands have led to is not decided upon.
     undecided: bool,
     /// Whom to tell when the lock is released.
@@ -174,6 +176,7 @@ impl Core {
             partings: Partings::default(),
             awaited: config.workers,
             life_changed: false,
+            departures_told: 0,
             undecided: false,
             due: Vec::new(),
             waiters: 0,
@@ -290,7 +293,7 @@ impl Core {
     }
 
     pub(super) fn has_due(&self) -> bool {
-        !self.due.is_empty() || self.life_changed
+        !self.due.is_empty() || self.life_changed || self.departures_told != self.departures()
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -305,13 +308,22 @@ impl Core {
         self.scheduler.is_finished()
     }
 
-    /// Whether workers came or went, or the engine finished, since this was last asked.
+    /// Whether workers came or went, or all have left, or the engine finished, since this
+    /// was last asked.
     pub(super) fn life_changed(&mut self) -> bool {
-        std::mem::take(&mut self.life_changed)
+        let departures = self.departures();
+        let departed = std::mem::replace(&mut self.departures_told, departures) != departures;
+        std::mem::take(&mut self.life_changed) || departed
     }
 
+    /// Whether a call is not at its end that this thread is inside of.
     pub(super) fn waits_for(&self, thread: ThreadId) -> bool {
-        self.jobs.values().any(|job| job.consumer == Some(thread) && !job.is_ended())
+        self.jobs.values().any(|job| job.is_pulled_on(thread))
+    }
+
+    /// See `scheduler/leave.rs`.
+    pub(super) fn departures(&self) -> u64 {
+        self.scheduler.departures()
     }
 
     /// Nothing is left to do: gives what holds descriptors, to be dropped once the lock is

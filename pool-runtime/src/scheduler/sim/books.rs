@@ -34,6 +34,9 @@ pub(super) struct Books {
     pub(super) tripping: bool,
     /// No process is started and no job opened until somebody says so.
     pub(super) tripped: bool,
+    /// Somebody waits for all processes to be gone, and how often they were since.
+    pub(super) joining: bool,
+    pub(super) departures: u64,
 }
 
 impl Books {
@@ -52,6 +55,8 @@ impl Books {
             lack: Lack::default(),
             tripping: false,
             tripped: false,
+            joining: false,
+            departures: 0,
         }
     }
 
@@ -74,9 +79,27 @@ impl Books {
     pub(super) fn wants_workers(&self) -> bool {
         match self.mode {
             Mode::Open => !self.tripped,
-            Mode::Closing => self.has_jobs(),
+            Mode::Closing => !self.ledger.rests(),
             Mode::Terminated => false,
         }
+    }
+
+    /// Whether processes that have nothing to do are to leave.
+    pub(super) fn may_leave(&self) -> bool {
+        let rests = self.joining && self.ledger.rests();
+        self.mode == Mode::Closing && (!self.has_jobs() || rests)
+    }
+
+    /// Whoever has joined has waited long enough when nothing is left to do and nobody to
+    /// do it.
+    pub(super) fn depart(&mut self) -> bool {
+        let is_empty = self.posts().next().is_none();
+        let departs = self.joining && self.mode == Mode::Closing && is_empty && self.ledger.rests();
+        if departs {
+            self.joining = false;
+            self.departures += 1;
+        }
+        departs
     }
 
     /// Whether a place stands empty for good, as far as is known now.
@@ -139,6 +162,7 @@ impl Books {
             }
             Event::Reset => self.tripped,
             Event::Close => self.mode == Mode::Open,
+            Event::Join => self.mode == Mode::Closing && !self.joining,
             Event::Terminate => self.mode != Mode::Terminated,
         }
     }
@@ -196,6 +220,7 @@ impl Books {
                 self.forgive();
             }
             Event::Close => self.mode = Mode::Closing,
+            Event::Join => self.joining = true,
             Event::Terminate => {
                 self.mode = Mode::Terminated;
                 let why = JobFailure::Terminated;

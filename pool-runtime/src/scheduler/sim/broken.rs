@@ -63,8 +63,8 @@ pub(super) enum Rule {
     StrandedJobsFail,
     /// Termination fails every job and kills every worker, at once.
     TerminationIsComplete,
-    /// Workers are told goodbye when a closed pool has no job left, and only
-    /// then.
+    /// Workers are told goodbye when a closed pool has no job left, or none but lazy ones
+    /// of which nothing is left while somebody joins; and only then.
     CloseLosesNothing,
     /// What is stale or repeated is ignored and changes nothing; what is news
     /// is accepted.

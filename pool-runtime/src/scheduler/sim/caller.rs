@@ -84,7 +84,8 @@ impl Caller {
         Caller {
             job,
             stage: Stage::Outside,
-            terms: limits.draw(rng),
+            // Some are, and some are not, in every world of many.
+            terms: Terms { lazy: job.0 % 3 != 1, ..limits.draw(rng) },
             supply,
             chunk,
             weights: rng.pick(&WEIGHTS),
@@ -104,7 +105,7 @@ impl Caller {
     /// The only item of the only job of a pool that is one process.
     pub(super) fn single(job: JobId, limits: Limits, rng: &mut Rng) -> Self {
         let mut caller = Caller::draw(job, limits, rng);
-        (caller.supply, caller.chunk) = (Some(1), 1);
+        (caller.supply, caller.chunk, caller.terms.lazy) = (Some(1), 1, false);
         caller
     }
 

@@ -50,7 +50,7 @@ impl Books {
         if self.is_idle_beside_stock() {
             return broken(Rule::StockIsShared, "a worker is idle beside one with a stock");
         }
-        if idle && self.mode == Mode::Closing && !self.has_jobs() {
+        if idle && self.may_leave() {
             return broken(Rule::Progress, "an idle worker was not told goodbye");
         }
         self.check_deadline(scheduler)?;
@@ -61,6 +61,9 @@ impl Books {
         let finished = self.mode != Mode::Open && empty && !self.has_jobs();
         if scheduler.is_finished() != finished || scheduler.is_open() != (self.mode == Mode::Open) {
             return broken(Rule::Progress, format!("is_finished() should be {finished}"));
+        }
+        if scheduler.departures() != self.departures {
+            return broken(Rule::Progress, format!("there were {} departures", self.departures));
         }
         self.check_lives(scheduler)
     }

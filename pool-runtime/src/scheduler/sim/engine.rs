@@ -144,6 +144,9 @@ impl World {
             self.pending.push_back(command);
             self.tally.commands += 1;
         }
+        if self.books.depart() && self.books.has_jobs() {
+            self.tally.count(Happening::LeftForJoin);
+        }
         let now = self.now;
         self.scheduler.follow_up(|| now);
         self.books.check_trip()?;
@@ -213,6 +216,9 @@ impl World {
     fn carry_out_one(&mut self, command: Command) -> Result<(), Broken> {
         let happening = match command {
             Command::Start { worker } => {
+                if self.books.departures > 0 {
+                    self.tally.count(Happening::CameBackAfterJoin);
+                }
                 let (child, happening) = self.start(worker.slot.0);
                 let before = self.children[worker.slot.0].replace(child);
                 assert!(before.is_none(), "the books forbid two processes in a slot");

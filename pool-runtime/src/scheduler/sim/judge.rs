@@ -26,7 +26,7 @@ impl Books {
                 Ok(())
             }
             Command::Stop { worker } => {
-                let too_early = self.mode != Mode::Closing || self.has_jobs();
+                let too_early = !self.may_leave();
                 let deadline = now.saturating_add(self.config.stop_grace);
                 let post = self.commanded(worker)?;
                 if too_early || !post.is_idle() {

@@ -56,6 +56,12 @@ impl Ledger {
         live.map(|(&job, _)| job)
     }
 
+    /// Whether every item that was queued is settled, and whatever is not ended is lazy.
+    pub(super) fn rests(&self) -> bool {
+        let mut live = self.jobs.values().filter(|record| record.fate == Fate::Live);
+        live.all(|record| record.terms.lazy && !record.ended && record.unsettled == 0)
+    }
+
     pub(super) fn is_anything_waiting(&self) -> bool {
         let mut live = self.jobs.values().filter(|record| record.fate == Fate::Live);
         live.any(|record| !record.waiting.is_empty())

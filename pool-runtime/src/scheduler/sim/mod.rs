@@ -33,6 +33,7 @@ mod lack;
 mod ledger;
 mod mutations;
 mod orders;
+mod orders_of_joining;
 mod orders_of_shortage;
 mod orders_of_time;
 mod plan;

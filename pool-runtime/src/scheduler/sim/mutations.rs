@@ -148,4 +148,9 @@ trials! {
     finds_pauses_that_stay: PauseStays breaks Deadlines;
     finds_shortages_that_count_twice: ShortageCountsTwice breaks Deadlines;
     finds_breakers_that_never_trip: BreakerNeverTrips breaks BreakerTrips;
+    finds_joins_that_wait_for_callers: JoinWaitsForCallers breaks Progress;
+    finds_joins_that_forget_what_waits: JoinForgetsWhatWaits breaks CloseLosesNothing;
+    finds_joins_that_go_on: JoinGoesOn breaks CloseLosesNothing;
+    finds_resting_pools_that_restart: RestingPoolRestarts breaks Replacement;
+    finds_workers_that_are_gone_for_good: GoneForGood breaks Replacement;
 }

@@ -16,8 +16,13 @@ const LIMIT: Duration = Duration::from_millis(100);
 const GRACE: Duration = Duration::from_millis(20);
 const TICK: Duration = Duration::from_nanos(1);
 
-const LIMITED: Terms =
-    Terms { timeout: Some(LIMIT), deadline: None, retries: false, spares_running: false };
+const LIMITED: Terms = Terms {
+    timeout: Some(LIMIT),
+    deadline: None,
+    retries: false,
+    spares_running: false,
+    lazy: false,
+};
 const SPARING: Terms = Terms { spares_running: true, ..LIMITED };
 const RETRIED: Terms = Terms { retries: true, timeout: None, ..LIMITED };
 

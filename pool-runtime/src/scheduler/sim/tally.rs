@@ -117,6 +117,7 @@ happenings! {
     RepeatedJobEnd,
     RepeatedClose,
     RepeatedTerminate,
+    RepeatedJoin,
     // Callers.
     CallerLeft,
     CallerLeftWithItemRunning,
@@ -133,6 +134,10 @@ happenings! {
     ClosedIdle,
     TerminatedOpen,
     TerminatedClosing,
+    JoinedAtWork,
+    JoinedAtRest,
+    LeftForJoin,
+    CameBackAfterJoin,
     NoWorkersLeft,
     BreakerTripped,
     BreakerTrippedAtWork,

@@ -34,6 +34,7 @@ impl Limits {
             deadline: rng.percent(30).then_some(deadline),
             retries: rng.percent(40),
             spares_running: rng.percent(30),
+            lazy: false,
         }
     }
 }

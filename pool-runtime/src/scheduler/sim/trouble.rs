@@ -265,6 +265,9 @@ impl World {
             (_, Mode::Terminated) if self.rng.percent(50) => {
                 self.tell_no_news(Event::Terminate, Happening::RepeatedTerminate)
             }
+            (_, Mode::Closing) if self.rng.percent(50) => {
+                self.tell_no_news(Event::Join, Happening::RepeatedJoin)
+            }
             _ => self.tell_no_news(Event::Close, Happening::RepeatedClose),
         }
     }

@@ -129,6 +129,9 @@ impl World {
         if (self.plan.terminate_at == Some(self.step) || has_enough) && !terminated {
             return self.shut(Event::Terminate);
         }
+        if self.books.mode == Mode::Closing && !self.books.joining && self.rng.percent(4) {
+            return self.join();
+        }
         if !is_calm && self.rng.per_mille(self.plan.trouble) && self.trouble()? {
             return Ok(());
         }
@@ -181,6 +184,15 @@ impl World {
         };
         self.tally.count(happening);
         self.tell(event).map(drop)
+    }
+
+    /// Somebody waits for all processes to be gone.
+    fn join(&mut self) -> Result<(), Broken> {
+        self.tally.count(match self.books.ledger.rests() {
+            true => Happening::JoinedAtRest,
+            false => Happening::JoinedAtWork,
+        });
+        self.tell(Event::Join).map(drop)
     }
 
     /// Some process that can goes on, or is heard.
