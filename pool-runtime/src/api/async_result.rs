@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use super::feed::{decode, unencodable};
+use super::crossing::{decode, unencodable};
 use crate::engine::{self, Arrival, Engine, Packer, Rules, Shape};
 use crate::error::{Error, ErrorKind};
 use crate::task::{ItemWriter, Task, TaskInput};

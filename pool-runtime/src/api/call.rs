@@ -1,7 +1,8 @@
 //! One call with its settings: what `pool.job(task)` builds.
 
 use super::async_result::AsyncResult;
-use super::feed::{Feed, unencodable};
+use super::crossing::unencodable;
+use super::feed::Feed;
 use super::imap::{Imap, ImapUnordered};
 use super::in_order::InOrder;
 use super::pool::Pool;

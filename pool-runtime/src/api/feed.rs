@@ -4,21 +4,27 @@
 //! It runs on the caller's thread, inside the caller's call for a result, so
 //! items need be neither `Send` nor `'static`, and nothing is pulled for a
 //! caller that wants no more.
+//!
+//! What fails at the input, a panic of the iterator or an item that cannot be encoded, has
+//! no work before it and would overtake all that was pulled earlier, which a caller that
+//! stops at the first failure would lose by chance. So for a caller that takes outcomes one by one it
+//! waits until everything that was pulled before it is handed out. A map, whose results
+//! nobody gets after a failure, ends at once.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use super::crossing::{decode, unencodable};
 use super::pool::Pool;
-use crate::engine::{
-    self, Arrival, Bodies, NotPacked, Pace, Pacer, Packer, Progress, Rules, Shape,
-};
-use crate::error::{Error, ErrorKind, on_item};
-use crate::ids::{Item, Items, index};
-use crate::limits::{FILL_TIME, MAX_ITEM};
-use crate::task::{ItemWriter, Task, TaskDef, TaskInput};
-use crate::wire::payload;
+use crate::engine::{self, Arrival, Bodies, Pace, Pacer, Packer, Progress, Rules, Shape};
+use crate::error::Error;
+use crate::ids::{Item, Items};
+use crate::limits::FILL_TIME;
+use crate::task::{ItemWriter, Task, TaskInput};
 
 /// The length of an iterator that knows it.
 pub(super) fn exact_length(items: &impl Iterator) -> Option<usize> {
@@ -34,6 +40,15 @@ pub(super) type Settled<T> = (Item, Result<<T as Task>::Output, Error>);
 /// Items pulled between two looks at the clock, at most. A source that has been slow from
 /// the start of a chunk is found out sooner: at the second item, the fourth, and so on.
 const BETWEEN_LOOKS: usize = 64;
+
+/// An item that could not be encoded.
+#[derive(Debug)]
+struct Unencodable {
+    item: Item,
+    error: Error,
+    /// Outcomes of items before it that are not handed out.
+    before: u64,
+}
 
 /// A job and the iterator that feeds it.
 #[derive(Debug)]
@@ -59,6 +74,14 @@ pub(super) struct Feed<T, I> {
     arrived: VecDeque<Arrival>,
     /// Results of the arrival that is being handed out.
     run: Option<(Items, Bodies)>,
+    /// Outcomes that were handed out one by one.
+    handed_out: u64,
+    /// Items that could not be encoded, in input order, and how many outcomes of items before
+    /// each are not handed out.
+    unencodable: VecDeque<Unencodable>,
+    /// What the iterator has thrown, which goes on when all else is handed out. (A mutex that
+    /// nobody locks: what was thrown may be sent to other threads, but not shared.)
+    thrown: Option<Mutex<Box<dyn Any + Send>>>,
     task: PhantomData<T>,
 }
 
@@ -92,6 +115,9 @@ where
             patient: fail_fast,
             arrived: VecDeque::new(),
             run: None,
+            handed_out: 0,
+            unencodable: VecDeque::new(),
+            thrown: None,
             task: PhantomData,
         })
     }
@@ -108,9 +134,12 @@ where
             // One at least, so that a caller who takes what is there keeps the workers
             // fed; no more than that once something is there, since a source may be
             // slow.
-            let more = self.pull();
+            let more = self.guarded(Self::pull).unwrap_or(false);
             if let Some(settled) = self.hand_out() {
                 return Ok(Some(settled));
+            }
+            if self.outstanding == 0 {
+                self.throw();
             }
             if !more && self.wait() {
                 return self.end().map(|()| None);
@@ -151,20 +180,51 @@ where
         self.take_in(progress)
     }
 
+    /// Runs what runs code of the caller's. `None` if that panicked: nothing is pulled until
+    /// what was is handed out.
+    fn guarded<R>(&mut self, run: impl FnOnce(&mut Self) -> R) -> Option<R> {
+        match catch_unwind(AssertUnwindSafe(|| run(self))) {
+            Ok(result) => Some(result),
+            Err(panic) => {
+                if self.patient {
+                    resume_unwind(panic);
+                }
+                self.thrown = Some(Mutex::new(panic));
+                self.flush();
+                None
+            }
+        }
+    }
+
     /// The next of the outcomes that have arrived here.
     fn hand_out(&mut self) -> Option<Settled<T>> {
+        if self.unencodable.front().is_some_and(|failed| failed.before == 0) {
+            let Unencodable { item, error, .. } = self.unencodable.pop_front()?;
+            return Some((self.count(item), Err(error)));
+        }
         loop {
             if let Some((items, results)) = &mut self.run {
                 if let Some(item) = items.next() {
-                    return Some((item, decode::<T>(Some(item), results.next())));
+                    let result = decode::<T>(Some(item), results.next());
+                    return Some((self.count(item), result));
                 }
                 self.run = None;
             }
             match self.arrived.pop_front()? {
                 Arrival::Run { items, results } => self.run = Some((items, results)),
-                Arrival::Failed(item, error) => return Some((item, Err(error))),
+                Arrival::Failed(item, error) => return Some((self.count(item), Err(error))),
             }
         }
+    }
+
+    /// An outcome is being handed out.
+    #[inline]
+    fn count(&mut self, item: Item) -> Item {
+        self.handed_out += 1;
+        for failed in self.unencodable.iter_mut().filter(|failed| item < failed.item) {
+            failed.before -= 1;
+        }
+        item
     }
 
     /// Tells whether the job is at its end.
@@ -200,7 +260,6 @@ where
             return;
         }
         self.exhausted = true;
-        self.cut = exact_length(&self.items) != Some(0);
         if !self.packer.is_empty() {
             for item in self.packer.take().items() {
                 let error = self.job.late(Some(item));
@@ -208,10 +267,28 @@ where
             }
         }
         self.job.end();
+        // Asked last, as it may panic.
+        self.cut = self.rest() != Some(0);
+    }
+
+    /// How many items are to come, if the iterator knows.
+    fn rest(&mut self) -> Option<usize> {
+        match self.thrown {
+            None => self.guarded(|feed| exact_length(&feed.items)).flatten(),
+            Some(_) => None,
+        }
+    }
+
+    /// Goes on with the iterator's panic, if there was one. It may be asked on after that.
+    fn throw(&mut self) {
+        if let Some(panic) = self.thrown.take() {
+            resume_unwind(panic.into_inner().unwrap_or_else(PoisonError::into_inner));
+        }
     }
 
     /// What the caller gets at the end of the job.
     fn end(&mut self) -> Result<(), Error> {
+        self.throw();
         match self.failure.take() {
             Some(error) => Err(error),
             None if std::mem::take(&mut self.cut) => Err(self.job.late(None)),
@@ -233,7 +310,8 @@ where
     /// Pulls one item, if the window allows; tells whether there may be more.
     #[inline]
     fn pull(&mut self) -> bool {
-        if self.exhausted || self.pulled - self.taken >= self.pacer.window {
+        if self.exhausted || self.thrown.is_some() || self.pulled - self.taken >= self.pacer.window
+        {
             return false;
         }
         if self.job.is_late() {
@@ -257,7 +335,14 @@ where
                 let item = self.packer.next();
                 self.packer.skip();
                 let error = unencodable(T::def(), Some(item), error);
-                self.arrived.push_back(Arrival::Failed(item, error));
+                match self.patient {
+                    true => self.arrived.push_back(Arrival::Failed(item, error)),
+                    false => {
+                        // All that was pulled comes before it.
+                        let before = item - self.handed_out;
+                        self.unencodable.push_back(Unencodable { item, error, before });
+                    }
+                }
             }
         }
         true
@@ -283,58 +368,9 @@ where
         }
         self.outstanding += self.packer.len() as u64;
         let (progress, work) = self.job.exchange(self.packer.take(), self.pacer.chunk);
-        self.pacer.measure(work, self.taken, exact_length(&self.items));
         // Not the end: more is to come, if only the word that nothing is.
         self.take_in(progress);
+        let rest = self.rest();
+        self.pacer.measure(work, self.taken, rest);
     }
-}
-
-/// A result, as the caller gets it.
-pub(super) fn decode<T: Task>(item: Option<Item>, bytes: &[u8]) -> Result<T::Output, Error> {
-    // Caught, because the outcome is taken already: a caller that catches the panic
-    // itself and goes on would wait for it.
-    match catch_unwind(AssertUnwindSafe(|| T::decode_output(bytes))) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(undecodable(T::def(), item, Some(error))),
-        Err(_) => Err(undecodable(T::def(), item, None)),
-    }
-}
-
-/// A result that could not be decoded, or whose decoding panicked.
-#[cold]
-pub(super) fn undecodable(
-    task: &'static TaskDef,
-    item: Option<Item>,
-    error: Option<payload::PayloadError>,
-) -> Error {
-    let item = item.map(index);
-    let result = format!("the result of {}{}", task.name, on_item(item));
-    match error {
-        None => Error::new(ErrorKind::Decode, format!("{result} panicked while it was decoded")),
-        Some(error) => Error::new(ErrorKind::Decode, format!("failed to decode {result}: {error}"))
-            .with_source(error),
-    }
-    .with_task(task.name, item)
-}
-
-/// An input that could not be packed.
-pub(super) fn unencodable(
-    task: &'static TaskDef,
-    item: Option<Item>,
-    error: NotPacked<payload::PayloadError>,
-) -> Error {
-    let item = item.map(index);
-    let failed = format!("failed to encode the input of {}{}", task.name, on_item(item));
-    match error {
-        NotPacked::Unencodable(error) => {
-            Error::new(ErrorKind::Encode, format!("{failed}: {error}")).with_source(error)
-        }
-        NotPacked::TooLong(length) => {
-            let message = format!(
-                "{failed}: it takes {length} bytes, and a message holds at most {MAX_ITEM}"
-            );
-            Error::new(ErrorKind::Encode, message)
-        }
-    }
-    .with_task(task.name, item)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::feed::undecodable;
+use super::crossing::undecodable;
 use crate::engine::{Arrival, Bodies};
 use crate::error::Error;
 use crate::ids::{Item, Items};

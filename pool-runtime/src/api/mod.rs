@@ -3,6 +3,7 @@
 mod async_result;
 mod builder;
 mod call;
+mod crossing;
 mod feed;
 mod imap;
 mod in_order;

@@ -69,9 +69,12 @@ impl Pool {
     /// the workers that run some are replaced. To go on past failures, use
     /// [`Pool::imap`].
     ///
+    /// An item that cannot be encoded ends it at once too, with an error of kind `Encode`.
+    ///
     /// # Panics
     ///
-    /// When the iterator panics; the pool can be used after that.
+    /// When the iterator panics, or an item does while it is encoded: at once, without waiting
+    /// for what was pulled before, which is taken back. The pool can be used after that.
     pub fn map<T: Task, I>(&self, task: T, items: I) -> Result<Vec<T::Output>, Error>
     where
         I: IntoIterator,
@@ -86,8 +89,8 @@ impl Pool {
     /// pulled on the calling thread: an input that waits for a result of this very
     /// map, before there is one to be taken, waits for ever.
     ///
-    /// An item that fails is an `Err` in its place, and the others go on. If the
-    /// pool is closed, terminated, or can start no worker, that is one `Err`, whose
+    /// An item that fails is an `Err` in its place, and the others go on. So is one that cannot
+    /// be encoded. If the pool is closed, terminated, or can start no worker, that is one `Err`, whose
     /// `item()` is `None`, and then the end: results that had come out of turn are
     /// lost.
     ///
@@ -107,6 +110,13 @@ impl Pool {
     /// assert_eq!(good, [1, 3]);
     /// # Ok::<(), pool_runtime::Error>(())
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// When the iterator panics, or an item does while it is encoded. The results of
+    /// all that was pulled before are yielded first; then `next` panics with what was thrown.
+    /// Whoever catches that may ask on, and gets what the iterator gives after its panic. If
+    /// the results are dropped before, the panic goes with them.
     pub fn imap<T: Task, I>(&self, task: T, items: I) -> Imap<'_, T, I::IntoIter>
     where
         I: IntoIterator,
@@ -116,7 +126,11 @@ impl Pool {
     }
 
     /// As [`Pool::imap`], in order of completion, each result with the index of
-    /// its item.
+    /// its item. An item that cannot be encoded comes after all that were pulled before it.
+    ///
+    /// # Panics
+    ///
+    /// As [`Pool::imap`]: the results of all that was pulled before, in any order, come first.
     pub fn imap_unordered<T: Task, I>(&self, task: T, items: I) -> ImapUnordered<'_, T, I::IntoIter>
     where
         I: IntoIterator,
@@ -151,7 +165,12 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// As [`Pool::apply_async`].
+    /// As [`Pool::apply_async`]; `Encode` as soon as an item cannot be encoded, and what was
+    /// pulled before is taken back.
+    ///
+    /// # Panics
+    ///
+    /// As [`Pool::map`].
     pub fn map_async<T: Task, I>(
         &self,
         task: T,
