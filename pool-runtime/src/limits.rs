@@ -94,6 +94,11 @@ pub(crate) const GROUP_ROOM: u64 = 32 << 20;
 /// kernel can keep it longer; then the group is left to the next pool.
 pub(crate) const GROUP_END: Duration = Duration::from_secs(1);
 
+/// How long a pool that goes waits for the end of what was killed with its workers and has
+/// become the program's own. Only the kernel can keep it longer; then it is reaped when it
+/// ends.
+pub(crate) const ORPHANS_END: Duration = Duration::from_secs(1);
+
 /// How long a worker may take to report in, unless the builder says otherwise.
 pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -32,6 +32,7 @@ mod output;
 mod pace;
 mod pack;
 mod packs;
+mod reaper;
 mod rules;
 mod scarcity;
 mod settings;

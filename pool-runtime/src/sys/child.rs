@@ -13,6 +13,7 @@ use rustix::process::{
     pidfd_send_signal, setpgid, waitid,
 };
 
+use super::orphans::Orphans;
 use super::pidfd;
 
 /// Looks, and takes nothing.
@@ -103,6 +104,11 @@ impl Child {
     /// somebody else's.
     pub(crate) fn lives_on(&self) -> Option<bool> {
         pidfd::lives_on(self.pidfd())
+    }
+
+    /// What it has left in its group, once it is reaped.
+    pub(crate) fn orphans(&self) -> Orphans {
+        Orphans::of(self.pid)
     }
 
     /// Waits for a process that is ending, and takes its exit status.

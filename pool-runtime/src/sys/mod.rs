@@ -19,6 +19,7 @@ pub(crate) mod init_array;
 pub(crate) mod lifeline;
 mod memfd;
 pub(crate) mod memory;
+pub(crate) mod orphans;
 pub(crate) mod page;
 mod pidfd;
 pub(crate) mod poller;

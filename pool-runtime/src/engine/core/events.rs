@@ -96,6 +96,8 @@ impl Core {
         let removed = self.outside().poller.remove(member.child.pidfd());
         removed.expect("the process is among those waited on");
         let worker = member.worker;
+        let outside = self.outside.as_mut().expect("see Core::outside");
+        outside.reaper.reap(member.child.orphans());
         self.partings.forget(worker);
         let note = Note::read(member.channel.sign());
         // Where somebody else has taken the status, the worker's own word is all there is.

@@ -22,6 +22,7 @@ use super::launch::Launch;
 use super::obituary::{Doom, Obituary};
 use super::output::{Stream, Tap};
 use super::packs::Packs;
+use super::reaper::Reaper;
 use super::start::Start;
 use crate::channel::{Attention, ParentEnd};
 use crate::error::Panic;
@@ -158,6 +159,7 @@ pub(super) struct Core {
 pub(super) struct Outside {
     poller: Arc<Poller>,
     launch: Launch,
+    reaper: Reaper,
 }
 
 impl Core {
@@ -168,7 +170,7 @@ impl Core {
             replaced: vec![None; config.workers],
             jobs: JobMap::default(),
             next_job: 0,
-            outside: Some(Outside { poller, launch }),
+            outside: Some(Outside { poller, launch, reaper: Reaper::new() }),
             epoch: Instant::now(),
             epoch_nanos: clock::monotonic(),
             start_timeout: config.start_timeout,
@@ -327,7 +329,7 @@ impl Core {
     }
 
     /// Nothing is left to do: gives what holds descriptors, to be dropped once the lock is
-    /// released, as the last of workers' control groups may take a moment to go.
+    /// released, as the last of what was killed with workers may take a moment to go.
     pub(super) fn let_go(&mut self) -> Option<Outside> {
         assert!(self.is_finished() && self.members.iter().all(Option::is_none));
         let outside = self.outside.take();
