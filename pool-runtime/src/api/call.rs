@@ -77,6 +77,9 @@ impl<'pool, T: Task> Job<'pool, T> {
     /// at least, before it is replaced and its items go elsewhere. A timeout of 0 is an
     /// error of the call.
     ///
+    /// Time in which the program did not run either (a container that was frozen, a stop of
+    /// all processes) does not count.
+    ///
     /// ```
     /// use std::time::Duration;
     /// use pool_runtime::{ErrorKind, Pool, pool_task};
@@ -108,6 +111,8 @@ impl<'pool, T: Task> Job<'pool, T> {
     /// input that is being asked for an item is waited for: a lazy map that had not seen
     /// the end of its input yields one more `TimedOut`, without an item, and ends. A `map`
     /// and a `map_async` are one error. A deadline of 0 is an error of the call.
+    ///
+    /// Unlike the limit of an item, it counts time in which the program was frozen.
     pub fn deadline(mut self, limit: Duration) -> Self {
         self.rules.deadline = Some(limit);
         self

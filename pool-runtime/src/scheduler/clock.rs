@@ -47,6 +47,13 @@ impl Scheduler {
         self.slots.is_watched(slot)
     }
 
+    /// Neither this program nor its workers have run for so long before `now`, as in a
+    /// container that was frozen: what a worker may take is counted without that time. What
+    /// a caller has asked for by the clock, the deadline of a job, stays.
+    pub(crate) fn postpone(&mut self, by: Duration, now: Moment) {
+        self.slots.postpone(by, now);
+    }
+
     /// Acts on every deadline that has come, but for those of the watched: who was not
     /// looked at may be at an item that has just begun.
     pub(crate) fn expire(&mut self, now: Moment) {

@@ -1,6 +1,8 @@
 //! The states of a worker's life.
 
 use super::KillReason;
+use std::time::Duration;
+
 use crate::ids::Moment;
 
 /// What the worker of a slot is doing.
@@ -47,6 +49,18 @@ impl Life {
             Life::Dying { kill_at, .. } => kill_at,
             Life::Leaving { deadline } => deadline,
             Life::Vacant | Life::Serving => None,
+        }
+    }
+
+    /// The same, its deadline later by so much.
+    pub(super) fn postpone(&mut self, by: Duration) {
+        let deadline = match self {
+            Life::Starting { deadline } | Life::Stopping { deadline } => Some(deadline),
+            Life::Dying { kill_at: deadline, .. } | Life::Leaving { deadline } => deadline.as_mut(),
+            Life::Vacant | Life::Serving => None,
+        };
+        if let Some(deadline) = deadline {
+            *deadline = deadline.saturating_add(by);
         }
     }
 }

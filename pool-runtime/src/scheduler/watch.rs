@@ -1,5 +1,7 @@
 //! The watch over a worker that has chunks with a time limit; see `clock`.
 
+use std::time::Duration;
+
 use super::slots::Slots;
 use crate::ids::{Moment, Slot};
 use crate::limits::UNRESPONSIVE;
@@ -51,6 +53,24 @@ impl Slots {
 
     pub(super) fn is_watched(&self, slot: Slot) -> bool {
         self.slots[slot.0].watch.due.is_some()
+    }
+
+    /// Until `now` nobody has run for so long: no worker has used of its time what has passed.
+    pub(super) fn postpone(&mut self, by: Duration, now: Moment) {
+        let later = |moment: Moment| moment.saturating_add(by).min(now);
+        for state in &mut self.slots {
+            state.life.postpone(by);
+            state.loads.iter_mut().for_each(|load| load.since = later(load.since));
+            state.watch.unbegun = state.watch.unbegun.map(later);
+        }
+        self.deadlines.clear();
+        for slot in (0..self.slots.len()).map(Slot) {
+            let due = if self.is_watched(slot) { self.watch_due(slot) } else { None };
+            let state = &mut self.slots[slot.0];
+            state.watch.due = due;
+            let deadlines = state.life.deadline().into_iter().chain(due);
+            self.deadlines.extend(deadlines.map(|deadline| (deadline, slot)));
+        }
     }
 
     /// Somebody has looked at the worker: the item that it is at began then, or none

@@ -330,6 +330,7 @@ impl Core {
         };
         member.seen_at = began.map(|began| (begun, began));
         let worker = member.worker;
+        let began = began.map(|began| self.gaps.without(began).min(now));
         self.tell(Event::Looked { worker, began, now });
     }
 }

@@ -5,6 +5,7 @@ mod attend;
 mod commands;
 mod ends;
 mod events;
+mod gaps;
 mod jobs;
 mod outcomes;
 mod output;
@@ -32,6 +33,7 @@ use crate::sys::child::Child;
 use crate::sys::clock;
 use crate::sys::poller::{BELL, Poller};
 use ends::Ends;
+use gaps::Gaps;
 pub(super) use outcomes::Question;
 use partings::Partings;
 use tokens::Token;
@@ -122,6 +124,7 @@ pub(super) struct Core {
     start_timeout: Duration,
     ends: Ends,
     partings: Partings,
+    gaps: Gaps,
     /// First incarnations that have not reported in; the builder waits for them.
     awaited: usize,
     life_changed: bool,
@@ -176,6 +179,7 @@ impl Core {
             start_timeout: config.start_timeout,
             ends: Ends::default(),
             partings: Partings::default(),
+            gaps: Gaps::default(),
             awaited: config.workers,
             life_changed: false,
             departures_told: 0,
@@ -229,6 +233,7 @@ impl Core {
 
     /// Handles whatever the tokens stand for, and what time has brought.
     pub(super) fn turn(&mut self, tokens: &[u64]) {
+        self.notice_gap();
         for slot in std::mem::take(&mut self.unread) {
             self.serve_channel(slot);
         }
@@ -267,8 +272,10 @@ impl Core {
         if !self.unread.is_empty() || self.look_around {
             return Some(Duration::ZERO);
         }
-        self.asleep_until = self.next_deadline();
-        self.asleep_until.map(|deadline| deadline.saturating_sub(self.now()))
+        let now = self.now();
+        let wait = self.next_deadline().map(|deadline| gaps::part(deadline.saturating_sub(now)));
+        self.asleep_until = wait.map(|wait| now.saturating_add(wait));
+        wait
     }
 
     fn next_deadline(&self) -> Option<Moment> {

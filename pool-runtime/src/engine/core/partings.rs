@@ -5,6 +5,8 @@
 //! and is ended: at once if the kernel tells that it lives, and else when it should have
 //! ended by now. The guess may be wrong, so what the exit status says comes first.
 
+use std::time::Duration;
+
 use super::super::obituary::Doom;
 use super::Core;
 use crate::ids::{Moment, Worker};
@@ -22,6 +24,11 @@ impl Partings {
     /// The worker has ended.
     pub(super) fn forget(&mut self, worker: Worker) {
         self.0.retain(|&(_, other)| other != worker);
+    }
+
+    /// Nobody has run for so long.
+    pub(super) fn postpone(&mut self, by: Duration) {
+        self.0.iter_mut().for_each(|(until, _)| *until = until.saturating_add(by));
     }
 
     /// Those that were waited for long enough.

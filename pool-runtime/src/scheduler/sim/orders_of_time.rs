@@ -91,6 +91,46 @@ impl Pool {
 }
 
 #[test]
+fn time_in_which_nobody_ran_is_not_counted() {
+    let (busy, gap) = (worker(0, 1), 30 * LIMIT);
+    let mut pool = at_work(config(1), Terms { deadline: Some(100 * LIMIT), ..LIMITED });
+    assert_eq!(pool.news(queued(0..2)), [send(busy, 0..2)]);
+    let began = pool.now;
+    pool.now += gap;
+    pool.scheduler.postpone(gap, pool.now);
+    assert_eq!(pool.scheduler.overdue(pool.now), []);
+    // All of its time is left, by whoever looks with the same gap left out; and no more.
+    assert_eq!(pool.later(LIMIT - TICK), []);
+    assert_eq!(pool.scheduler.overdue(pool.now), []);
+    assert_eq!(pool.later(TICK), []);
+    assert_eq!(pool.scheduler.overdue(pool.now), [busy.slot]);
+    assert_eq!(pool.look(busy, Some(began + gap)), [condemn(busy, 0)]);
+}
+
+#[test]
+fn what_begins_after_a_gap_has_its_limit_and_no_more() {
+    let busy = worker(0, 1);
+    let mut pool = at_work(config(1), LIMITED);
+    pool.now += 30 * LIMIT;
+    // A caller was quicker than who finds the gap.
+    assert_eq!(pool.news(queued(0..1)), [send(busy, 0..1)]);
+    pool.scheduler.postpone(30 * LIMIT, pool.now);
+    assert_eq!(pool.later(LIMIT), []);
+    assert_eq!(pool.scheduler.overdue(pool.now), [busy.slot]);
+}
+
+#[test]
+fn a_worker_that_starts_or_stops_has_its_time_without_a_gap() {
+    let mut pool = Pool::with(config(1));
+    assert_eq!(pool.commands(), [start(worker(0, 1))]);
+    let limit = pool.scheduler.next_deadline().unwrap() - pool.now;
+    pool.now += 5 * limit;
+    pool.scheduler.postpone(5 * limit, pool.now);
+    assert_eq!(pool.later(limit - TICK), []);
+    assert_eq!(pool.later(TICK), [kill(worker(0, 1), KillReason::StartTimeout)]);
+}
+
+#[test]
 fn an_overdue_item_fails_its_neighbours_run_elsewhere_and_its_worker_goes() {
     let (slow, other) = (worker(0, 1), worker(1, 1));
     let mut pool = at_work(Config { kill_grace: GRACE, ..config(2) }, LIMITED);
