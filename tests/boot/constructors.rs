@@ -17,8 +17,8 @@ fn workers_see_what_constructors_have_built(built: Built) {
                 "ages in a worker: [36, 41, -1]",
                 &format!("c here: {order}"),
                 &format!("c in a worker: {order}"),
-                // So the worker had to run the last one itself.
-                "before the hook: (true, false)",
+                // So the worker had to run them itself.
+                "before the hook: (false, false)",
             ],
             "{built:?}"
         );

@@ -8,5 +8,6 @@ mod helpers;
 mod inside;
 mod races;
 mod scarce;
+mod seeds;
 mod surroundings;
 mod unfit;

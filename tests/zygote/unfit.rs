@@ -18,8 +18,9 @@ const COUNT: &str = "POOL_TESTS_ZYGOTE_COUNT";
 
 #[used]
 // SAFETY: the section holds pointers to functions that the C runtime calls once,
-// before main; it passes arguments that this one does not look at.
-#[unsafe(link_section = ".init_array")]
+// before main; it passes arguments that this one does not look at. By its number it
+// stands before the hook, as what a shared library does when it is loaded.
+#[unsafe(link_section = ".init_array.00050")]
 static CONSTRUCTOR: extern "C" fn() = construct;
 
 extern "C" fn construct() {

@@ -230,6 +230,13 @@ impl ProcessBuilder {
         self
     }
 
+    /// Whether the process may be a fork of an idle copy of the program: as
+    /// [`PoolBuilder::forked`](crate::PoolBuilder::forked).
+    pub fn forked(mut self, forked: bool) -> Self {
+        self.wishes.forked = forked;
+        self
+    }
+
     /// The memory that the process may have, in bytes: as
     /// [`PoolBuilder::memory_limit`](crate::PoolBuilder::memory_limit).
     pub fn memory_limit(mut self, bytes: u64) -> Self {

@@ -1,8 +1,6 @@
 //! How a worker of this pool is started, the first time and every time after.
 
-use std::collections::hash_map::RandomState;
 use std::ffi::{CString, OsStr, OsString};
-use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -23,8 +21,8 @@ use crate::ids::Slot;
 use crate::limits::{MAX_DEPTH, head};
 use crate::sys::arena::Arena;
 use crate::sys::child::Child;
-use crate::sys::fds;
 use crate::sys::spawn::{self, Program, SpawnError};
+use crate::sys::{fds, random};
 use crate::wire::message::{Boot, Lifespan};
 use crate::wire::output::Seal;
 use crate::wire::settings::Settings;
@@ -46,8 +44,8 @@ pub(crate) enum Stdio {
 #[derive(Debug)]
 pub(crate) struct Launch {
     template: Arc<Template>,
-    /// What is executed is this program, so its zygote may fork it as well.
-    own: bool,
+    /// Whether a zygote may fork what is executed.
+    may_fork: Result<(), NotForked>,
     dir: OwnedFd,
     stdin: Option<OwnedFd>,
     stdout: Option<OwnedFd>,
@@ -78,6 +76,8 @@ pub(crate) struct Launch {
 pub(crate) struct Wishes {
     /// `None` is the program itself.
     pub(crate) program: Option<PathBuf>,
+    /// Whether workers may be forks of a copy of the program, where there can be one.
+    pub(crate) forked: bool,
     pub(crate) env: Vec<(OsString, OsString)>,
     pub(crate) dir: Option<PathBuf>,
     pub(crate) stdin: Stdio,
@@ -99,6 +99,7 @@ impl Default for Wishes {
     fn default() -> Self {
         Wishes {
             program: None,
+            forked: true,
             env: Vec::new(),
             dir: None,
             stdin: Stdio::Null,
@@ -180,7 +181,11 @@ impl Launch {
             Output::Null => (Stdio::Null, Stdio::Null),
             _ => (wishes.stdout, wishes.stderr),
         };
-        let own = wishes.program.is_none();
+        let may_fork = match (&wishes.program, wishes.forked) {
+            (Some(_), _) => Err(NotForked::WorkerProgram),
+            (None, false) => Err(NotForked::Unwanted),
+            (None, true) => Ok(()),
+        };
         let (path, argv) = match &wishes.program {
             Some(path) => {
                 let path = c_string(path.as_os_str(), "the worker program")?;
@@ -201,7 +206,7 @@ impl Launch {
                 envp: environment(wishes.env)?,
                 stack: wishes.stack,
             }),
-            own,
+            may_fork,
             dir,
             stdin: stream(wishes.stdin, 0)?,
             stdout: stream(stdout, 1)?,
@@ -264,9 +269,9 @@ impl Launch {
                 format!("a worker's settings take more than {most} bytes: too many paths");
             return Err(Error::invalid(message));
         }
-        let forked = match self.own {
-            true => self.fork(slot, &boot)?,
-            false => Err(NotForked::WorkerProgram),
+        let forked = match self.may_fork {
+            Ok(()) => self.fork(slot, &boot)?,
+            Err(why) => Err(why),
         };
         let (process, start) = match forked {
             Ok(process) => (process, Start::Forked),
@@ -380,14 +385,15 @@ fn program_name(argv: &[CString]) -> String {
 
 /// A number that nobody guesses.
 pub(super) fn draw_mark() -> u64 {
-    // The standard library seeds its hashers with randomness of the system's.
-    RandomState::new().build_hasher().finish()
+    let mut bytes = [0; 8];
+    random::fill(&mut bytes);
+    u64::from_ne_bytes(bytes)
 }
 
 /// Bytes that nobody guesses.
 fn draw_seal() -> Seal {
     let mut seal = Seal::default();
-    seal.chunks_mut(8).for_each(|part| part.copy_from_slice(&draw_mark().to_le_bytes()));
+    random::fill(&mut seal);
     seal
 }
 

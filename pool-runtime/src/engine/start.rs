@@ -32,7 +32,10 @@ pub enum Start {
 pub enum NotForked {
     /// The pool has a [`worker_program`](crate::PoolBuilder::worker_program).
     WorkerProgram,
-    /// The copy to be forked has more than one thread: a constructor started one.
+    /// The pool was built with [`forked(false)`](crate::PoolBuilder::forked).
+    Unwanted,
+    /// The copy to be forked has more than one thread: a shared library started one
+    /// when it was loaded.
     Threads,
     /// With this C library, or on this kernel, a fork would not know the number of its own
     /// thread.
@@ -56,7 +59,8 @@ impl fmt::Display for NotForked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             NotForked::WorkerProgram => "the pool has a worker program of its own",
-            NotForked::Threads => "a constructor has started a thread",
+            NotForked::Unwanted => "the pool is one whose workers are each executed",
+            NotForked::Threads => "a shared library has started a thread",
             NotForked::Library => "a fork would not know its own thread with this C library",
             NotForked::Refused => "the kernel, or a filter, refuses to fork a sibling",
             NotForked::Namespace => "children live in another PID namespace",

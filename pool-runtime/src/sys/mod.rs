@@ -23,6 +23,7 @@ pub(crate) mod orphans;
 pub(crate) mod page;
 mod pidfd;
 pub(crate) mod poller;
+pub(crate) mod random;
 pub(crate) mod shm;
 pub(crate) mod signals;
 pub(crate) mod spawn;

@@ -14,8 +14,10 @@
 //!                                        └─ serve until goodbye ──> exit; main never runs
 //! ```
 //!
-//! So what stands before the hook in the array has run once, in the zygote; what
-//! stands behind it runs in every worker.
+//! The hook stands first in the array, behind the standard library's own entry alone,
+//! which keeps the arguments. So the program's constructors run in every worker: what
+//! they draw (the seeds of hash maps), note (the process id) or start (a thread) is the
+//! worker's own. Those of shared libraries have run by then, once, in the zygote.
 //!
 //! The mark is removed before anything else, so that what a worker executes in
 //! turn is no worker. It is a number that the program drew; alone it starts
@@ -45,8 +47,10 @@ static HOOKED: AtomicBool = AtomicBool::new(false);
 #[used]
 #[allow(unsafe_code)]
 // SAFETY: the section holds pointers to functions of exactly this type, which
-// the C runtime calls once, before main, on the main thread.
-#[unsafe(link_section = ".init_array")]
+// the C runtime calls once, before main, on the main thread. Linkers sort by the
+// number: the standard library has 99, and a user's constructors begin at 101, below
+// which numbers are reserved.
+#[unsafe(link_section = ".init_array.00100")]
 static HOOK: init_array::Initialiser = boot;
 
 extern "C" fn boot(argc: c_int, argv: *const *const c_char, envp: *const *const c_char) {

@@ -1,9 +1,8 @@
 //! The zygote: a copy of the program that does nothing but fork workers.
 //!
-//! It was executed as a worker is, and has run what stands before the hook in the
-//! initialiser array. Then it waits for requests. A fork of it costs a tenth of
-//! an exec, since all that the dynamic loader and those constructors did is done;
-//! and nothing of the program's, since the zygote has none of its memory and none
+//! It was executed as a worker is, and has run the constructors of shared libraries.
+//! Then it waits for requests. A fork of it costs a tenth of an exec, since all that
+//! the dynamic loader and those constructors did is done; and nothing of the program's, since the zygote has none of its memory and none
 //! of its descriptors.
 //!
 //! What it must never do is what copies must not have in common: draw random

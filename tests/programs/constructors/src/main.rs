@@ -31,7 +31,7 @@ fn c() -> (c_int, c_int) {
     (c_constructors_run(), c_constructor_order())
 }
 
-/// Whether the first and the last constructor ran before the hook of the runtime.
+/// Whether the first or the last constructor ran before the hook of the runtime.
 #[pool_task]
 fn before_the_hook() -> (bool, bool) {
     (c_was_marked(1) == 1, c_was_marked(3) == 1)
