@@ -125,8 +125,12 @@ pub(crate) struct Line {
 impl RowResult {
     /// The median of an entrant's measure.
     pub(crate) fn median(&self, name: &str, measure: usize) -> Option<f64> {
+        Some(self.summary(name, measure)?.median)
+    }
+
+    pub(crate) fn summary(&self, name: &str, measure: usize) -> Option<Summary> {
         let line = self.lines.iter().find(|line| line.name == name)?;
-        Some(line.outcome.as_ref().ok()?.get(measure)?.median)
+        line.outcome.as_ref().ok()?.get(measure).copied()
     }
 }
 

@@ -66,7 +66,11 @@ fn run() -> Result<(), String> {
     if options.effort == Effort::Smoke {
         return whether_all_ran(&results);
     }
-    report.add_targets(&targets::check(&results));
+    match options.effort {
+        Effort::Full => report.add_targets(&targets::check(&results)),
+        // Too few rounds to tell whether a figure is one to judge by.
+        _ => report.add_no_targets(),
+    }
     print!("{}", report.text());
     let path = match (&options.output, options.effort) {
         (Some(path), _) => path.clone(),

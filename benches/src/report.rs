@@ -8,7 +8,7 @@ use crate::figures::{Summary, count, three_digits};
 use crate::machine;
 use crate::options::{Effort, Options};
 use crate::rows::WORKERS;
-use crate::targets::Verdict;
+use crate::targets::{Met, Verdict};
 
 /// Where a full run leaves its report.
 pub(crate) fn default_path() -> PathBuf {
@@ -46,14 +46,20 @@ impl Report {
         self.text += &section(result);
     }
 
+    /// Says why there is no table of targets.
+    pub(crate) fn add_no_targets(&mut self) {
+        self.text += "\n## Targets\n\nA quick run judges nothing.\n";
+    }
+
     /// Adds the table of targets.
     pub(crate) fn add_targets(&mut self, verdicts: &[Verdict]) {
         self.text += "\n## Targets\n\n| row | target | measured | met |\n|---|---|---|---|\n";
         for Verdict { row, target, measured, met } in verdicts {
             let met = match met {
-                Some(true) => "yes",
-                Some(false) => "**no**",
-                None => "not measured",
+                Met::Yes => "yes".to_owned(),
+                Met::No => "**no**".to_owned(),
+                Met::NotMeasured => "not measured".to_owned(),
+                Met::NotJudged(why) => format!("not judged: {why}"),
             };
             let _ = writeln!(self.text, "| {row} | {target} | {measured} | {met} |");
         }

@@ -6,6 +6,9 @@
 //!   receiver  spin while turn != n; then say "asleep", look at turn again, wait
 //! ```
 //!
+//! Or neither ever sleeps: then each has a core of its own, to which it is pinned, and it
+//! looks until the turn comes. Nothing is faster, but on a machine with nothing else to do.
+//!
 //! That no wake is lost rests on both orders being sequentially consistent: the
 //! sender writes `turn` and then reads `asleep`, the receiver writes `asleep`
 //! and then reads `turn`, so at least one of the two sees the other's write.
@@ -16,7 +19,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use rustix::fs::{MemfdFlags, Timespec, ftruncate, memfd_create};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
-use rustix::thread::futex;
+use rustix::thread::{CpuSet, futex, sched_getaffinity, sched_setaffinity};
 
 use super::Helper;
 use crate::roles;
@@ -91,13 +94,21 @@ impl Side {
         }
     }
 
-    /// Waits for the turn; `None` if it has not come after a second.
-    fn receive(&self, turn: u32, spins: u32) -> Option<u64> {
-        for _ in 0..spins {
+    /// Waits for the turn; `None` if it has not come after a second, or after very many
+    /// looks where it never sleeps.
+    fn receive(&self, turn: u32, spins: Spins) -> Option<u64> {
+        let (looks, sleeps) = match spins {
+            Spins::ThenSleep(looks) => (looks, true),
+            Spins::Only => (1 << 24, false),
+        };
+        for _ in 0..looks {
             if self.turn.load(Ordering::Acquire) == turn {
                 return Some(self.payload());
             }
             std::hint::spin_loop();
+        }
+        if !sleeps {
+            return None;
         }
         self.asleep.store(1, Ordering::SeqCst);
         loop {
@@ -120,21 +131,49 @@ impl Side {
     }
 }
 
+/// How a side waits for its turn.
+#[derive(Clone, Copy, Debug)]
+enum Spins {
+    /// So many looks, and then it sleeps.
+    ThenSleep(u32),
+    /// It looks until the turn comes.
+    Only,
+}
+
 /// The near side, with the process at the far side.
 pub(crate) struct FutexFloor {
     shared: Shared,
     helper: Helper,
-    spins: u32,
+    spins: Spins,
     turn: u32,
+    /// Where the thread was that made this, which alone may use it.
+    _pinned: Option<Pinned>,
 }
 
 impl FutexFloor {
     /// Both processes spin so often before they sleep.
     pub(crate) fn start(spins: u32) -> io::Result<FutexFloor> {
+        FutexFloor::over(Spins::ThenSleep(spins), &spins.to_string(), None)
+    }
+
+    /// Both processes spin, on a core of its own each. For one round: while it lives, it
+    /// takes both cores from whoever else is measured.
+    pub(crate) fn pinned() -> io::Result<FutexFloor> {
+        let allowed = sched_getaffinity(None)?;
+        let mut cores = (0..CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core));
+        let (Some(near), Some(far)) = (cores.next(), cores.next()) else {
+            return Err(io::Error::other("it needs two cores"));
+        };
+        let pinned = Pinned { before: allowed };
+        pin(near)?;
+        FutexFloor::over(Spins::Only, &format!("{PINNED}{far}"), Some(pinned))
+    }
+
+    fn over(spins: Spins, told: &str, pinned: Option<Pinned>) -> io::Result<FutexFloor> {
         let memfd: OwnedFd = memfd_create("futex-floor", MemfdFlags::CLOEXEC)?;
         let shared = Shared::map(&memfd)?;
-        let helper = roles::command("futex").arg(spins.to_string()).stdin(memfd).spawn()?;
-        Ok(FutexFloor { shared, helper: Helper(helper), spins, turn: 0 })
+        let helper = Helper(roles::command("futex").arg(told).stdin(memfd).spawn()?);
+        Ok(FutexFloor { shared, helper, spins, turn: 0, _pinned: pinned })
     }
 
     pub(crate) fn ping_pong(&mut self) -> io::Result<()> {
@@ -150,10 +189,39 @@ impl FutexFloor {
     }
 }
 
+/// What stands before the far side's core where it is pinned.
+const PINNED: &str = "pinned to ";
+
+fn pin(core: usize) -> io::Result<()> {
+    let mut one = CpuSet::new();
+    one.set(core);
+    Ok(sched_setaffinity(None, &one)?)
+}
+
+/// Lets the thread run again where it could before.
+struct Pinned {
+    before: CpuSet,
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        // It could be there before, so it can be there now, or the cpuset has changed.
+        let _ = sched_setaffinity(None, &self.before);
+    }
+}
+
 /// The far side: answers until the near one is gone.
 pub(crate) fn answer(arguments: &mut dyn Iterator<Item = String>) -> Result<(), String> {
-    let spins = arguments.next().and_then(|spins| spins.parse().ok());
-    let spins = spins.ok_or("the number of spins is missing")?;
+    let told = arguments.next().ok_or("the number of spins is missing")?;
+    let number = |text: &str| text.parse::<u32>().map_err(|_| format!("no number: {told:?}"));
+    let spins = match told.strip_prefix(PINNED) {
+        Some(core) => {
+            let core = number(core)?;
+            pin(core as usize).map_err(|error| format!("not on core {core}: {error}"))?;
+            Spins::Only
+        }
+        None => Spins::ThenSleep(number(&told)?),
+    };
     let parent = rustix::process::getppid();
     let shared = Shared::map(io::stdin()).map_err(|error| format!("no memory: {error}"))?;
     let sides = shared.sides();
@@ -183,13 +251,19 @@ mod tests {
             scope.spawn(|| {
                 let far = Shared::map(&memfd).unwrap();
                 for turn in 1..=20_000 {
-                    far.sides().there.receive(turn, turn % 64).expect("the turn comes");
+                    far.sides()
+                        .there
+                        .receive(turn, Spins::ThenSleep(turn % 64))
+                        .expect("the turn comes");
                     far.sides().back.send(turn, 0);
                 }
             });
             for turn in 1..=20_000 {
                 near.sides().there.send(turn, 0);
-                near.sides().back.receive(turn, turn % 64).expect("the turn comes");
+                near.sides()
+                    .back
+                    .receive(turn, Spins::ThenSleep(turn % 64))
+                    .expect("the turn comes");
             }
         });
     }

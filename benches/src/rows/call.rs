@@ -8,9 +8,6 @@ use crate::peers::procspawn;
 use crate::peers::socket::SocketFloor;
 use crate::tasks;
 
-/// How often the floor that spins looks before it sleeps.
-const SPINS: u32 = 200;
-
 pub(crate) fn call(setting: &Setting) -> Row {
     let calls = setting.effort.pick(5_000, 1_000, 20);
     let mut row = Row::new(
@@ -42,9 +39,10 @@ pub(crate) fn call(setting: &Setting) -> Row {
         latency(calls, |_| floor.ping_pong().map_err(said))
     })
     .remark("floor, sleeps at once");
-    row.enter_with("futex, spinning", FutexFloor::start(SPINS).map_err(said), move |floor| {
+    row.enter("futex, spinning", move || {
+        let mut floor = FutexFloor::pinned().map_err(said)?;
         latency(calls, |_| floor.ping_pong().map_err(said))
     })
-    .remark(format!("floor, looks {SPINS} times before it sleeps"));
+    .remark("floor: two pinned processes that never sleep");
     row
 }
