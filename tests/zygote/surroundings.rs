@@ -41,6 +41,7 @@ fn inherited() -> String {
     for file in files {
         told += &std::fs::read_to_string(format!("/proc/self/{file}")).unwrap();
     }
+    told += &asked();
     for link in ["root", "cwd", "exe", "ns/mnt", "ns/net", "ns/uts", "ns/user", "ns/ipc"] {
         let target = std::fs::read_link(format!("/proc/self/{link}")).unwrap();
         told += &format!("{link} {}\n", target.display());
@@ -56,6 +57,40 @@ fn inherited() -> String {
     };
     told + &format!("{numbers:?}\n")
 }
+
+/// The same, of what is asked for by a call each, and of files that not every kernel has.
+fn asked() -> String {
+    let mut told = String::new();
+    for file in ["coredump_filter", "loginuid", "sessionid", "attr/current"] {
+        let text = std::fs::read_to_string(format!("/proc/self/{file}"));
+        told += &format!("{file} {:?}\n", text.map_err(|error| error.raw_os_error()));
+    }
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let terminal = stat.rsplit_once(')').unwrap().1.split(' ').nth(5).unwrap();
+    let (mut mode, mut nodes, mut attributes, mut counter) = (-1, [0_u64; 16], [0_u8; 56], -1);
+    // SAFETY: these only read; where they write, it is into what they are given, and no
+    // more than its length.
+    let numbers = unsafe {
+        libc::syscall(libc::SYS_get_mempolicy, &raw mut mode, nodes.as_mut_ptr(), 1024, 0, 0);
+        libc::syscall(libc::SYS_sched_getattr, 0, attributes.as_mut_ptr(), 56, 0);
+        libc::prctl(libc::PR_GET_TSC, &raw mut counter);
+        [
+            libc::syscall(libc::SYS_keyctl, 0, -3, 0),
+            i64::from(libc::prctl(libc::PR_GET_SECUREBITS)),
+            i64::from(libc::prctl(libc::PR_GET_THP_DISABLE, 0, 0, 0, 0)),
+            i64::from(libc::prctl(libc::PR_MCE_KILL_GET, 0, 0, 0, 0)),
+            i64::from(libc::prctl(IO_FLUSHER + 1, 0, 0, 0, 0)),
+            i64::from(libc::prctl(MDWE + 1, 0, 0, 0, 0)),
+            i64::from(libc::prctl(MEMORY_MERGE + 1, 0, 0, 0, 0)),
+        ]
+    };
+    told + &format!("tty {terminal} {mode} {nodes:?} {attributes:?} {counter} {numbers:?}\n")
+}
+
+// `PR_SET_…` of the kernel; that which asks is the next number.
+const IO_FLUSHER: i32 = 57;
+const MDWE: i32 = 65;
+const MEMORY_MERGE: i32 = 67;
 
 #[pool_task]
 fn surroundings() -> String {
@@ -210,6 +245,71 @@ fn what_cannot_be_passed_along_makes_another_zygote() {
             holds("no new privileges", || {
                 checked("nnp", libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
             });
+        }
+    });
+}
+
+/// Asserts that a fork is as an executed worker after a change that not every kernel has
+/// and not everybody may do: where it is refused, nothing changes.
+fn agrees(what: &str, change: impl FnOnce() -> bool) {
+    let before = in_a_fork();
+    let changed = change();
+    let after = in_a_fork();
+    assert_eq!(after, in_an_executed(), "{what}");
+    assert_eq!(before != after, changed, "{what}: {before}\n{after}");
+}
+
+#[test]
+fn whatever_execve_keeps_is_as_in_a_worker_that_is_executed() {
+    alone("surroundings::whatever_execve_keeps_is_as_in_a_worker_that_is_executed", || {
+        // SAFETY: each call takes integers, or what is initialised and as long as it says.
+        unsafe {
+            let set = |option, value: u64| libc::prctl(option, value, 0_u64, 0_u64, 0_u64) == 0;
+            holds("what a core dump has", || {
+                std::fs::write("/proc/self/coredump_filter", "0x1f").unwrap();
+            });
+            holds("no huge pages", || assert!(set(libc::PR_SET_THP_DISABLE, 1)));
+            agrees("the policy of memory", || {
+                let (preferred, node) = (1, 1_u64);
+                libc::syscall(libc::SYS_set_mempolicy, preferred, &raw const node, 64) == 0
+            });
+            agrees("no memory that is written and then executed", || set(MDWE, 1));
+            agrees("merging of equal pages", || set(MEMORY_MERGE, 1));
+            agrees("input and output for others", || set(IO_FLUSHER, 1));
+            agrees("what an error of memory does", || {
+                let (set, early) = (1_u64, 1_u64);
+                libc::prctl(libc::PR_MCE_KILL, set, early, 0_u64, 0_u64) == 0
+            });
+            agrees("bounds of utilisation", || {
+                // `struct sched_attr`: policy and all else as it is, a lower bound.
+                let mut attributes = [0_u32; 14];
+                (attributes[0], attributes[2], attributes[12]) = (56, 0x38, 100);
+                libc::syscall(libc::SYS_sched_setattr, 0, attributes.as_ptr(), 0) == 0
+            });
+            agrees("a session keyring", || {
+                let (join, nameless) = (1, std::ptr::null::<libc::c_char>());
+                libc::syscall(libc::SYS_keyctl, join, nameless) > 0
+            });
+            agrees("a login user", || std::fs::write("/proc/self/loginuid", "12345").is_ok());
+            agrees("bits of security", || {
+                // No rights by being root are gained any more, as long as one is none.
+                set(libc::PR_SET_SECUREBITS, 4)
+            });
+            let master = libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY);
+            assert_ne!(master, -1, "{}", std::io::Error::last_os_error());
+            checked("unlock", libc::unlockpt(master));
+            let terminal = libc::ioctl(master, libc::TIOCGPTPEER, libc::O_RDWR);
+            assert_ne!(terminal, -1, "{}", std::io::Error::last_os_error());
+            // The leader of a session has none at first.
+            assert_ne!(libc::setsid(), -1, "{}", std::io::Error::last_os_error());
+            holds("a controlling terminal", || {
+                checked("terminal", libc::ioctl(terminal, libc::TIOCSCTTY, 0));
+            });
+            // Its end is a signal to the session.
+            libc::signal(libc::SIGHUP, libc::SIG_IGN);
+            for fd in [master, terminal] {
+                checked("close", libc::close(fd));
+            }
         }
     });
 }

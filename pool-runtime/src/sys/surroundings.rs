@@ -4,7 +4,10 @@
 //!
 //! Not in it, because it is passed along or never inherited: the working
 //! directory, the standard streams, signals, and the environment, which the
-//! caller chooses.
+//! caller chooses. Nor what `execve` takes away, as from a worker that is executed so
+//! from the copy that others are forked from. What is kept and nobody can ask for is a
+//! Landlock domain, which [`may_look_into`] sees, counters that `perf` has children
+//! inherit, and the right to use I/O ports.
 
 use std::ffi::{CStr, c_void};
 use std::io;
@@ -28,6 +31,8 @@ pub(crate) struct Surroundings {
 /// rights, restrictions, and where it may run.
 const STATUS: [&[u8]; 16] = [
     b"Umask:",
+    // A debugger that follows children is theirs too.
+    b"TracerPid:",
     b"Uid:",
     b"Gid:",
     b"Groups:",
@@ -38,7 +43,6 @@ const STATUS: [&[u8]; 16] = [
     b"CapAmb:",
     b"NoNewPrivs:",
     b"Seccomp:",
-    b"THP_enabled:",
     b"Speculation_Store_Bypass:",
     b"SpeculationIndirectBranch:",
     b"Cpus_allowed:",
@@ -58,7 +62,18 @@ const NAMESPACES: [&CStr; 8] = [
 ];
 
 /// Files that hold one setting each, or are not there.
-const FILES: [&CStr; 4] = [c"cgroup", c"oom_score_adj", c"attr/current", c"attr/exec"];
+const FILES: [&CStr; 7] = [
+    c"cgroup",
+    c"oom_score_adj",
+    c"attr/current",
+    c"attr/exec",
+    // The process has it, not the thread.
+    c"../../coredump_filter",
+    // Another one comes with each change of the login user that audit records tell.
+    c"sessionid",
+    // Shares of the processor's cache, where there are such.
+    c"cpu_resctrl_groups",
+];
 
 impl Surroundings {
     /// Those of the calling thread.
@@ -100,6 +115,10 @@ impl Surroundings {
         for number in limits().into_iter().chain(settings()) {
             taken.extend_from_slice(&number.to_ne_bytes());
         }
+        taken.extend_from_slice(&scheduling());
+        taken.extend_from_slice(&memory_policy());
+        let stat = read(thread.as_fd(), c"stat", &mut buffer)?;
+        taken.extend_from_slice(terminal(stat));
         Ok(Surroundings { bytes: taken, own_namespaces: pids[0] == pids[1] })
     }
 
@@ -172,25 +191,87 @@ fn limits() -> impl IntoIterator<Item = u64> {
     })
 }
 
-/// What is asked for by a call each: session, priorities, and the like.
-fn settings() -> [u64; 8] {
+/// The controlling terminal, of a file `stat`. The name, in parentheses, may hold
+/// anything; the terminal is the fifth field after it.
+fn terminal(stat: &[u8]) -> &[u8] {
+    let end = stat.iter().rposition(|&byte| byte == b')').unwrap_or(0);
+    stat[end..].split(|&byte| byte == b' ').nth(5).unwrap_or_default()
+}
+
+/// `struct sched_attr` of the kernel, as long as it may become: policy, niceness,
+/// priority, the times of a deadline, the length of a slice, bounds of utilisation. A
+/// kernel that knows less leaves zeros.
+fn scheduling() -> [u8; 64] {
+    let mut attributes = [0; 64];
+    // SAFETY: it writes no more than the length that it is given.
+    unsafe {
+        let (place, length) = (attributes.as_mut_ptr(), attributes.len());
+        libc::syscall(libc::SYS_sched_getattr, 0, place, length, 0);
+    }
+    attributes
+}
+
+/// From which nodes memory is taken. Where that is refused, or there are no nodes, it is
+/// the same for all.
+fn memory_policy() -> [u8; 136] {
+    /// As many nodes as a kernel can be built for.
+    const NODES: usize = 1024;
+    let mut policy = [0; 8 + NODES / 8];
+    // SAFETY: it writes an `int` and a mask of so many bits, for both of which there is
+    // room. Neither has to be aligned for the kernel.
+    unsafe {
+        let mode = policy.as_mut_ptr();
+        let nodes = mode.add(8);
+        libc::syscall(libc::SYS_get_mempolicy, mode, nodes, NODES + 1, 0, 0);
+    }
+    policy
+}
+
+/// What is asked for by a call each: session, priorities, and the like. A kernel that does
+/// not know one gives an error, always the same.
+fn settings() -> [u64; 16] {
     /// `IOPRIO_WHO_PROCESS` of the kernel.
     const OF_A_PROCESS: i32 = 1;
-    // SAFETY: all only read, and take integers, but for sched_getparam, which
-    // writes the parameter that it is given.
+    // Of the kernel's `prctl.h`.
+    const GET_IO_FLUSHER: i32 = 58;
+    const SCHED_CORE: i32 = 62;
+    const GET_MDWE: i32 = 66;
+    const GET_MEMORY_MERGE: i32 = 68;
+    const SVE_GET_VL: i32 = 51;
+    const SME_GET_VL: i32 = 64;
+    const L1D_FLUSH: u64 = 2;
+    const SESSION_KEYRING: i32 = -3;
+    const NONE: u64 = 0;
+    let mut cookie = 0_u64;
+    let mut counter = 0_i32;
+    let prctl = |option: i32, argument: u64| {
+        // SAFETY: all options that it is called with only read, and take integers.
+        i64::from(unsafe { libc::prctl(option, argument, NONE, NONE, NONE) })
+    };
+    // SAFETY: all only read, and take integers, but for two that write the number which
+    // they are given.
     let settings = unsafe {
-        let mut parameter: libc::sched_param = std::mem::zeroed();
-        libc::sched_getparam(0, &mut parameter);
+        libc::prctl(SCHED_CORE, NONE, NONE, NONE, &raw mut cookie);
+        libc::prctl(libc::PR_GET_TSC, &raw mut counter);
         [
             i64::from(libc::getsid(0)),
-            i64::from(libc::getpriority(libc::PRIO_PROCESS, 0)),
-            i64::from(libc::sched_getscheduler(0)),
-            i64::from(parameter.sched_priority),
             libc::syscall(libc::SYS_ioprio_get, OF_A_PROCESS, 0),
             // An invalid one, which only asks.
             i64::from(libc::personality(0xffff_ffff)),
-            i64::from(libc::prctl(libc::PR_GET_TIMERSLACK)),
-            i64::from(libc::prctl(libc::PR_GET_SECUREBITS)),
+            libc::syscall(libc::SYS_keyctl, 0, SESSION_KEYRING, 0),
+            i64::from(counter),
+            cookie.cast_signed(),
+            prctl(libc::PR_GET_TIMERSLACK, NONE),
+            prctl(libc::PR_GET_SECUREBITS, NONE),
+            prctl(libc::PR_GET_THP_DISABLE, NONE),
+            prctl(libc::PR_MCE_KILL_GET, NONE),
+            prctl(libc::PR_GET_SPECULATION_CTRL, L1D_FLUSH),
+            prctl(GET_IO_FLUSHER, NONE),
+            prctl(GET_MDWE, NONE),
+            prctl(GET_MEMORY_MERGE, NONE),
+            // The length of vectors on aarch64.
+            prctl(SVE_GET_VL, NONE),
+            prctl(SME_GET_VL, NONE),
         ]
     };
     settings.map(i64::cast_unsigned)
@@ -222,6 +303,13 @@ mod tests {
             assert!(text.contains(name), "{name} in {text}");
         }
         assert!(text.contains("mnt:[") && text.contains("pid:["), "{text}");
+    }
+
+    #[test]
+    fn the_terminal_is_found_behind_any_name() {
+        assert_eq!(terminal(b"7 (a) b (c) R 1 2 3 34816 5 6"), b"34816");
+        assert_eq!(terminal(b"7 (x) S 1 2 3 0 -1"), b"0");
+        assert_eq!(terminal(b""), b"");
     }
 
     #[test]
