@@ -5,6 +5,8 @@
 mod memory;
 mod messages;
 mod placement;
+mod sigterm;
+mod victims;
 
 use pool_runtime::{Pool, PoolBuilder};
 

@@ -11,7 +11,7 @@ use crate::engine::{Engine, Launch, Output, Wishes};
 use crate::error::Error;
 use crate::limits::{KILL_GRACE, LEAST_AGE, MAX_WORKERS, START_TIMEOUT, STOP_GRACE};
 use crate::scheduler::Config;
-use crate::wire::settings::Resource;
+use crate::wire::settings::{OomScore, Resource};
 
 /// The settings of a pool to be; made by [`Pool::builder`].
 ///
@@ -268,7 +268,9 @@ impl PoolBuilder {
 
     /// The cores that the workers run on: the worker in slot `s` on the core
     /// `cores[s % n]` of the `n` that are given, and on no other. None at all, or one that
-    /// the calling thread may not run on itself (see `taskset`), is an error of `build`.
+    /// the kernel does not let the worker have (there is no such core, or a cpuset excludes
+    /// it), is an error of `build`. Where the calling thread runs makes no difference: a
+    /// library may have pinned it.
     ///
     /// ```
     /// # use pool_runtime::Pool;
@@ -285,6 +287,47 @@ impl PoolBuilder {
     /// where it has no right to that (`RLIMIT_NICE`), are errors of `build`.
     pub fn nice(mut self, niceness: i32) -> Self {
         self.wishes.settings.nice = Some(niceness);
+        self
+    }
+
+    /// How much sooner than the program the kernel kills a worker when the machine has no
+    /// memory left: what is added to the program's own `oom_score_adj`, which is from -1000
+    /// (never) to 1000; the sum stays in that range. Unless set, 100, where that can be had:
+    /// a worker is what may be lost.
+    ///
+    /// A point stands for a thousandth of the machine's memory. Workers of a pool that a
+    /// worker makes get the amount on top of that worker's own. What cannot be set is an
+    /// error of `build`: a negative amount takes a privilege (`CAP_SYS_RESOURCE`), and
+    /// `/proc` must not be read-only. With 0 workers have what the program has.
+    ///
+    /// ```
+    /// # use pool_runtime::Pool;
+    /// let pool = Pool::builder().oom_score_adj(500).build()?;
+    /// # Ok::<(), pool_runtime::Error>(())
+    /// ```
+    pub fn oom_score_adj(mut self, added: i32) -> Self {
+        self.wishes.settings.oom = OomScore { amount: added, asked: true };
+        self
+    }
+
+    /// Whether workers leave SIGTERM to the program; unless set, it ends them, as it ends
+    /// any process.
+    ///
+    /// For a service that finishes what runs when it is told to stop: service managers send
+    /// SIGTERM to every process of a service (systemd, unless told `KillMode=mixed`), and
+    /// each worker that it ends takes an item along. With `true` a worker is interrupted by
+    /// it and goes on. What the pool itself ends (time limits, deadlines, cancelled calls)
+    /// ends as before, and so does a task that handles SIGTERM in its own way.
+    ///
+    /// Programs that a task starts are not protected: they have the default action.
+    ///
+    /// ```
+    /// # use pool_runtime::Pool;
+    /// let pool = Pool::builder().ignore_sigterm(true).build()?;
+    /// # Ok::<(), pool_runtime::Error>(())
+    /// ```
+    pub fn ignore_sigterm(mut self, ignore: bool) -> Self {
+        self.wishes.settings.ignore_sigterm = ignore;
         self
     }
 

@@ -18,7 +18,7 @@ use crate::ids::Slot;
 use crate::limits::{KILL_GRACE, START_TIMEOUT, STOP_GRACE};
 use crate::scheduler::Config;
 use crate::task::{Task, TaskInput};
-use crate::wire::settings::Resource;
+use crate::wire::settings::{OomScore, Resource};
 
 /// A process of its own for one call of a task.
 ///
@@ -254,6 +254,21 @@ impl ProcessBuilder {
     /// Its niceness: as [`PoolBuilder::nice`](crate::PoolBuilder::nice).
     pub fn nice(mut self, niceness: i32) -> Self {
         self.wishes.settings.nice = Some(niceness);
+        self
+    }
+
+    /// How much sooner than the program the kernel kills the process for want of memory: as
+    /// [`PoolBuilder::oom_score_adj`](crate::PoolBuilder::oom_score_adj).
+    pub fn oom_score_adj(mut self, added: i32) -> Self {
+        self.wishes.settings.oom = OomScore { amount: added, asked: true };
+        self
+    }
+
+    /// Whether the process leaves SIGTERM to the program, unless it comes by
+    /// [`Process::terminate`]: as
+    /// [`PoolBuilder::ignore_sigterm`](crate::PoolBuilder::ignore_sigterm).
+    pub fn ignore_sigterm(mut self, ignore: bool) -> Self {
+        self.wishes.settings.ignore_sigterm = ignore;
         self
     }
 

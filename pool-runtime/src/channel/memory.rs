@@ -27,6 +27,8 @@ mod word {
     pub(super) const BEGAN_AT: usize = 13;
     /// The worker, in a signal handler.
     pub(super) const SIGN: usize = 14;
+    /// The program.
+    pub(super) const ASKED_TO_END: usize = 15;
 }
 
 /// One side's view of the shared memory.
@@ -108,6 +110,16 @@ impl Memory {
     /// ends.
     pub(super) fn sign_for_ever(&self) -> &'static AtomicU64 {
         Shm::word_for_ever(&self.shm, word::SIGN)
+    }
+
+    /// Not 0 once the program has decided to end the worker by SIGTERM.
+    pub(super) fn asked_to_end(&self) -> &AtomicU64 {
+        self.shm.word(word::ASKED_TO_END)
+    }
+
+    /// The same word for a signal handler.
+    pub(super) fn asked_to_end_for_ever(&self) -> &'static AtomicU64 {
+        Shm::word_for_ever(&self.shm, word::ASKED_TO_END)
     }
 
     /// Lends a request's bytes to the worker.

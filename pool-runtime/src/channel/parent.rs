@@ -329,6 +329,11 @@ impl ParentEnd {
         begun::condemn(self.memory.begun(), count)
     }
 
+    /// Tells the worker that a SIGTERM which it gets from now on is for it to end by.
+    pub(crate) fn ask_to_end(&self) {
+        self.memory.asked_to_end().store(1, Ordering::Release);
+    }
+
     /// What the worker has noted when a signal was about to end it. A hint, and only
     /// once it is gone.
     pub(crate) fn sign(&self) -> u64 {

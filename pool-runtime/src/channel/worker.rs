@@ -146,6 +146,11 @@ impl WorkerEnd {
         self.memory.sign_for_ever()
     }
 
+    /// The word that is not 0 once the program has decided to end this process by SIGTERM.
+    pub(crate) fn asked_to_end(&self) -> &'static AtomicU64 {
+        self.memory.asked_to_end_for_ever()
+    }
+
     /// The next chunk, claimed for this worker; waits for it, but not longer than
     /// `until`.
     pub(crate) fn receive(&mut self, until: Option<Instant>) -> Result<Received<'_>, Gone> {

@@ -2,6 +2,7 @@
 
 use std::mem::MaybeUninit;
 use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 /// All signals blocked on this thread, for as long as this lives.
 pub(crate) struct AllBlocked {
@@ -42,6 +43,46 @@ pub(crate) fn ignore_fatal_io() {
     unsafe {
         for signal in [libc::SIGPIPE, libc::SIGTTIN, libc::SIGTTOU] {
             libc::signal(signal, libc::SIG_IGN);
+        }
+    }
+}
+
+/// Not 0 once a SIGTERM is meant for this process.
+static MEANT: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
+
+/// From here on SIGTERM ends this process only if `meant` is not 0: from elsewhere it is
+/// for the program.
+///
+/// By a handler, and neither by ignoring nor by blocking the signal. Both of these go
+/// through exec: the programs that a task starts would not end at a SIGTERM either, and a
+/// shell script cannot even undo that. A handler is reset to the default there. Its
+/// price is that a call that sleeps (`poll`, `nanosleep`) may be interrupted, as in every
+/// program with a handler; others are restarted. And a task that has a handler of its own
+/// gets the signal as if there were none here.
+pub(crate) fn leave_sigterm(meant: &'static AtomicU64) {
+    MEANT.store(ptr::from_ref(meant).cast_mut(), Ordering::Release);
+    // SAFETY: all zero is a valid `sigaction`, whose mask sigemptyset makes one. The
+    // handler has the type of one without SA_SIGINFO, and does what a handler may: it
+    // reads a word, and makes system calls.
+    let done = unsafe {
+        let mut action = MaybeUninit::<libc::sigaction>::zeroed().assume_init();
+        action.sa_sigaction = end_if_meant as *const () as usize;
+        action.sa_flags = libc::SA_RESTART | libc::SA_ONSTACK;
+        libc::sigemptyset(&raw mut action.sa_mask);
+        libc::sigaction(libc::SIGTERM, &raw const action, ptr::null_mut())
+    };
+    assert_eq!(done, 0, "SIGTERM can be handled");
+}
+
+extern "C" fn end_if_meant(signal: libc::c_int) {
+    // SAFETY: from a reference that lives for ever, and set before this is the handler.
+    let meant = unsafe { MEANT.load(Ordering::Acquire).as_ref() };
+    if meant.is_some_and(|meant| meant.load(Ordering::Acquire) != 0) {
+        // SAFETY: both are safe in a handler, and take integers. The signal is blocked
+        // while it is handled, and ends the process when this returns.
+        unsafe {
+            libc::signal(signal, libc::SIG_DFL);
+            libc::raise(signal);
         }
     }
 }

@@ -69,9 +69,29 @@ pub(crate) struct Settings {
     pub(crate) limits: Vec<(Resource, u64)>,
     /// Bytes of private writable memory.
     pub(crate) memory: Option<u64>,
+    /// What is added to how soon the kernel kills it for want of memory, and whether it
+    /// has to be.
+    pub(crate) oom: OomScore,
+    /// It leaves SIGTERM to the program.
+    pub(crate) ignore_sigterm: bool,
     /// The directory of the control group that it joins.
     pub(crate) group: Option<Vec<u8>>,
     pub(crate) sandbox: Option<Rules>,
+}
+
+/// An amount to be added to `oom_score_adj`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OomScore {
+    pub(crate) amount: i32,
+    /// Somebody asked for it: what cannot be had is an error then.
+    pub(crate) asked: bool,
+}
+
+impl Default for OomScore {
+    /// Workers are what may be lost, rather than the program.
+    fn default() -> OomScore {
+        OomScore { amount: 100, asked: false }
+    }
 }
 
 /// What a sandbox allows: paths, as the kernel takes them.
@@ -98,6 +118,9 @@ impl Settings {
             out.extend_from_slice(&limit.to_le_bytes());
         }
         put_option(out, self.memory, |out, bytes| out.extend_from_slice(&bytes.to_le_bytes()));
+        out.extend_from_slice(&self.oom.amount.to_le_bytes());
+        out.push(u8::from(self.oom.asked));
+        out.push(u8::from(self.ignore_sigterm));
         put_option(out, self.group.as_deref(), put_path);
         put_option(out, self.sandbox.as_ref(), |out, rules| {
             for paths in [&rules.read, &rules.write] {
@@ -116,6 +139,8 @@ impl Settings {
                 Some((resource, reader.u64()?))
             })?,
             memory: option(reader, |reader| reader.u64())?,
+            oom: OomScore { amount: reader.u32()?.cast_signed(), asked: flag(reader)? },
+            ignore_sigterm: flag(reader)?,
             group: option(reader, path)?,
             sandbox: option(reader, |reader| {
                 Some(Rules { read: list(reader, path)?, write: list(reader, path)? })
@@ -145,9 +170,16 @@ fn option<T>(
     reader: &mut Reader<'_>,
     read: impl FnOnce(&mut Reader<'_>) -> Option<T>,
 ) -> Option<Option<T>> {
+    match flag(reader)? {
+        false => Some(None),
+        true => Some(Some(read(reader)?)),
+    }
+}
+
+fn flag(reader: &mut Reader<'_>) -> Option<bool> {
     match reader.u8()? {
-        0 => Some(None),
-        1 => Some(Some(read(reader)?)),
+        0 => Some(false),
+        1 => Some(true),
         _ => None,
     }
 }
@@ -188,6 +220,8 @@ mod tests {
             nice: Some(-5),
             limits: Resource::ALL.map(|resource| (resource, u64::MAX - resource as u64)).into(),
             memory: Some(64 << 20),
+            oom: OomScore { amount: -17, asked: true },
+            ignore_sigterm: true,
             group: Some(b"/g".into()),
             sandbox: Some(Rules {
                 read: vec![b"/a".into(), b"".into()],

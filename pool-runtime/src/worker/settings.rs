@@ -7,13 +7,13 @@ use std::{fs, io};
 
 use rustix::io::Errno;
 use rustix::process::{Resource as Kind, Rlimit, getrlimit, setpriority_process, setrlimit};
-use rustix::thread::{CpuSet, sched_setaffinity};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::channel::WorkerEnd;
-use crate::sys::{dying, memory};
+use crate::sys::{dying, memory, signals};
 #[cfg(not(feature = "sandbox"))]
 use crate::wire::settings::Rules;
-use crate::wire::settings::{Resource, Settings};
+use crate::wire::settings::{OomScore, Resource, Settings};
 
 /// The least that a worker needs beyond what it has when it reports in, in bytes.
 const LEAST_MEMORY: usize = 1 << 20;
@@ -24,9 +24,14 @@ pub(super) fn apply(settings: &Settings, channel: &mut WorkerEnd) -> Result<(), 
     if let Some(group) = &settings.group {
         join(Path::new(OsStr::from_bytes(group)));
     }
+    if settings.ignore_sigterm {
+        signals::leave_sigterm(channel.asked_to_end());
+    }
+    adjust_oom_score(settings.oom)?;
     if let Some(core) = settings.core {
         pin(core).map_err(|cause| {
-            refused(&format!("pin itself to core {core}"), cause, "no such core, or a cpuset")
+            let likely = format!("not one of the cores that it may have, which are {}", cores());
+            refused(&format!("pin itself to core {core}"), cause, &likely)
         })?;
     }
     if let Some(nice) = settings.nice {
@@ -68,9 +73,32 @@ fn join(group: &Path) {
     let joined = fs::write(group.join("cgroup.procs"), "0");
     // A program that is never to be killed for lack of memory has told its workers so too:
     // where all are such, a task that needs more would wait for it for ever.
-    let score = "/proc/self/oom_score_adj";
-    if joined.is_ok() && fs::read_to_string(score).is_ok_and(|score| score.trim() == "-1000") {
-        let _ = fs::write(score, "-999");
+    if joined.is_ok() && fs::read_to_string(OOM_SCORE).is_ok_and(|score| score.trim() == "-1000") {
+        let _ = fs::write(OOM_SCORE, "-999");
+    }
+}
+
+/// How soon the kernel kills this process for want of memory: from -1000, never, to 1000.
+const OOM_SCORE: &str = "/proc/self/oom_score_adj";
+
+/// Adds to what the worker has from its program. Of a fork too that is the program's own:
+/// a zygote is never given another.
+fn adjust_oom_score(OomScore { amount, asked }: OomScore) -> Result<(), String> {
+    if amount == 0 {
+        return Ok(());
+    }
+    let adjusted = || -> io::Result<()> {
+        let own = fs::read_to_string(OOM_SCORE)?;
+        let own: i32 = own.trim().parse().map_err(io::Error::other)?;
+        fs::write(OOM_SCORE, own.saturating_add(amount).clamp(-1000, 1000).to_string())
+    };
+    match adjusted() {
+        Err(cause) if asked => {
+            let step = format!("add {amount} to its oom_score_adj");
+            let likely = "only the privileged may lower it, and /proc must be writable";
+            Err(format!("{step}: {cause} (likely cause: {likely})"))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -82,6 +110,21 @@ fn pin(core: u32) -> Result<(), Errno> {
     let mut cores = CpuSet::new();
     cores.set(core);
     sched_setaffinity(None, &cores)
+}
+
+/// The cores that the kernel lets this process have, whatever those are that it has: of
+/// all it takes as many as the cpuset and the machine allow.
+fn cores() -> String {
+    let mut all = CpuSet::new();
+    (0..CpuSet::MAX_CPU).for_each(|core| all.set(core));
+    let had = sched_setaffinity(None, &all).and_then(|()| sched_getaffinity(None));
+    had.map_or_else(
+        |_| "unknown".to_owned(),
+        |had| {
+            let had = (0..CpuSet::MAX_CPU).filter(|&core| had.is_set(core));
+            format!("{:?}", had.collect::<Vec<_>>())
+        },
+    )
 }
 
 /// What the kernel calls a resource, and people do.

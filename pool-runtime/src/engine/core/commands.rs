@@ -159,6 +159,7 @@ impl Core {
     fn ask(&mut self, worker: Worker, doom: Doom) {
         if let Some(member) = self.member(worker) {
             member.doom.get_or_insert(doom);
+            member.channel.ask_to_end();
             member.child.ask_group();
             self.stop_listening(worker.slot);
         }

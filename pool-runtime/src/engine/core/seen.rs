@@ -33,6 +33,9 @@ impl Core {
         let Some(member) = &self.members[slot.0] else {
             return Ok(());
         };
+        if signal == Signal::TERM {
+            member.channel.ask_to_end();
+        }
         member.child.signal(signal).map_err(|cause| {
             let message = format!("failed to signal process {}: {cause}", member.child.pid());
             Error::invalid(message).with_source(cause)
