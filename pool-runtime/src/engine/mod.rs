@@ -203,7 +203,10 @@ impl Engine {
     }
 
     pub(crate) fn terminate(&self) {
-        self.tell(Event::Terminate);
+        if self.is_foreign() {
+            return;
+        }
+        self.shared.lock().terminate();
     }
 
     pub(crate) fn is_open(&self) -> bool {

@@ -215,7 +215,7 @@ impl Scheduler {
             Event::Reset => self.reset(),
             Event::Close => self.close(),
             Event::Join => self.join(),
-            Event::Terminate => self.terminate(),
+            Event::Terminate { now } => self.terminate(now),
         }
     }
 
@@ -289,13 +289,13 @@ impl Scheduler {
         Verdict::Accepted
     }
 
-    fn terminate(&mut self) -> Verdict {
+    fn terminate(&mut self, now: Moment) -> Verdict {
         if self.mode == Mode::Terminated {
             return Verdict::Ignored;
         }
         self.mode = Mode::Terminated;
         // Before the jobs, of which there may be very many.
-        self.kill_all(KillReason::Terminated);
+        self.end_all(now);
         if !planted!(self, TerminatedJobsWait) {
             self.fail_jobs(JobFailure::Terminated);
         }

@@ -171,6 +171,10 @@ pub(crate) enum Mutation {
     CondemnedServesOn,
     /// A worker that was asked to end is not killed with the pool.
     TerminationSparesAsked,
+    /// A worker that has nothing to do is killed with the pool.
+    TerminationSparesNobody,
+    /// A worker that is leaving when the pool is terminated has as long as before.
+    TerminationWaitsForLeavers,
     /// An item's limit counts from when somebody has looked.
     LimitsCountFromLooks,
     /// An item that is left to finish may take for ever.

@@ -65,8 +65,9 @@ pub(crate) enum Event {
     Close,
     /// Somebody waits for the workers of a closed pool to be gone.
     Join,
-    /// Stop everything now.
-    Terminate,
+    /// Stop everything now: who is at work is killed, who has nothing to do may leave in
+    /// order, within `kill_grace`.
+    Terminate { now: Moment },
 }
 
 /// Everything that the engine may be told to do.

@@ -243,15 +243,33 @@ impl Scheduler {
         Verdict::Accepted
     }
 
-    pub(super) fn kill_all(&mut self, why: KillReason) {
+    /// The pool is terminated. Who is at work is killed. Who has nothing to do, or is
+    /// leaving already, leaves in order, since what it has printed for items that are done
+    /// may still be in its buffers; but it has no longer for that than `kill_grace`.
+    pub(super) fn end_all(&mut self, now: Moment) {
+        let (grace, why) = (self.config.kill_grace, KillReason::Terminated);
         for worker in self.slots.alive() {
-            if planted!(self, TerminationSparesAsked)
-                && matches!(self.slots.life(worker.slot), Life::Dying { .. })
-            {
-                continue;
-            }
-            self.commands.push_back(Command::Kill { worker, why });
-            self.slots.set(worker.slot, Life::Dying { why, fruitless: false, kill_at: None });
+            let latest = now.saturating_add(grace);
+            let until = match self.slots.life(worker.slot) {
+                _ if grace.is_zero() => None,
+                Life::Serving if self.slots.loads(worker.slot).is_empty() => {
+                    self.commands.push_back(Command::Stop { worker });
+                    Some(latest)
+                }
+                &Life::Stopping { deadline } => Some(latest.min(deadline)),
+                Life::Dying { .. } if planted!(self, TerminationSparesAsked) => continue,
+                _ => None,
+            };
+            let until = until.filter(|_| !planted!(self, TerminationSparesNobody));
+            let life = match until {
+                Some(_) if planted!(self, TerminationWaitsForLeavers) => continue,
+                Some(deadline) => Life::Stopping { deadline },
+                None => {
+                    self.commands.push_back(Command::Kill { worker, why });
+                    Life::Dying { why, fruitless: false, kill_at: None }
+                }
+            };
+            self.slots.set(worker.slot, life);
         }
     }
 }

@@ -223,6 +223,19 @@ impl Core {
         self.scheduler.decide(|| epoch.elapsed());
     }
 
+    /// Ends everything. What workers have sent is taken in first: one whose outcomes are
+    /// all there is not at work, and leaves in order.
+    pub(super) fn terminate(&mut self) {
+        for slot in (0..self.members.len()).map(Slot) {
+            if self.members[slot.0].is_some() {
+                self.drain(slot);
+            }
+        }
+        let now = self.now();
+        self.tell(Event::Terminate { now });
+        self.act();
+    }
+
     fn outside(&self) -> &Outside {
         self.outside.as_ref().expect("workers come and go only before the engine has finished")
     }

@@ -163,7 +163,7 @@ impl Books {
             Event::Reset => self.tripped,
             Event::Close => self.mode == Mode::Open,
             Event::Join => self.mode == Mode::Closing && !self.joining,
-            Event::Terminate => self.mode != Mode::Terminated,
+            Event::Terminate { .. } => self.mode != Mode::Terminated,
         }
     }
 
@@ -221,12 +221,12 @@ impl Books {
             }
             Event::Close => self.mode = Mode::Closing,
             Event::Join => self.joining = true,
-            Event::Terminate => {
+            Event::Terminate { now } => {
                 self.mode = Mode::Terminated;
                 let why = JobFailure::Terminated;
                 let fails = self.ledger.live().map(|job| Command::FailJob { job, why });
                 self.owed.extend(fails);
-                self.owe_kills(KillReason::Terminated, |_| true);
+                self.end_all(now);
                 for post in self.places.iter().filter_map(|place| place.post.as_ref()) {
                     post.held.iter().for_each(|held| self.ledger.leave_with(held.job, post.serial));
                 }

@@ -61,7 +61,8 @@ pub(super) enum Rule {
     Replacement,
     /// A job fails as a whole when no worker can come for it, and only then.
     StrandedJobsFail,
-    /// Termination fails every job and kills every worker, at once.
+    /// Termination fails every job at once, kills every worker that is at work, and tells
+    /// the others goodbye.
     TerminationIsComplete,
     /// Workers are told goodbye when a closed pool has no job left, or none but lazy ones
     /// of which nothing is left while somebody joins; and only then.

@@ -56,6 +56,24 @@ impl Books {
         self.wake_lack(now);
     }
 
+    /// Who is at work, or has not begun to serve, is killed; the others have some time.
+    pub(super) fn end_all(&mut self, now: Moment) {
+        let grace = self.config.kill_grace;
+        let latest = now.saturating_add(grace);
+        let leaves = |post: &Post| {
+            let is_done = post.is_idle() || (post.stopped && post.ended.is_none());
+            is_done && !grace.is_zero()
+        };
+        self.owe_kills(KillReason::Terminated, |post| !leaves(post));
+        for post in self.places.iter_mut().filter_map(|place| place.post.as_mut()) {
+            if post.is_idle() && leaves(post) {
+                self.owed.push(Command::Stop { worker: post.name });
+            } else if leaves(post) {
+                post.deadline = post.deadline.map(|deadline| deadline.min(latest));
+            }
+        }
+    }
+
     pub(super) fn owe_kills(&mut self, why: KillReason, whom: impl Fn(&Post) -> bool) {
         let posts = self.places.iter().filter_map(|place| place.post.as_ref());
         let is_ended = |post: &Post| match why {

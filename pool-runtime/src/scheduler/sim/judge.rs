@@ -26,8 +26,14 @@ impl Books {
                 Ok(())
             }
             Command::Stop { worker } => {
-                let too_early = !self.may_leave();
-                let deadline = now.saturating_add(self.config.stop_grace);
+                let terminated = self.mode == Mode::Terminated;
+                if terminated {
+                    self.pay(command)?;
+                }
+                let too_early = !terminated && !self.may_leave();
+                let (stop_grace, kill_grace) = (self.config.stop_grace, self.config.kill_grace);
+                let grace = if terminated { kill_grace } else { stop_grace };
+                let deadline = now.saturating_add(grace);
                 let post = self.commanded(worker)?;
                 if too_early || !post.is_idle() {
                     return broken(Rule::CloseLosesNothing, format!("goodbye to {post:?}"));
@@ -212,7 +218,8 @@ pub(super) fn rule_of(command: &Command) -> Rule {
         },
         Command::FailJob { why: JobFailure::Terminated, .. } => Rule::TerminationIsComplete,
         Command::FailJob { why: JobFailure::NoWorkers, .. } => Rule::StrandedJobsFail,
-        Command::Start { .. } | Command::Send { .. } | Command::Stop { .. } => {
+        Command::Stop { .. } => Rule::TerminationIsComplete,
+        Command::Start { .. } | Command::Send { .. } => {
             unreachable!("{command:?} is never owed")
         }
     }

@@ -113,6 +113,8 @@ trials! {
     finds_forgiven_unresponsiveness: UnresponsiveIsForgiven breaks BoundedStarts;
     finds_condemned_workers_that_serve_on: CondemnedServesOn breaks LivesAreTrue;
     finds_termination_that_spares_the_asked: TerminationSparesAsked breaks TerminationIsComplete;
+    finds_termination_that_kills_the_idle: TerminationSparesNobody breaks TerminationIsComplete;
+    finds_termination_that_waits_for_leavers: TerminationWaitsForLeavers breaks Deadlines;
     finds_expired_jobs_that_take_items: ExpiredJobTakesItems breaks ExpiredJobsEnd;
     finds_expired_jobs_that_take_items_back: ExpiredJobTakesItemsBack breaks ExpiredJobsEnd;
     finds_expired_jobs_that_are_served: ExpiredQueueIsServed breaks ExpiredJobsEnd;

@@ -400,6 +400,29 @@ fn termination_kills_those_that_were_only_asked_to_end() {
     pool.overrun(slow);
     pool.answer(slow, Kept::Item);
     let kills = kill(slow, KillReason::Terminated);
-    assert_eq!(pool.news(Event::Terminate).first(), Some(&kills));
+    let now = pool.now;
+    assert_eq!(pool.news(Event::Terminate { now }).first(), Some(&kills));
     assert_eq!(pool.scheduler.next_deadline(), None);
+}
+
+#[test]
+fn termination_lets_those_leave_who_have_nothing_to_do_but_not_for_ever() {
+    let (busy, idle) = (worker(0, 1), worker(1, 1));
+    let mut pool = at_work(Config { kill_grace: GRACE, ..config(2) }, Terms::default());
+    pool.news(queued(0..1));
+    let now = pool.now;
+    let commands = pool.news(Event::Terminate { now });
+    assert_eq!(commands[..2], [kill(busy, KillReason::Terminated), Command::Stop { worker: idle }]);
+    assert_eq!(pool.later(GRACE), [kill(idle, KillReason::StopGrace)]);
+}
+
+#[test]
+fn termination_shortens_the_time_of_those_that_are_leaving() {
+    let only = worker(0, 1);
+    let mut pool = at_work(Config { kill_grace: GRACE, ..config(1) }, Terms::default());
+    let now = pool.now;
+    pool.news(Event::WorkerRetired { worker: only, now });
+    assert_eq!(pool.scheduler.next_deadline(), Some(now + STOP_GRACE));
+    pool.news(Event::Terminate { now });
+    assert_eq!(pool.scheduler.next_deadline(), Some(now + GRACE));
 }

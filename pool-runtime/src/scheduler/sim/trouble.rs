@@ -263,7 +263,7 @@ impl World {
             }
             (_, Mode::Open) => Ok(false),
             (_, Mode::Terminated) if self.rng.percent(50) => {
-                self.tell_no_news(Event::Terminate, Happening::RepeatedTerminate)
+                self.tell_no_news(Event::Terminate { now: self.now }, Happening::RepeatedTerminate)
             }
             (_, Mode::Closing) if self.rng.percent(50) => {
                 self.tell_no_news(Event::Join, Happening::RepeatedJoin)

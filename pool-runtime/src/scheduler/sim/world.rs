@@ -127,7 +127,7 @@ impl World {
         let impatient = self.plan.impatient && self.books.mode == Mode::Closing;
         let has_enough = impatient && self.rng.percent(5);
         if (self.plan.terminate_at == Some(self.step) || has_enough) && !terminated {
-            return self.shut(Event::Terminate);
+            return self.shut(Event::Terminate { now: self.now });
         }
         if self.books.mode == Mode::Closing && !self.books.joining && self.rng.percent(4) {
             return self.join();
@@ -171,7 +171,7 @@ impl World {
     pub(super) fn shut_in_the_end(&mut self) -> Result<(), Broken> {
         match self.rng.percent(70) {
             true => self.shut(Event::Close),
-            false => self.shut(Event::Terminate),
+            false => self.shut(Event::Terminate { now: self.now }),
         }
     }
 
