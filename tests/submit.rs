@@ -71,7 +71,7 @@ fn an_err_that_a_task_returns_is_a_result() {
 #[test]
 fn a_failed_call_names_the_task_and_no_item() {
     let _clean = clean();
-    let pool = Pool::new(1).unwrap();
+    let pool = Pool::builder().workers(1).env("RUST_LIB_BACKTRACE", "1").build().unwrap();
     let pid = pool.workers()[0].pid;
     let error = pool.apply(fail, "oh no").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Panicked);

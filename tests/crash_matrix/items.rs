@@ -26,7 +26,8 @@ fn cells() -> impl Iterator<Item = (Phase, Fault)> {
 
 fn pool() -> Pool {
     // A small stack overflows soon.
-    Pool::builder().workers(WORKERS).stack_size(1 << 20).build().unwrap()
+    let pool = Pool::builder().workers(WORKERS).stack_size(1 << 20);
+    pool.env("RUST_LIB_BACKTRACE", "1").build().unwrap()
 }
 
 fn orders(bad: &[u64], trouble: (Phase, Fault)) -> impl Iterator<Item = Order> {

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind};
 
 use pool_runtime::{Error, ErrorKind, Pool, pool_task};
+use pool_tests::alone::alone;
 use pool_tests::clean::clean;
 use pool_tests::fault::{Fault, kill_this_process};
 use pool_tests::pools::pids;
@@ -52,7 +53,7 @@ fn odd_panic(which: &str) -> u32 {
 #[test]
 fn whatever_is_thrown_is_an_error_and_the_worker_lives() {
     let _clean = clean();
-    let pool = Pool::new(1).unwrap();
+    let pool = Pool::builder().workers(1).env("RUST_LIB_BACKTRACE", "1").build().unwrap();
     let before = pids(&pool);
     let not_text = "a value that is not text";
     let cases = [
@@ -80,6 +81,40 @@ fn whatever_is_thrown_is_an_error_and_the_worker_lives() {
     assert!(error.panic_location().unwrap().starts_with("tests/faults/panics.rs:"), "{error}");
     assert_eq!(pool.apply(odd_panic, "none").unwrap(), *before.first().unwrap());
     assert_eq!(pids(&pool), before);
+}
+
+/// What std makes of the two variables.
+fn check_backtraces() {
+    for name in ["RUST_LIB_BACKTRACE", "RUST_BACKTRACE"] {
+        // SAFETY: nothing else reads the environment: this test is alone in its process.
+        unsafe { std::env::remove_var(name) };
+    }
+    let cases = [
+        (None, None, false),
+        (None, Some("0"), false),
+        (None, Some("1"), true),
+        (None, Some("full"), true),
+        (Some("0"), Some("1"), false),
+        (Some("1"), Some("0"), true),
+        (Some("1"), None, true),
+    ];
+    for (lib, all, has) in cases {
+        let mut pool = Pool::builder().workers(1);
+        for (name, value) in [("RUST_LIB_BACKTRACE", lib), ("RUST_BACKTRACE", all)] {
+            if let Some(value) = value {
+                pool = pool.env(name, value);
+            }
+        }
+        let error = pool.build().unwrap().apply(odd_panic, "number").unwrap_err();
+        assert_eq!(error.backtrace().is_some(), has, "{lib:?}, {all:?}: {error:?}");
+        assert_eq!(format!("{error:?}").contains("stack of the worker"), has, "{error:?}");
+    }
+}
+
+#[test]
+fn a_panic_has_a_backtrace_if_the_workers_environment_asks_for_one() {
+    let test = "panics::a_panic_has_a_backtrace_if_the_workers_environment_asks_for_one";
+    alone(test, check_backtraces);
 }
 
 #[pool_task]

@@ -101,7 +101,7 @@ fn delegate(code: i32) {
 #[test]
 fn r031_a_remote_panic_has_its_message_and_place_and_a_local_error_has_none() {
     let _clean = clean();
-    let pool = Pool::new(1).unwrap();
+    let pool = Pool::builder().workers(1).env("RUST_LIB_BACKTRACE", "1").build().unwrap();
     let remote = pool.apply(even_only, 3).unwrap_err();
     assert_eq!(remote.panic_message(), Some("3 is odd"));
     assert!(remote.panic_location().unwrap().contains("tasks.rs:"), "{remote}");

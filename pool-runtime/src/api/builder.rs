@@ -242,8 +242,9 @@ impl PoolBuilder {
     /// pointer, a handler of SIGABRT and SIGSEGV sees whether memory was the cause:
     /// these signals have handlers in such workers, and end them all the same. A library
     /// that makes something else of it, an error, a panic, an `exit`, is believed. The
-    /// error of a panic has no backtrace where less than 256 MiB is left, since to read
-    /// the names of functions takes memory, and keeps it.
+    /// error of a panic has no [backtrace](crate::Error::backtrace), though the environment
+    /// asks for it, where less than 256 MiB is left: to read the names of functions takes
+    /// memory, and keeps it.
     ///
     /// ```
     /// use pool_runtime::{ErrorKind, Pool, pool_task};

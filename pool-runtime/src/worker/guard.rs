@@ -7,7 +7,7 @@
 //! the program will ever learn.
 
 use std::any::Any;
-use std::backtrace::Backtrace;
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -34,7 +34,9 @@ const CANNOT_UNWIND: [&str; 2] =
 /// Installs the hook. A panic on the thread that runs tasks prints nothing: it
 /// is reported to the program. Other threads panic as in any program.
 ///
-/// Where the memory is limited, what is left of it may not do for a backtrace; then
+/// There is a backtrace where the worker's environment asks for one (`RUST_BACKTRACE`,
+/// `RUST_LIB_BACKTRACE`): to name its frames takes a tenth of a millisecond and more, each
+/// time. Where the memory is limited, what is left of it may not do for that; then
 /// there is none, and the panic is reported all the same.
 pub(super) fn install(limited: bool) {
     let default = std::panic::take_hook();
@@ -52,12 +54,14 @@ pub(super) fn install(limited: bool) {
         }
         let location = info.location().map(ToString::to_string);
         let mut report = PanicReport { phase, message, location, backtrace: None };
-        if !limited || memory::has_room(BACKTRACE_ROOM) {
+        let backtrace = Backtrace::capture();
+        let is_asked_for = backtrace.status() == BacktraceStatus::Captured;
+        if is_asked_for && (!limited || memory::has_room(BACKTRACE_ROOM)) {
             if limited {
                 // Should it need even more than that.
                 send_last_words(&report);
             }
-            report.backtrace = Some(Backtrace::force_capture().to_string());
+            report.backtrace = Some(backtrace.to_string());
         }
         send_last_words(&report);
         NOTED.set(Some(report));
