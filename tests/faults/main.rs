@@ -8,5 +8,6 @@ mod damage;
 mod meddling;
 mod messages;
 mod offspring;
+mod overflows;
 mod panics;
 mod scribbles;

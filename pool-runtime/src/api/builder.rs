@@ -68,6 +68,10 @@ impl PoolBuilder {
     /// The limit of the stack that tasks run on, in bytes: the soft limit
     /// `RLIMIT_STACK` of the workers. More than the hard limit (`ulimit -Hs`) is
     /// an error of `build`.
+    ///
+    /// A task that needs more is killed by SIGSEGV, and the error says that its stack
+    /// overflowed, and how large it was. Of the stacks of threads that a task starts it
+    /// says only that they may have.
     pub fn stack_size(mut self, bytes: u64) -> Self {
         self.wishes.stack = Some(bytes);
         self

@@ -135,10 +135,9 @@ impl WorkerEnd {
     }
 
     /// The memory of this process is about to be limited: what is received must not
-    /// count. Gives the word for signs of its death.
-    pub(crate) fn limit_memory(&mut self) -> &'static AtomicU64 {
+    /// count.
+    pub(crate) fn limit_memory(&mut self) {
         self.assembled = Assembled::Uncounted(None);
-        self.sign()
     }
 
     /// The word for what a process notes that a signal is about to end.

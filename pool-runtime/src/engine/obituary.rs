@@ -171,13 +171,38 @@ impl Obituary {
             Some(Doom::Nonsense) => "sent what is no message and was killed".into(),
             Some(Doom::Damaged) => "took nothing that it was sent and was killed".into(),
             Some(Doom::ChannelClosed) => "closed its channel and was killed".into(),
-            Some(Doom::Commanded(_)) | None => describe_exit(self.status),
+            Some(Doom::Commanded(_)) | None => match self.overflow() {
+                Some(stack) => format!("overflowed {stack} and {}", describe_exit(self.status)),
+                None => describe_exit(self.status),
+            },
+        }
+    }
+
+    /// Which stack has overflowed, if one has.
+    fn overflow(&self) -> Option<String> {
+        match (self.doom, self.sign) {
+            (None, Some(Sign::StackOverflow(0))) => {
+                Some("the stack of a thread that its task started".into())
+            }
+            (None, Some(Sign::StackOverflow(u32::MAX))) => Some("its stack".into()),
+            (None, Some(Sign::StackOverflow(kibibytes))) => {
+                let size = describe_bytes(u64::from(kibibytes) << 10);
+                Some(format!("its stack of {size} (see `stack_size`)"))
+            }
+            _ => None,
         }
     }
 
     fn cause(&self) -> String {
         if self.ran_out_of().is_some() {
             return String::new();
+        }
+        match (self.doom, self.sign) {
+            (None, Some(Sign::StackOverflow(_))) => {
+                return likely("a recursion that goes too deep, or large local variables");
+            }
+            (None, Some(Sign::BadAccess)) => return likely("a bad memory access"),
+            _ => {}
         }
         #[cfg(feature = "sandbox")]
         if let (None, Some(Sign::Forbidden(call))) = (self.doom, self.sign) {

@@ -1,13 +1,17 @@
 //! What a worker notes about itself when a signal is about to end it.
 //!
 //! The exit status tells the program which signal it was, and nothing of why; and where
-//! somebody else has taken it, not even that. So
-//! where a pool limits its workers, a handler looks for signs that the limit is the
-//! cause, writes what it has found into one word that the program reads after the
-//! death, and lets the signal do what it does by default: the exit status is the
-//! true one. Handlers are one-time (`SA_RESETHAND`) and restricted to what is safe
-//! in any state that a process may be in: they read, make a few system calls, and
-//! touch no lock and no heap.
+//! somebody else has taken it, not even that. So a handler looks for signs of the cause (the stack has overflowed, the pool's limit of
+//! memory was met), writes what it has found into one word that the program reads after
+//! the death, and lets the signal do what it does by default: the exit status is the
+//! true one, and a core dump shows the stack as it was. Handlers are one-time
+//! (`SA_RESETHAND`) and restricted to what is safe in any state that a process may be in:
+//! they read, make a few system calls, and touch no lock and no heap.
+//!
+//! They run on a stack of their own, but only on the thread that runs tasks: a thread that
+//! a task has started has none, and if it overflows its own the kernel ends the process
+//! without a handler. So a bad access is noted too. Where nothing is noted it may have been
+//! either. A task may install handlers of its own in place of these.
 //!
 //! What the word holds is a hint, as all that a worker says.
 
@@ -18,7 +22,7 @@ use std::mem::MaybeUninit;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use super::{memory, stack};
 
@@ -29,10 +33,17 @@ pub(crate) enum Sign {
     OutOfMemory,
     /// It made the system call of this number, which a filter forbids.
     Forbidden(u32),
+    /// A stack overflowed: that of the thread that runs tasks, of so many KiB (`u32::MAX`
+    /// for one without a limit), or with 0 that of another thread.
+    StackOverflow(u32),
+    /// It touched memory that it may not touch, and that was not below a stack.
+    BadAccess,
 }
 
 const OUT_OF_MEMORY: u64 = 1;
 const FORBIDDEN: u64 = 2;
+const STACK_OVERFLOW: u64 = 3;
+const BAD_ACCESS: u64 = 4;
 
 impl Sign {
     /// As the word holds it: what is more to say, the signal, the kind.
@@ -41,6 +52,8 @@ impl Sign {
         match self {
             Sign::OutOfMemory => signal | OUT_OF_MEMORY,
             Sign::Forbidden(call) => u64::from(call) << 32 | signal | FORBIDDEN,
+            Sign::StackOverflow(size) => u64::from(size) << 32 | signal | STACK_OVERFLOW,
+            Sign::BadAccess => signal | BAD_ACCESS,
         }
     }
 }
@@ -58,7 +71,13 @@ impl Note {
         /// The kernel's greatest.
         const SIGNALS: c_int = 64;
         let signal = c_int::from((word >> 8) as u8);
-        let signs = [Sign::OutOfMemory, Sign::Forbidden((word >> 32) as u32)];
+        let more = (word >> 32) as u32;
+        let signs = [
+            Sign::OutOfMemory,
+            Sign::Forbidden(more),
+            Sign::StackOverflow(more),
+            Sign::BadAccess,
+        ];
         let sign = signs.into_iter().find(|sign| sign.noted(signal) == word)?;
         (1..=SIGNALS).contains(&signal).then_some(Note { signal, sign })
     }
@@ -81,10 +100,14 @@ const STACK: usize = 64 << 10;
 /// asks the kernel for at a time where a task asks for little.
 const HARDLY_ANY: usize = 1 << 20;
 
-/// From here on, deaths of this process for lack of memory are noted. Called on the
-/// thread that runs tasks.
-pub(crate) fn watch_memory(place: &'static AtomicU64) -> io::Result<()> {
-    note_in(place);
+/// Whether a lack of memory is looked for.
+static IS_LIMITED: AtomicBool = AtomicBool::new(false);
+
+/// From here on, deaths of this process by bad accesses and overflows of its stack are
+/// noted. Called on the thread that runs tasks.
+pub(crate) fn watch_accesses(place: &'static AtomicU64) -> io::Result<()> {
+    WORKER.store(std::process::id(), Ordering::Relaxed);
+    PLACE.store(ptr::from_ref(place).cast_mut(), Ordering::Release);
     // Never freed: the kernel may need it as long as the thread lives.
     let stack = Vec::leak(vec![0_u8; STACK]);
     let stack = libc::stack_t { ss_sp: stack.as_mut_ptr().cast(), ss_flags: 0, ss_size: STACK };
@@ -92,16 +115,19 @@ pub(crate) fn watch_memory(place: &'static AtomicU64) -> io::Result<()> {
     if unsafe { libc::sigaltstack(&raw const stack, ptr::null_mut()) } == -1 {
         return Err(io::Error::last_os_error());
     }
-    for signal in [libc::SIGABRT, libc::SIGSEGV] {
-        handle(signal, look_for_memory)?;
-    }
-    Ok(())
+    handle(libc::SIGSEGV, note_access)?;
+    handle(libc::SIGBUS, note_access)
+}
+
+/// And deaths for lack of memory.
+pub(crate) fn watch_memory() -> io::Result<()> {
+    IS_LIMITED.store(true, Ordering::Relaxed);
+    handle(libc::SIGABRT, note_abort)
 }
 
 /// From here on, a death of this process by a forbidden system call is noted.
 #[cfg(feature = "sandbox")]
-pub(crate) fn watch_calls(place: &'static AtomicU64) -> io::Result<()> {
-    note_in(place);
+pub(crate) fn watch_calls() -> io::Result<()> {
     handle(libc::SIGSYS, note_call)
 }
 
@@ -128,11 +154,6 @@ extern "C" fn note_call(signal: c_int, info: *mut libc::siginfo_t, _: *mut c_voi
         note(Sign::Forbidden(call.cast_unsigned()), signal);
     }
     end_by(signal);
-}
-
-fn note_in(place: &'static AtomicU64) {
-    WORKER.store(std::process::id(), Ordering::Relaxed);
-    PLACE.store(ptr::from_ref(place).cast_mut(), Ordering::Release);
 }
 
 fn note(sign: Sign, signal: c_int) {
@@ -174,38 +195,72 @@ fn end_by(signal: c_int) {
     }
 }
 
-/// Looks for signs that memory is what was lacking, from the surest on:
-///
-/// - The latest error on this thread is ENOMEM. `malloc` and `mmap` leave it when they
-///   fail, nothing that succeeds changes it, and the serve loop clears it before each
-///   item.
-/// - The abort comes from where Rust goes when an allocation has failed. Since what it
-///   prints there may end in another error.
-/// - Hardly any memory is left, for libraries that have met other errors since. Of bad
-///   accesses that concerns only those through a null pointer, which is what an
-///   allocation that failed has given.
-extern "C" fn look_for_memory(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
-    let errno = io::Error::last_os_error().raw_os_error();
-    // SAFETY: the kernel gives a valid description of the signal. Which of its fields
-    // are there depends on the signal and its code: of a fault the address, of what
-    // a process has sent its pid.
-    let (is_own, address) = unsafe {
-        let info = &*info;
-        let is_fault = info.si_code > 0;
-        let is_own = is_fault || info.si_pid() == libc::getpid();
-        (is_own, is_fault.then(|| info.si_addr().addr()))
-    };
-    let abort = signal == libc::SIGABRT;
-    let through_null = || address.is_some_and(|address| address < NULL_PAGES);
-    let lacks_memory = || {
-        errno == Some(libc::ENOMEM)
-            || abort && stack::is_below(context, handle_alloc_error)
-            || (abort || through_null()) && !memory::has_room(HARDLY_ANY)
-    };
-    if is_own && lacks_memory() {
+/// What the kernel says of a signal that a thread of this process has brought about.
+struct Cause {
+    /// The address that was touched, if it was a fault.
+    address: Option<usize>,
+    /// The latest error on this thread.
+    errno: Option<c_int>,
+}
+
+impl Cause {
+    /// `None` of a signal that another process has sent. Called first, since what a handler
+    /// does changes the latest error.
+    fn read(info: *mut libc::siginfo_t) -> Option<Cause> {
+        let errno = io::Error::last_os_error().raw_os_error();
+        // SAFETY: the kernel gives a valid description of the signal. Which of its fields
+        // are there depends on the signal and its code: of a fault the address, of what
+        // a process has sent its pid.
+        unsafe {
+            let info = &*info;
+            let is_fault = info.si_code > 0;
+            let is_own = is_fault || info.si_pid() == libc::getpid();
+            is_own.then(|| Cause { address: is_fault.then(|| info.si_addr().addr()), errno })
+        }
+    }
+
+    /// Looks for signs that memory is what was lacking, from the surest on:
+    ///
+    /// - The latest error on this thread is ENOMEM. `malloc` and `mmap` leave it when they
+    ///   fail, nothing that succeeds changes it, and the serve loop clears it before each
+    ///   item.
+    /// - The abort comes from where Rust goes when an allocation has failed. Since what it
+    ///   prints there may end in another error.
+    /// - Hardly any memory is left, for libraries that have met other errors since. Of bad
+    ///   accesses that concerns only those through a null pointer, which is what an
+    ///   allocation that failed has given.
+    fn is_lack_of_memory(&self, is_abort: bool, context: *mut c_void) -> bool {
+        let through_null = || self.address.is_some_and(|address| address < NULL_PAGES);
+        self.errno == Some(libc::ENOMEM)
+            || is_abort && stack::is_below(context, handle_alloc_error)
+            || (is_abort || through_null()) && !memory::has_room(HARDLY_ANY)
+    }
+}
+
+extern "C" fn note_abort(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+    if Cause::read(info).is_some_and(|cause| cause.is_lack_of_memory(true, context)) {
         note(Sign::OutOfMemory, signal);
     }
     end_by(signal);
+}
+
+extern "C" fn note_access(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+    let Some(cause) = Cause::read(info) else {
+        return end_by(signal);
+    };
+    let overflowed = cause.address.is_some_and(|address| stack::has_overflowed(context, address));
+    if overflowed {
+        note(Sign::StackOverflow(stack::kibibytes()), signal);
+    } else if IS_LIMITED.load(Ordering::Relaxed) && cause.is_lack_of_memory(false, context) {
+        note(Sign::OutOfMemory, signal);
+    } else if cause.address.is_some() {
+        note(Sign::BadAccess, signal);
+    }
+    // A fault comes again when the instruction is tried again, with its true description
+    // for a debugger; this handler is gone by then.
+    if cause.address.is_none() {
+        end_by(signal);
+    }
 }
 
 /// What a program can never map: an access below is one through a null pointer.
@@ -234,6 +289,11 @@ mod tests {
         let note = Note::read(Sign::Forbidden(435).noted(libc::SIGSYS)).unwrap();
         assert_eq!(note.of(ended_by(libc::SIGSYS)), Some(Sign::Forbidden(435)));
         assert_eq!(note.of(ended_by(libc::SIGSEGV)), None);
+        for sign in [Sign::StackOverflow(8192), Sign::StackOverflow(0), Sign::BadAccess] {
+            let note = Note::read(sign.noted(libc::SIGSEGV)).unwrap();
+            assert_eq!(note.of(ended_by(libc::SIGSEGV)), Some(sign));
+            assert_eq!(note.of(ended_by(libc::SIGBUS)), None);
+        }
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! Whether a function is among those that a signal has interrupted.
+//! What a handler can tell of the stack that a signal has interrupted: whether it has
+//! overflowed, and whether a function is on it.
 //!
-//! An unwinder would tell, but it follows what stands on the stack, and a signal may
+//! For the latter an unwinder would tell, but it follows what stands on the stack, and a signal may
 //! be there because that makes no sense any more (`__stack_chk_fail` aborts). So this
 //! looks at the words above the stack's end one by one, asks the kernel first whether
 //! they can be read, and takes for a return address whatever leads into the function.
-//! It is for functions that do not return: of those no old address is left anywhere.
+//! That is for functions that do not return: of those no old address is left anywhere.
 
 use std::alloc::Layout;
 use std::ffi::c_void;
@@ -71,6 +72,42 @@ fn is_readable(place: usize) -> bool {
     }
 }
 
+/// How far below the end of the stack a call or a push touches memory, in bytes, and how far
+/// above it a function does that has just made room for itself without looking whether there
+/// is any: as much as it wanted.
+const BELOW: usize = 64 << 10;
+const ABOVE: usize = 1 << 30;
+
+/// Whether a fault at an address is an overflow of the stack. Then the address is just below
+/// the stack's end, or the end itself has left the stack, for the guard page or what is
+/// below the limit. Safe in a handler.
+pub(super) fn has_overflowed(context: *mut c_void, address: usize) -> bool {
+    is_overflow(stack_pointer(context), address)
+}
+
+fn is_overflow(end: usize, address: usize) -> bool {
+    let is_below = (end.saturating_sub(BELOW)..end).contains(&address);
+    let is_above = (end..end.saturating_add(ABOVE)).contains(&address);
+    is_below || is_above && !is_readable(end & !(size_of::<usize>() - 1))
+}
+
+/// How large the stack may be that this thread runs on, in KiB, if it is the first of its
+/// process; `u32::MAX` if it may be as large as it likes, 0 for another thread, which does
+/// not tell. Safe in a handler.
+pub(super) fn kibibytes() -> u32 {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the calls take nothing, or write the limit where they are told to; both are
+    // plain system calls.
+    let (is_first, told) = unsafe {
+        let told = libc::getrlimit(libc::RLIMIT_STACK, &raw mut limit) == 0;
+        (libc::gettid() == libc::getpid(), told)
+    };
+    match is_first && told {
+        true => u32::try_from(limit.rlim_cur >> 10).unwrap_or(u32::MAX).max(1),
+        false => 0,
+    }
+}
+
 fn stack_pointer(context: *mut c_void) -> usize {
     // SAFETY: the kernel gives a handler the registers as they were interrupted.
     let registers = unsafe { &(*context.cast::<libc::ucontext_t>()).uc_mcontext };
@@ -91,6 +128,17 @@ mod tests {
         assert!(is_readable(std::ptr::from_ref(&here).addr()));
         assert!(!is_readable(8));
         assert!(!is_readable(usize::MAX & !7));
+    }
+
+    #[test]
+    fn an_overflow_is_told_from_other_faults_by_the_stacks_end() {
+        let here = 1_usize;
+        let end = std::ptr::from_ref(&here).addr();
+        assert!(is_overflow(end, end - 8), "a push");
+        assert!(!is_overflow(end, end + 8), "the end is on the stack");
+        assert!(!is_overflow(end, 0) && !is_overflow(end, end - (1 << 20)));
+        assert!(is_overflow(4096, 4096 + 100_000), "the end has left the stack");
+        assert!(!is_overflow(8192, 0), "whatever else has happened");
     }
 
     #[test]

@@ -17,7 +17,6 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use crate::channel::WorkerEnd;
 use crate::sys::{dying, fork};
 use crate::wire::settings::Rules;
 
@@ -47,7 +46,7 @@ pub(super) const FORBIDDEN: [libc::c_long; 13] = [
 ];
 
 /// Enters it; the error is the rest of "could not …".
-pub(super) fn enter(rules: &Rules, channel: &WorkerEnd) -> Result<(), String> {
+pub(super) fn enter(rules: &Rules) -> Result<(), String> {
     // Landlock holds the thread that asks for it and what that starts.
     if fork::threads().ok() != Some(1) {
         return Err("enter its sandbox: a static constructor has started a thread, which would \
@@ -55,7 +54,7 @@ pub(super) fn enter(rules: &Rules, channel: &WorkerEnd) -> Result<(), String> {
             .into());
     }
     let filter = filter().map_err(|cause| format!("make its filter of system calls: {cause}"))?;
-    dying::watch_calls(channel.sign())
+    dying::watch_calls()
         .map_err(|cause| format!("handle forbidden system calls: {cause}"))?;
     restrict_files(rules)?;
     seccompiler::apply_filter(&filter).map_err(|cause| {

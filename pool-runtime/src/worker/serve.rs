@@ -71,8 +71,11 @@ pub(super) fn serve(
     let rest = Rest::of(boot.lifespan);
     let limited = limit.is_some();
     let (out, at, latest) = (Vec::new(), at(), None);
-    let mut server = Server { sender, out, marker, keep, limited, mark, rest, at, latest };
-    if let Err(why) = settings::apply(&boot.settings, channel) {
+    let output = Output::new(marker);
+    let mut server = Server { sender, out, output, keep, limited, mark, rest, at, latest };
+    let watched = dying::watch_accesses(channel.sign())
+        .map_err(|cause| format!("have a stack for its signal handlers: {cause}"));
+    if let Err(why) = watched.and_then(|()| settings::apply(&boot.settings, channel)) {
         message::put_unfit(&mut server.out, &why);
         // A program that is gone need not know.
         let _ = server.flush(report::UNFIT);

@@ -51,14 +51,14 @@ pub(super) fn apply(settings: &Settings, channel: &mut WorkerEnd) -> Result<(), 
         limit_memory(bytes, channel)?;
     }
     // Last, as it forbids what came before.
-    settings.sandbox.as_ref().map_or(Ok(()), |rules| enter_sandbox(rules, channel))
+    settings.sandbox.as_ref().map_or(Ok(()), enter_sandbox)
 }
 
 #[cfg(feature = "sandbox")]
 use super::sandbox::enter as enter_sandbox;
 
 #[cfg(not(feature = "sandbox"))]
-fn enter_sandbox(_: &Rules, _: &WorkerEnd) -> Result<(), String> {
+fn enter_sandbox(_: &Rules) -> Result<(), String> {
     Err("enter its sandbox: the worker program was built without the feature `sandbox`".into())
 }
 
@@ -161,8 +161,8 @@ fn limit_memory(bytes: u64, channel: &mut WorkerEnd) -> Result<(), String> {
     let step = format!("limit its memory to {bytes} bytes");
     let before = getrlimit(Kind::Data);
     // Messages too: what is borrowed from the program is not the task's.
-    let sign = channel.limit_memory();
-    dying::watch_memory(sign).map_err(|cause| format!("{step}: {cause}"))?;
+    channel.limit_memory();
+    dying::watch_memory().map_err(|cause| format!("{step}: {cause}"))?;
     let limit = Rlimit { current: Some(bytes), maximum: before.maximum };
     let hint = "it is above the program's own hard limit of RLIMIT_DATA, see `ulimit -Hd`";
     setrlimit(Kind::Data, limit).map_err(|cause| refused(&step, cause, hint))?;
