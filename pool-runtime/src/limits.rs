@@ -99,6 +99,17 @@ pub(crate) const GROUP_END: Duration = Duration::from_secs(1);
 /// ends.
 pub(crate) const ORPHANS_END: Duration = Duration::from_secs(1);
 
+/// How long a worker waits, after an item or before it sleeps, for a lock of an output
+/// stream that a thread of the task may hold. Whoever prints holds it for microseconds.
+pub(crate) const FLUSH_WAIT: Duration = Duration::from_millis(50);
+
+/// Bytes of the stack of the thread that waits for such a lock.
+pub(crate) const ASIDE_STACK: usize = 64 << 10;
+
+/// Up to so many items of a chunk, each takes long enough (see `CHUNK_TIME`: 2 µs) that 20 ns
+/// for writing out an unfinished line are no more than a hundredth of it.
+pub(crate) const FEW_ITEMS: u64 = 256;
+
 /// How long a worker may take to report in, unless the builder says otherwise.
 pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -5,3 +5,4 @@
 mod captured;
 mod redirected;
 mod relayed;
+mod written;

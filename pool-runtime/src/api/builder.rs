@@ -111,7 +111,9 @@ impl PoolBuilder {
     /// group), before it is killed; unless set, 1 s. Of zero, it is killed at once.
     ///
     /// Workers are asked whose item has passed its time limit, or whose call was taken
-    /// back. [`Pool::terminate`] and dropping the pool kill at once.
+    /// back. When the pool is terminated or dropped, workers that have nothing to do have
+    /// the same time to leave in order, without a signal; those that run something are
+    /// killed at once.
     pub fn kill_grace(mut self, grace: Duration) -> Self {
         self.kill_grace = grace;
         self

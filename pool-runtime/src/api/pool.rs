@@ -14,9 +14,9 @@ use crate::task::{Task, TaskInput};
 /// number of threads.
 ///
 /// The methods have the names of Python's `multiprocessing.Pool`. A worker that
-/// dies costs the item it was running and is replaced. Dropping the pool kills
-/// the workers and reaps them; [`Pool::close`] and [`Pool::join`] let the work
-/// finish first.
+/// dies costs the item it was running and is replaced. Dropping the pool is as
+/// [`Pool::terminate`], and waits until all workers are gone; [`Pool::close`] and
+/// [`Pool::join`] let the work finish first.
 ///
 /// ```
 /// use pool_runtime::{Pool, pool_task};
@@ -250,8 +250,13 @@ impl Pool {
         Ok(())
     }
 
-    /// Kills the workers now, and what they have started in their process
-    /// groups. Work that is not done ends with an error of kind `Terminated`.
+    /// Stops the workers now. Work that is not done ends with an error of kind
+    /// `Terminated`.
+    ///
+    /// A worker that runs something is killed. One that has nothing to do leaves in order:
+    /// it runs its exit handlers, and is killed if that takes longer than
+    /// [`kill_grace`](crate::PoolBuilder::kill_grace). What a worker has started in its
+    /// process group is killed in both cases.
     pub fn terminate(&self) {
         self.engine.terminate();
     }

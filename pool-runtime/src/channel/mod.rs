@@ -43,4 +43,4 @@ pub(crate) use line::Line;
 pub(crate) use parent::{Body, Heard, ParentEnd};
 pub(crate) use ring::{Attention, Corrupt};
 pub(crate) use sender::Sender;
-pub(crate) use worker::{Accepted, Gone, Received, WorkerEnd, accept};
+pub(crate) use worker::{Accepted, Gone, Lull, Received, WorkerEnd, accept};

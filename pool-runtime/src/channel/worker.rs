@@ -77,6 +77,15 @@ pub(crate) enum Received<'a> {
     Nothing,
 }
 
+/// While nothing has come for a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lull {
+    /// It is about to look for a request for a moment.
+    Short,
+    /// It is about to sleep.
+    Long,
+}
+
 /// What comes on the lifeline when a worker boots.
 #[derive(Debug)]
 pub(crate) struct Accepted {
@@ -151,8 +160,12 @@ impl WorkerEnd {
     }
 
     /// The next chunk, claimed for this worker; waits for it, but not longer than
-    /// `until`.
-    pub(crate) fn receive(&mut self, until: Option<Instant>) -> Result<Received<'_>, Gone> {
+    /// `until`. Tells of the lulls while nothing has come.
+    pub(crate) fn receive(
+        &mut self,
+        until: Option<Instant>,
+        meanwhile: &mut impl FnMut(Lull),
+    ) -> Result<Received<'_>, Gone> {
         if let Some(claimed) = self.claimed.take() {
             let nanos = u64::try_from(claimed.elapsed().as_nanos()).unwrap_or(u64::MAX);
             self.memory.worked().fetch_add(nanos, Ordering::Relaxed);
@@ -163,7 +176,8 @@ impl WorkerEnd {
                 if until.is_some_and(|until| until <= Instant::now()) {
                     return Ok(Received::Nothing);
                 }
-                self.sleep(until)?;
+                meanwhile(Lull::Short);
+                self.sleep(until, meanwhile)?;
                 continue;
             };
             let (careful, quiet) = (request::is_careful(header.tag), request::is_quiet(header.tag));
@@ -246,7 +260,7 @@ impl WorkerEnd {
         let mut missing = frame;
         while missing > 0 {
             match self.assembled.take(&mut self.requests, missing)? {
-                0 => self.sleep(None)?,
+                0 => self.sleep(None, &mut |_| ())?,
                 taken => {
                     missing -= taken;
                     if self.memory.backlog().must_wake() {
@@ -259,7 +273,11 @@ impl WorkerEnd {
     }
 
     /// Waits until there may be something to read, but not much longer than `until`.
-    fn sleep(&mut self, until: Option<Instant>) -> Result<(), Gone> {
+    fn sleep(
+        &mut self,
+        until: Option<Instant>,
+        meanwhile: &mut impl FnMut(Lull),
+    ) -> Result<(), Gone> {
         let looks = match (self.may_spin, self.after_call) {
             (false, _) => 0,
             (true, false) => LOOKS_IN_MAP,
@@ -271,6 +289,7 @@ impl WorkerEnd {
             }
             std::hint::spin_loop();
         }
+        meanwhile(Lull::Long);
         Sleep(self.memory.idleness()).prepare();
         let requests = &self.requests;
         // As in `claim`.

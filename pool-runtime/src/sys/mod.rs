@@ -31,3 +31,4 @@ mod stack;
 pub(crate) mod stdio;
 pub(crate) mod surroundings;
 pub(crate) mod thread_number;
+pub(crate) mod threads;

@@ -1,6 +1,7 @@
 //! The child: a re-executed copy of the program that serves instead of running
 //! `main`, or forks copies of itself that do.
 
+mod aside;
 mod boot;
 mod guard;
 mod lifespan;

@@ -9,15 +9,16 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::lifespan::Rest;
-use super::output::Marker;
+use super::output::{Marker, Output};
 use super::{guard, settings};
-use crate::channel::{Gone, Received, Sender, WorkerEnd};
-use crate::limits::MAX_ITEM;
+use crate::channel::{Gone, Lull, Received, Sender, WorkerEnd};
+use crate::limits::{FEW_ITEMS, MAX_ITEM};
 use crate::sys::dying;
 use crate::sys::fork_mark::ForkMark;
 use crate::task::{At, Call, CallError, Found, TaskDef, at, find};
 use crate::wire::exit;
 use crate::wire::message::{self, Boot, Chunk, Failure, Retirement, report};
+use crate::wire::output::SINGLE;
 
 /// The most that the buffer for results may keep while it is empty, in bytes.
 const KEEP: usize = 16 << 20;
@@ -83,7 +84,10 @@ pub(super) fn serve(
     }
     message::put_ready(&mut server.out, channel.reads());
     let ready = server.flush(report::READY);
-    match ready.and_then(|()| server.run_all(channel, boot.one_shot)) {
+    let ended = ready.and_then(|()| server.run_all(channel, boot.one_shot));
+    // Exit handlers write out only what nobody has locked.
+    server.output.write_out();
+    match ended {
         Ok(Ended::Called { panicked: true }) => exit::PANICKED,
         // Or the program is gone, or has given this worker up.
         Ok(_) | Err(Gone::Program) => exit::FAREWELL,
@@ -96,8 +100,8 @@ struct Server {
     sender: Rc<RefCell<Sender>>,
     /// The body of what is said next.
     out: Vec<u8>,
-    /// Where the program asks which item wrote what.
-    marker: Option<Marker>,
+    /// What tasks print.
+    output: Output,
     /// That buffer is given back when it is empty and larger than this, in bytes.
     keep: usize,
     /// The memory of this worker is limited.
@@ -114,7 +118,12 @@ impl Server {
     /// Runs chunk after chunk, or the only one.
     fn run_all(&mut self, channel: &mut WorkerEnd, one_shot: bool) -> Result<Ended, Gone> {
         loop {
-            let ran = match channel.receive(self.rest.until())? {
+            let output = &mut self.output;
+            let received = channel.receive(self.rest.until(), &mut |lull| match lull {
+                Lull::Short => output.write_what_is_free(),
+                Lull::Long => output.write_out(),
+            });
+            let ran = match received? {
                 Received::Chunk { body, lent, careful, quiet } => {
                     self.run(Chunk::decode(body, lent).ok_or(Gone::Sense)?, careful, quiet)?
                 }
@@ -139,18 +148,18 @@ impl Server {
         let task = self.find(chunk.task)?;
         let mut panicked = false;
         let first = chunk.first;
+        let promptly = careful || (first != SINGLE && chunk.count <= FEW_ITEMS);
+        self.output.write_what_is_free();
         for item in 0..chunk.count {
             let input = chunk.next().ok_or(Gone::Sense)?;
             // Before the item is announced: when it has died, all that its marks enclose
             // is its own.
-            if let Some(marker) = &self.marker {
-                marker.begin(first.wrapping_add(item));
-            }
+            self.output.begin(first.wrapping_add(item));
             if !self.begin(careful) {
                 return Ok(Ran::Over(Retirement::Condemned));
             }
             let quiet = quiet && item + 1 < chunk.count;
-            panicked = self.call(task, input, quiet)?;
+            panicked = self.call(task, input, promptly, quiet)?;
             if let Some(why) = self.rest.spend() {
                 return Ok(Ran::Over(why));
             }
@@ -183,9 +192,16 @@ impl Server {
         }
     }
 
-    /// Runs one item, which has begun, and sends its outcome, a `quiet` one so that it will
-    /// be heard of with the next; tells whether it panicked.
-    fn call(&mut self, task: Option<&TaskDef>, input: &[u8], quiet: bool) -> Result<bool, Gone> {
+    /// Runs one item, which has begun, has what it printed written out, and sends its
+    /// outcome, a `quiet` one so that it will be heard of with the next; tells whether it
+    /// panicked.
+    fn call(
+        &mut self,
+        task: Option<&TaskDef>,
+        input: &[u8],
+        promptly: bool,
+        quiet: bool,
+    ) -> Result<bool, Gone> {
         if self.limited {
             dying::clear_error();
         }
@@ -201,9 +217,7 @@ impl Server {
                 rustix::process::Signal::KILL,
             );
         }
-        if let Some(marker) = &self.marker {
-            marker.end(outcome.is_err());
-        }
+        self.output.end(outcome.is_err(), promptly);
         let Err(failure) = outcome else {
             match quiet {
                 true => self.sender.borrow_mut().send_quietly(report::RETURNED, &self.out)?,

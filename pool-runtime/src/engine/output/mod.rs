@@ -35,9 +35,19 @@ use crate::wire::output::{Seal, piece};
 /// Where the output of a pool's workers goes: their standard output and error.
 ///
 /// [`PoolBuilder::output`](crate::PoolBuilder::output) takes it. What a task prints
-/// counts as its item's until the task returns. What the C library and Rust's standard
-/// library keep back of it is written out then; what another library keeps in buffers
-/// of its own is not seen before it writes. Under `Capture` and `Prefix` the order
+/// counts as its item's until the task returns. What another library than the C library
+/// and Rust's standard library keeps in buffers of its own is not seen before it writes.
+///
+/// With each of these settings, what an item has printed is written, once, before its
+/// result is delivered, however its worker ends later. That holds for whole lines by
+/// [`println!`] and for all that is printed by C's `stdio`. A line that [`print!`] has left
+/// without its end is written too, if not later than when the worker has nothing to do;
+/// the death of a worker may take it along only where it has run hundreds of very short
+/// items since, or tasks have started threads. No result waits for a thread that a task has
+/// left behind with the lock of a stream: what is printed under such a lock is written when
+/// the lock is free.
+///
+/// Under `Capture` and `Prefix` the order
 /// between the two streams is not kept, a call costs some ten microseconds more and an
 /// item of a map some five, and what a process writes that outlives its worker goes
 /// nowhere. What a process or a thread writes that a task has started and that outlives
