@@ -140,9 +140,12 @@ impl PoolBuilder {
     /// grown past so many bytes (the file pages and the shared memory among it); unless
     /// set, never. For tasks that leak.
     ///
-    /// The worker looks after an item, but not more often than each millisecond. Long items,
-    /// which other pools' workers read where the program has put them, are copied to such
-    /// workers, or what they read would count.
+    /// The worker looks after an item, but not more often than each millisecond.
+    ///
+    /// In other pools a long item lies in memory that the program shares with all workers,
+    /// and they read it there. What a worker reads in shared memory counts to its resident
+    /// memory. So in a pool with this setting each worker is sent a copy of its items
+    /// instead.
     pub fn max_rss(mut self, bytes: u64) -> Self {
         self.wishes.lifespan.memory = Some(bytes);
         self
@@ -357,8 +360,11 @@ impl PoolBuilder {
     /// With the feature `sandbox`.
     ///
     /// A kernel that has no means for it is an error of `build`, and so is a path that is
-    /// not there. Long items, which other pools' workers read in memory that they share, are
-    /// copied to each alone: one that has been taken over sees no other's.
+    /// not there.
+    ///
+    /// In other pools a long item lies in memory that the program shares with all workers.
+    /// A worker that an attacker has taken over could read other workers' items there. So in
+    /// a pool with a sandbox each worker is sent a copy of its own items instead.
     #[cfg(feature = "sandbox")]
     pub fn sandbox(mut self, sandbox: Sandbox) -> Self {
         self.wishes.settings.sandbox = Some(sandbox.into_rules());

@@ -115,8 +115,10 @@ impl<T: Task, I: Iterator> FusedIterator for Imap<'_, T, I> where I::Item: TaskI
 /// the index of its item in the input.
 ///
 /// Dropped early, it takes back the work that it stands for, as [`Imap`] does.
-/// An error of the whole job (the pool was terminated, no worker can be
-/// started) comes last and has the number of results before it for its index.
+///
+/// If the whole job fails (the pool was terminated, no worker can be started), that error
+/// comes last. It belongs to no item: its [`Error::item`](crate::Error::item) is `None`, and
+/// the index beside it is only the number of results that came before.
 #[derive(Debug)]
 #[must_use = "nothing runs until the iterator is asked for results"]
 pub struct ImapUnordered<'pool, T, I> {
