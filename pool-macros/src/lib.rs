@@ -40,7 +40,7 @@ use proc_macro::TokenStream;
 /// | `&[T]` | a borrow of a decoded `Vec<T>` | vectors, slices, arrays |
 /// | `&T` | a borrow of a decoded `T` | `T` or `&T` |
 /// | `Option` of one of these three | likewise | an `Option` of likewise |
-/// | `Cow<'_, str>`, `View<'_>`, `Vec<&str>` | the value, borrowing from the message where its type does | exactly that type |
+/// | `Cow<'_, str>`, `Vec<&str>`, or a type of your own that borrows, as `View<'_>` for `struct View<'a> { text: &'a str }` | the value, borrowing from the message where its type does | exactly that type |
 ///
 /// `Path` and `str` mean the types of the standard library; for a type of your
 /// own of such a name, write where it comes from: `&crate::map::Path`.
