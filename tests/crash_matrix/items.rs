@@ -90,7 +90,13 @@ fn assert_specified(error: &Error, (phase, fault): (Phase, Fault), item: Option<
         _ => {
             let workers = [format!("worker 0 (pid {pid}) "), format!("worker 1 (pid {pid}) ")];
             assert!(workers.iter().any(|worker| text.starts_with(worker)), "{cell}");
-            says(&format!("(pid {pid}) {} while running {TASK}{on}", fault.described()));
+            let end = match fault {
+                Fault::StackOverflow => {
+                    "overflowed its stack of 1 MiB (see `stack_size`) and was killed by SIGSEGV"
+                }
+                _ => fault.described(),
+            };
+            says(&format!("(pid {pid}) {end} while running {TASK}{on}"));
             says("(likely cause: ");
         }
     }

@@ -20,13 +20,12 @@ use std::time::{Duration, Instant};
 
 use pool_runtime::{Error, ErrorKind, Pool, pool_task};
 use pool_tests::clean::clean;
-use pool_tests::fault::send;
 use pool_tests::mapping::{AREA, STRIDE, WORD_COUNT, WORDS, overwrite, word};
 use pool_tests::pools::{idle, pids};
 use pool_tests::rng::{Rng, seed};
 use pool_tests::temp::TempDir;
 use pool_tests::{mapping, runs, wait};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 
 /// The word in which a worker counts the chunks that it has begun.
@@ -90,7 +89,8 @@ impl Scene {
 
     fn kill_scribblers(&self) {
         for pid in self.scribblers().intersection(&pids(&self.pool)) {
-            send(*pid, Signal::KILL);
+            // It may have been found out and be gone by now.
+            let _ = kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL);
         }
     }
 

@@ -21,7 +21,9 @@ fn print_to(file: &Path) {
 /// Prints by Rust and by C, both without an end of the line.
 #[pool_task]
 fn say(n: u64, then: &str) -> u32 {
-    print!("rust {n};");
+    // In one piece, so that nothing of C's comes between.
+    let word = format!("rust {n};");
+    print!("{word}");
     // SAFETY: a C string with one number.
     unsafe { libc::printf(c"c %lu;".as_ptr(), n) };
     match then {

@@ -112,7 +112,8 @@ impl Fault {
             Fault::Exit7 => "exited with code 7",
             Fault::Abort => "was killed by SIGABRT",
             Fault::Kill => "was killed by SIGKILL",
-            Fault::Segv | Fault::StackOverflow => "was killed by SIGSEGV",
+            Fault::Segv => "was killed by SIGSEGV",
+            Fault::StackOverflow => "overflowed its stack of ",
         }
     }
 }
