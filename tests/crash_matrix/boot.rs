@@ -73,6 +73,8 @@ fn a_worker_that_dies_before_it_reports_in_is_an_error_of_the_pool() {
         // A panic cannot unwind out of a constructor.
         let (signal, described) = match fault {
             Fault::Panic => (Some(libc::SIGABRT), "was killed by SIGABRT"),
+            // Nothing is noted before a worker can serve.
+            Fault::StackOverflow => (fault.signal(), Fault::Segv.described()),
             _ => (fault.signal(), fault.described()),
         };
         assert_eq!(error.kind(), ErrorKind::Spawn, "{fault:?}: {text}");

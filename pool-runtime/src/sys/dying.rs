@@ -72,12 +72,8 @@ impl Note {
         const SIGNALS: c_int = 64;
         let signal = c_int::from((word >> 8) as u8);
         let more = (word >> 32) as u32;
-        let signs = [
-            Sign::OutOfMemory,
-            Sign::Forbidden(more),
-            Sign::StackOverflow(more),
-            Sign::BadAccess,
-        ];
+        let signs =
+            [Sign::OutOfMemory, Sign::Forbidden(more), Sign::StackOverflow(more), Sign::BadAccess];
         let sign = signs.into_iter().find(|sign| sign.noted(signal) == word)?;
         (1..=SIGNALS).contains(&signal).then_some(Note { signal, sign })
     }

@@ -25,12 +25,11 @@ impl Aside {
         let (tell, done) = channel();
         // Inherited by the thread: signals are for the task's own.
         let blocked = signals::block_all();
-        let thread = Builder::new().name("pool-output".into()).stack_size(ASIDE_STACK).spawn(
-            move || {
+        let thread =
+            Builder::new().name("pool-output".into()).stack_size(ASIDE_STACK).spawn(move || {
                 what();
                 drop(tell);
-            },
-        );
+            });
         drop(blocked);
         if thread.is_ok() {
             // An error both ways: at the end, and when the time is over.

@@ -54,8 +54,7 @@ pub(super) fn enter(rules: &Rules) -> Result<(), String> {
             .into());
     }
     let filter = filter().map_err(|cause| format!("make its filter of system calls: {cause}"))?;
-    dying::watch_calls()
-        .map_err(|cause| format!("handle forbidden system calls: {cause}"))?;
+    dying::watch_calls().map_err(|cause| format!("handle forbidden system calls: {cause}"))?;
     restrict_files(rules)?;
     seccompiler::apply_filter(&filter).map_err(|cause| {
         format!(

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use super::super::{Command, Config, Event, JobFailure, Judgement, KillReason, Mode, Terms};
+use super::super::{Command, Config, Event, JobFailure, Judgement, Mode, Terms};
 use super::broken::Broken;
 use super::lack::Lack;
 use super::ledger::{Fate, Ledger, Serial};

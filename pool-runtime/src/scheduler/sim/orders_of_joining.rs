@@ -122,6 +122,7 @@ fn a_caller_for_whom_no_worker_comes_back_is_told() {
 fn an_open_pool_and_a_terminated_one_are_not_joined() {
     let mut pool = Pool::at_work(1);
     pool.no_news(Event::Join);
-    pool.news(Event::Terminate);
+    let now = pool.now;
+    pool.news(Event::Terminate { now });
     pool.no_news(Event::Join);
 }
