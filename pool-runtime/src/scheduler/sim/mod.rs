@@ -35,6 +35,7 @@ mod mutations;
 mod orders;
 mod orders_of_joining;
 mod orders_of_shortage;
+mod orders_of_termination;
 mod orders_of_time;
 mod plan;
 mod posts;

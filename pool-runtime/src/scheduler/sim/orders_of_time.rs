@@ -27,7 +27,7 @@ const SPARING: Terms = Terms { spares_running: true, ..LIMITED };
 const RETRIED: Terms = Terms { retries: true, timeout: None, ..LIMITED };
 
 /// A pool whose workers have all reported in, with one job open on these terms.
-fn at_work(config: Config, terms: Terms) -> Pool {
+pub(super) fn at_work(config: Config, terms: Terms) -> Pool {
     let workers = config.workers;
     let mut pool = Pool::with(config);
     pool.commands();
@@ -403,26 +403,4 @@ fn termination_kills_those_that_were_only_asked_to_end() {
     let now = pool.now;
     assert_eq!(pool.news(Event::Terminate { now }).first(), Some(&kills));
     assert_eq!(pool.scheduler.next_deadline(), None);
-}
-
-#[test]
-fn termination_lets_those_leave_who_have_nothing_to_do_but_not_for_ever() {
-    let (busy, idle) = (worker(0, 1), worker(1, 1));
-    let mut pool = at_work(Config { kill_grace: GRACE, ..config(2) }, Terms::default());
-    pool.news(queued(0..1));
-    let now = pool.now;
-    let commands = pool.news(Event::Terminate { now });
-    assert_eq!(commands[..2], [kill(busy, KillReason::Terminated), Command::Stop { worker: idle }]);
-    assert_eq!(pool.later(GRACE), [kill(idle, KillReason::StopGrace)]);
-}
-
-#[test]
-fn termination_shortens_the_time_of_those_that_are_leaving() {
-    let only = worker(0, 1);
-    let mut pool = at_work(Config { kill_grace: GRACE, ..config(1) }, Terms::default());
-    let now = pool.now;
-    pool.news(Event::WorkerRetired { worker: only, now });
-    assert_eq!(pool.scheduler.next_deadline(), Some(now + STOP_GRACE));
-    pool.news(Event::Terminate { now });
-    assert_eq!(pool.scheduler.next_deadline(), Some(now + GRACE));
 }
