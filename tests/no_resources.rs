@@ -241,13 +241,19 @@ fn no_processes_left_is_an_error_that_names_the_limit() {
         let user = become_nobody();
         let before = getrlimit(Resource::Nproc).current;
         // Beside the pool's own thread: none, some, and enough for three workers.
+        let others = tasks_of(user);
+        // A thread that was joined counts for a moment more. Others of a user that is not
+        // this test's alone come and go.
+        let all_are_gone = || until("all to be gone", || !was_root || tasks_of(user) <= others);
         for room in 0..=4 {
-            limit(Resource::Nproc, tasks_of(user) + room);
+            all_are_gone();
+            limit(Resource::Nproc, if was_root { others } else { tasks_of(user) } + room);
             // The thread that prints counts too.
             let pool = Pool::builder().workers(200).output(Output::Prefix).build();
             let error = pool.map(|_| ()).expect_err("there is no room for them");
             assert_eq!(error.kind(), ErrorKind::Spawn, "{error}");
             assert!(error.to_string().contains("RLIMIT_NPROC"), "{error}");
+            all_are_gone();
             // More than other programs of the user can make room for meanwhile.
             let error = Pool::new(200).map(|_| ()).expect_err("there is no room for them");
             let text = error.to_string();
