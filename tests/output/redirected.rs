@@ -73,7 +73,7 @@ fn take_the_number(file: &str) {
     let pipe = std::fs::read_link("/proc/self/fd/2").unwrap();
     let is_pipe =
         |fd: &i32| std::fs::read_link(format!("/proc/self/fd/{fd}")).ok().as_ref() == Some(&pipe);
-    let duplicate = (3..100).find(is_pipe).expect("the worker holds the pipe too");
+    let duplicate = (3..200).find(is_pipe).expect("the worker holds the pipe too");
     let file = File::create(file).unwrap();
     // SAFETY: the worker knows its duplicate by number only.
     assert_eq!(unsafe { libc::dup2(std::os::fd::AsRawFd::as_raw_fd(&file), duplicate) }, duplicate);

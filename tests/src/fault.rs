@@ -154,3 +154,28 @@ fn dive(depth: u64) -> u64 {
     let room = black_box([depth; 64]);
     dive(black_box(depth + 1)) + room[0]
 }
+
+/// Lets a system call fail with this error in this thread and whom it starts.
+///
+/// # Panics
+///
+/// When the kernel takes no filter.
+pub fn forbid(call: i64, errno: i32) {
+    const LOAD: u16 = 0x20;
+    const JUMP_IF_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    let mut steps = [
+        step(LOAD, 0, 0, 0),
+        step(JUMP_IF_EQUAL, 0, 1, u32::try_from(call).unwrap()),
+        step(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | errno.cast_unsigned()),
+        step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog { len: 4, filter: steps.as_mut_ptr() };
+    // SAFETY: the kernel reads the program, which is as long as it says.
+    unsafe {
+        assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+        let filter = libc::SECCOMP_MODE_FILTER;
+        assert_eq!(libc::prctl(libc::PR_SET_SECCOMP, filter, &raw const program), 0);
+    }
+}

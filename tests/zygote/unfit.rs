@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use pool_runtime::{NotForked, Pool, PoolBuilder, pool_task, shutdown};
 use pool_tests::alone::alone;
 use pool_tests::clean::clean;
+use pool_tests::fault::forbid;
 use pool_tests::temp::TempDir;
 
 use crate::helpers::{assert_executed, executed, square, zygotes_of};
@@ -100,27 +101,6 @@ fn a_worker_program_of_the_users_choosing_is_executed() {
     let pool = executed(2).build().unwrap();
     assert_executed(&pool, NotForked::WorkerProgram);
     assert_eq!(pool.map(square, 0..3).unwrap(), [0, 1, 4]);
-}
-
-/// Lets a system call fail with this error in this thread and whom it starts.
-fn forbid(call: i64, errno: i32) {
-    const LOAD: u16 = 0x20;
-    const JUMP_IF_EQUAL: u16 = 0x15;
-    const RETURN: u16 = 0x06;
-    let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
-    let mut steps = [
-        step(LOAD, 0, 0, 0),
-        step(JUMP_IF_EQUAL, 0, 1, u32::try_from(call).unwrap()),
-        step(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | errno.cast_unsigned()),
-        step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
-    ];
-    let program = libc::sock_fprog { len: 4, filter: steps.as_mut_ptr() };
-    // SAFETY: the kernel reads the program, which is as long as it says.
-    unsafe {
-        assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-        let filter = libc::SECCOMP_MODE_FILTER;
-        assert_eq!(libc::prctl(libc::PR_SET_SECCOMP, filter, &raw const program), 0);
-    }
 }
 
 #[test]

@@ -100,14 +100,18 @@ pub(crate) struct Accepted {
 pub(crate) fn accept(lifeline: OwnedFd) -> io::Result<Option<Accepted>> {
     let (boot, fds) = fds::receive_with(lifeline.as_fd())?;
     let mut fds = fds.into_iter();
-    let (Some(bell), Some(file)) = (fds.next(), fds.next()) else {
+    if boot.is_empty() {
         return Ok(None);
+    }
+    let (Some(bell), Some(file)) = (fds.next(), fds.next()) else {
+        // The kernel leaves out those for which there are no numbers.
+        return Err(io::Error::from_raw_os_error(libc::EMFILE));
     };
     if !lifeline::arm(lifeline.as_fd())? {
         return Ok(None);
     }
     let memory = Memory::new(Shm::open(file.as_fd())?);
-    let bell = Bell::new(bell);
+    let bell = Bell::new(fds::out_of_the_way(bell)?);
     let sender = Sender::new(memory.clone(), bell);
     let channel = WorkerEnd {
         requests: Consumer::new(memory.requests()),

@@ -171,8 +171,12 @@ impl Launch {
             })?,
         };
         let stream = |stdio, number| {
+            let to_null = matches!(stdio, Stdio::Null);
             stream(stdio, number).map_err(|cause| {
-                let hint = scarcity(&cause);
+                let hint = match scarcity(&cause) {
+                    "" if to_null => " (it was to go to /dev/null, which cannot be opened)",
+                    hint => hint,
+                };
                 let message = format!("failed to redirect standard stream {number}: {cause}{hint}");
                 Error::new(ErrorKind::Spawn, message).with_source(cause)
             })

@@ -273,11 +273,20 @@ mod tests {
         assert!(damaged.starts_with(begins), "{damaged}");
         assert!(damaged.contains("max_tasks_per_child(1)"), "{damaged}");
         assert!(damaged.contains("sanitizer"), "{damaged}");
-        let unborn = exited(false, exit::CANNOT_BOOT);
-        assert!(unborn.contains("exited with code 70 before it reported in"), "{unborn}");
-        assert!(unborn.contains("another version of this library"), "{unborn}");
+        let steps = [
+            (exit::NO_STREAMS, 71, "standard streams"),
+            (exit::NO_DESCRIPTORS, 72, "raise `ulimit -n`"),
+            (exit::NO_MEMORY, 73, "`ulimit -v`"),
+            (exit::NO_CHANNEL, 74, "its channel could not be taken over"),
+            (exit::OTHER_VERSION, 75, "another version of this library"),
+        ];
+        for (code, number, words) in steps {
+            let unborn = exited(false, code);
+            let begins = format!("exited with code {number} before it reported in");
+            assert!(unborn.contains(&begins) && unborn.contains(words), "{unborn}");
+        }
         // Of others nothing is known but that they are not the library's.
-        assert!(exited(true, exit::CANNOT_BOOT).contains("ended the process instead of returning"));
+        assert!(exited(true, exit::NO_CHANNEL).contains("ended the process instead of returning"));
         assert!(exited(false, 3).contains("a static constructor that ends the process"));
     }
 

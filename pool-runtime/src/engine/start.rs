@@ -47,6 +47,9 @@ pub enum NotForked {
     /// The program may not look at the copy, as a debugger would, or not into `/proc`: so it
     /// cannot see whether a fork would be what an executed worker is.
     Unseen,
+    /// The working directory may not be searched: an executed worker inherits it, a fork would
+    /// have to enter it.
+    Directory,
     /// The copy did not come up, or not in time: a constructor that hangs, exits or dies.
     NotUp,
     /// The copy ended, or gave no answer in time.
@@ -65,6 +68,7 @@ impl fmt::Display for NotForked {
             NotForked::Refused => "the kernel, or a filter, refuses to fork a sibling",
             NotForked::Namespace => "children live in another PID namespace",
             NotForked::Unseen => "the program may not look into the copy that is forked",
+            NotForked::Directory => "the working directory may not be searched",
             NotForked::NotUp => "the copy that is forked did not come up",
             NotForked::NoAnswer => "the copy that is forked gave no answer",
             NotForked::Scarce => "there were too few processes, descriptors or bytes of memory",

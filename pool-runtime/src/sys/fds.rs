@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{MemfdFlags, Mode, OFlags, memfd_create};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -26,6 +26,21 @@ pub(crate) fn above_standard(fd: OwnedFd) -> io::Result<OwnedFd> {
         return Ok(fd);
     }
     Ok(rustix::io::fcntl_dupfd_cloexec(&fd, 3)?)
+}
+
+/// Moves what a worker keeps off the low numbers, which others may have agreed upon: make
+/// and systemd name descriptors from 3 on in the environment, and what a worker has not must
+/// not seem to be there. From 100 on where the limit is no lower than twice that, else from
+/// the middle of what there is; where all of these are taken, it stays.
+pub(crate) fn out_of_the_way(fd: OwnedFd) -> io::Result<OwnedFd> {
+    const LOWEST: u64 = 100;
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let from = limit.current.map_or(LOWEST, |limit| LOWEST.min(limit / 2));
+    let from = RawFd::try_from(from).expect("at most 100");
+    if fd.as_raw_fd() >= from {
+        return above_standard(fd);
+    }
+    rustix::io::fcntl_dupfd_cloexec(&fd, from.max(3)).or_else(|_| above_standard(fd))
 }
 
 /// A descriptor by its number, for one call. A task may have closed it, or given
@@ -119,26 +134,38 @@ pub(crate) fn peek_stdin<const HEAD: usize>() -> Option<[u8; HEAD]> {
     (length >= head.len()).then_some(head)
 }
 
-/// Takes what stands at descriptor 0 and puts /dev/null there.
+/// Takes what stands at descriptor 0 and puts there what is empty.
 pub(crate) fn take_stdin() -> io::Result<OwnedFd> {
     let taken = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
-    rustix::stdio::dup2_stdin(dev_null()?)?;
-    Ok(taken)
+    rustix::stdio::dup2_stdin(source()?)?;
+    out_of_the_way(taken)
 }
 
-/// Opens /dev/null at each standard descriptor that is closed, so that nothing
-/// opened later lands there and is printed into.
+/// Puts what is written in vain at standard output and error where they are closed, so
+/// that nothing opened later lands there and is printed into. Standard input is open.
 pub(crate) fn fill_standard() -> io::Result<()> {
-    // Descriptors are given out from the lowest, so holding what lands at 0, 1
-    // or 2 and stopping at the first above fills exactly the gaps.
-    loop {
-        let null = dev_null()?;
-        if null.as_raw_fd() > 2 {
-            return Ok(());
-        }
-        rustix::io::fcntl_setfd(&null, rustix::io::FdFlags::empty())?;
-        std::mem::forget(null);
+    let is_closed =
+        |fd: BorrowedFd<'_>| rustix::io::fcntl_getfd(fd).is_err_and(|why| why == Errno::BADF);
+    if is_closed(rustix::stdio::stdout()) {
+        rustix::stdio::dup2_stdout(above_standard(sink()?)?)?;
     }
+    if is_closed(rustix::stdio::stderr()) {
+        rustix::stdio::dup2_stderr(above_standard(sink()?)?)?;
+    }
+    Ok(())
+}
+
+/// What is empty: /dev/null, or where that cannot be opened, as in a bare chroot or a
+/// directory without devices, a pipe into which nobody writes.
+fn source() -> io::Result<OwnedFd> {
+    dev_null().or_else(|_| Ok(rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?.0))
+}
+
+/// What is written in vain, where that is little: /dev/null, or else a file in memory, which
+/// grows, but is not full as a pipe would be, nor closed.
+pub(crate) fn sink() -> io::Result<OwnedFd> {
+    let memory = || memfd_create("pool-nothing", MemfdFlags::CLOEXEC);
+    dev_null().or_else(|_| Ok(memory()?))
 }
 
 /// Standard output and error as an executed program would inherit them: not if they
@@ -181,7 +208,13 @@ pub(crate) fn dev_null() -> io::Result<OwnedFd> {
 /// is renamed or the program moves on.
 pub(crate) fn working_directory() -> io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    above_standard(rustix::fs::open(".", flags, Mode::empty())?)
+    let opened = match rustix::fs::open(".", flags, Mode::empty()) {
+        // A program that has given up rights may stand where it may not go. The link of
+        // the kernel's leads there without a search.
+        Err(Errno::ACCESS) => rustix::fs::open("/proc/self/cwd", flags, Mode::empty()),
+        opened => opened,
+    };
+    above_standard(opened?)
 }
 
 /// Opens a directory for a worker to start in.

@@ -10,6 +10,7 @@
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
@@ -143,7 +144,7 @@ extern "C" fn enter(plan: *mut c_void) -> c_int {
                 break 'failed "make a process group";
             }
             signals::reset_all();
-            if libc::fchdir(plan.dir) == -1 {
+            if libc::fchdir(plan.dir) == -1 && !stands_in(plan.dir) {
                 break 'failed "enter the working directory";
             }
             if let Some(bytes) = plan.stack {
@@ -180,6 +181,11 @@ unsafe fn close_from_3() {
         return;
     }
     // Linux before 5.9, or a filter that forbids the call.
+    // SAFETY: as for this function.
+    if unsafe { close_listed() } {
+        return;
+    }
+    // Without /proc.
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the limit is written by getrlimit; close takes any integer.
     unsafe {
@@ -188,5 +194,92 @@ unsafe fn close_from_3() {
         for fd in 3..highest {
             libc::close(fd);
         }
+    }
+}
+
+/// Whether this is the working directory, which a process is in by inheritance also where
+/// it may not enter it. Leaves `errno` as it was before if not.
+fn stands_in(dir: RawFd) -> bool {
+    let mut stats = [const { MaybeUninit::<libc::stat>::uninit() }; 2];
+    // SAFETY: each call fills in the structure that it is given, or fails; the empty path
+    // stands for the directory itself, so nothing is searched. `errno` is this thread's.
+    unsafe {
+        let errno = *libc::__errno_location();
+        let [of_dir, of_own] = &mut stats;
+        let flags = libc::AT_EMPTY_PATH;
+        let known = libc::fstatat(dir, c"".as_ptr(), of_dir.as_mut_ptr(), flags) == 0
+            && libc::fstatat(libc::AT_FDCWD, c"".as_ptr(), of_own.as_mut_ptr(), flags) == 0;
+        *libc::__errno_location() = errno;
+        let number = |stat: &MaybeUninit<libc::stat>| {
+            let stat = stat.assume_init_ref();
+            (stat.st_dev, stat.st_ino)
+        };
+        known && number(&stats[0]) == number(&stats[1])
+    }
+}
+
+/// Closes everything above the standard streams that the kernel lists, whatever the limit is
+/// by now; `false` where it does not list them.
+// SAFETY (of the function's calls): as above, and no allocation: the list is read into
+// this stack.
+unsafe fn close_listed() -> bool {
+    const FROM: c_int = 3;
+    /// Of an entry: its length, and its name, as the kernel lays them out.
+    const LENGTH: usize = 16;
+    const NAME: usize = 19;
+    let mut buffer = [0u8; 1024];
+    // SAFETY: the path is a string, the buffer as long as is said; else integers only.
+    unsafe {
+        // To be closed anyway; so there is one to list the others by, if all are taken.
+        libc::close(FROM);
+        let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
+        let list = libc::open(c"/proc/self/fd".as_ptr(), flags);
+        if list == -1 {
+            return false;
+        }
+        loop {
+            // They are listed by their numbers, so closing some hides no other.
+            let (place, room) = (buffer.as_mut_ptr(), buffer.len());
+            let length = libc::syscall(libc::SYS_getdents64, list, place, room);
+            let Some(mut entries) = usize::try_from(length).ok().and_then(|end| buffer.get(..end))
+            else {
+                libc::close(list);
+                return false;
+            };
+            if entries.is_empty() {
+                libc::close(list);
+                return true;
+            }
+            while let Some(&[low, high]) = entries.get(LENGTH..LENGTH + 2) {
+                let length = usize::from(u16::from_ne_bytes([low, high]));
+                let name = entries.get(NAME..length).unwrap_or_default();
+                let fd = number(name).filter(|&fd| fd >= FROM && fd != list);
+                fd.map(|fd| libc::close(fd));
+                entries = entries.get(length.max(1)..).unwrap_or_default();
+            }
+        }
+    }
+}
+
+/// A number in decimal, up to the first byte that is no digit; `None` without a digit.
+fn number(text: &[u8]) -> Option<c_int> {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit());
+    let add = |sum: Option<c_int>, &digit: &u8| {
+        let digit = c_int::from(digit - b'0');
+        Some(sum.unwrap_or(0).wrapping_mul(10).wrapping_add(digit))
+    };
+    digits.fold(None, add)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_descriptors_are_read_as_numbers_and_others_are_not() {
+        assert_eq!(number(b"1048576\0\0\0"), Some(1_048_576));
+        assert_eq!(number(b"0\x009"), Some(0));
+        assert_eq!(number(b".."), None);
+        assert_eq!(number(b""), None);
     }
 }

@@ -24,6 +24,7 @@
 //! nothing, since nobody else sends the message that repeats it.
 
 use std::ffi::{c_char, c_int};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -111,33 +112,46 @@ fn become_worker() -> Option<Worker> {
     if Boot::mark(&head) != Some(mark) {
         return None;
     }
-    let lifeline = fds::take_stdin().and_then(|lifeline| {
-        fds::fill_standard()?;
-        if head == summons(mark) { zygote::serve(lifeline) } else { Ok(lifeline) }
-    });
-    match lifeline.map(connect) {
-        Ok(Some(worker)) => Some(worker),
-        // From here on this process is nothing else: without a channel it ends.
-        Ok(None) | Err(_) => std::process::exit(exit::CANNOT_BOOT),
+    let worker = fds::take_stdin()
+        .and_then(|lifeline| fds::fill_standard().map(|()| lifeline))
+        .map_err(failed(exit::NO_STREAMS))
+        .and_then(|lifeline| match head == summons(mark) {
+            true => zygote::serve(lifeline).map_err(failed(exit::NO_STREAMS)),
+            false => Ok(lifeline),
+        })
+        .and_then(connect);
+    // From here on this process is nothing else: without a channel it ends.
+    Some(worker.unwrap_or_else(|code| std::process::exit(code)))
+}
+
+/// The code to end with when a step has failed: that of the step, unless something is short.
+fn failed(step: i32) -> impl Fn(io::Error) -> i32 {
+    move |error| match error.raw_os_error() {
+        Some(libc::EMFILE | libc::ENFILE) => exit::NO_DESCRIPTORS,
+        Some(libc::ENOMEM) => exit::NO_MEMORY,
+        _ => step,
     }
 }
 
-fn connect(lifeline: OwnedFd) -> Option<Worker> {
-    let Accepted { boot, mut channel, sender, extra } = channel::accept(lifeline).ok()??;
-    let boot = Boot::decode(&boot)?;
+fn connect(lifeline: OwnedFd) -> Result<Worker, i32> {
+    let accepted = channel::accept(lifeline).map_err(failed(exit::NO_CHANNEL))?;
+    let Accepted { boot, mut channel, sender, extra } = accepted.ok_or(exit::FAREWELL)?;
+    let boot = Boot::decode(&boot).ok_or(exit::OTHER_VERSION)?;
     let mut extra = extra.into_iter();
+    let mut next = || extra.next().ok_or(exit::NO_DESCRIPTORS);
     if boot.arena {
-        channel.read_in(&extra.next()?);
+        channel.read_in(&next()?);
     }
     if boot.spin {
         channel.may_spin();
     }
     if boot.stdin {
-        rustix::stdio::dup2_stdin(extra.next()?).ok()?;
+        let placed = rustix::stdio::dup2_stdin(next()?).map_err(io::Error::from);
+        placed.map_err(failed(exit::NO_STREAMS))?;
     }
-    let marker = boot.seal.map(Marker::new).transpose().ok()?;
+    let marker = boot.seal.map(Marker::new).transpose().map_err(failed(exit::NO_STREAMS))?;
     DEPTH.store(boot.depth, Ordering::Relaxed);
-    Some(Worker { channel, sender, marker, boot })
+    Ok(Worker { channel, sender, marker, boot })
 }
 
 fn serve_and_exit(worker: Worker) -> ! {

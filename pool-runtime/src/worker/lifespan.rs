@@ -85,6 +85,7 @@ impl Growth {
     /// `None` where the kernel does not tell: without /proc.
     fn up_to(most: u64) -> Option<Growth> {
         let statm = File::open("/proc/self/statm").ok()?;
+        let statm = fds::out_of_the_way(statm.into()).ok()?;
         Some(Growth { most, statm: statm.into_raw_fd() })
     }
 

@@ -152,7 +152,7 @@ struct Stream {
 impl Stream {
     fn of(standard: BorrowedFd<'_>) -> std::io::Result<Stream> {
         let identity = fds::identity(standard)?;
-        let duplicate = rustix::io::fcntl_dupfd_cloexec(standard, 3)?;
+        let duplicate = fds::out_of_the_way(rustix::io::fcntl_dupfd_cloexec(standard, 3)?)?;
         Ok(Stream { fd: duplicate.into_raw_fd(), identity })
     }
 

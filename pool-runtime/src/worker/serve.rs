@@ -64,7 +64,7 @@ pub(super) fn serve(
     let sender = Rc::new(RefCell::new(sender));
     SENDER.set(Some(Rc::clone(&sender)));
     let Ok(mark) = ForkMark::of_process() else {
-        return exit::CANNOT_BOOT;
+        return exit::NO_MEMORY;
     };
     let limit = boot.settings.memory;
     let keep =
@@ -80,7 +80,7 @@ pub(super) fn serve(
         message::put_unfit(&mut server.out, &why);
         // A program that is gone need not know.
         let _ = server.flush(report::UNFIT);
-        return exit::CANNOT_BOOT;
+        return exit::UNFIT;
     }
     message::put_ready(&mut server.out, channel.reads());
     let ready = server.flush(report::READY);

@@ -148,8 +148,8 @@ impl Asked {
     }
 
     /// In the copy: what is left of the surroundings that exec would have given.
-    /// Standard input is /dev/null already, and so is an output that the program
-    /// has closed.
+    /// Standard input is empty already, and an output that the program has closed leads
+    /// nowhere.
     fn become_worker(self) -> io::Result<OwnedFd> {
         // The program does the same, since either may need it first.
         rustix::process::setpgid(None, None)?;
@@ -159,8 +159,6 @@ impl Asked {
         if let Some(stderr) = self.stderr {
             rustix::stdio::dup2_stderr(stderr)?;
         }
-        drop(self.dir);
-        // The lowest, as in a worker that was executed.
-        rustix::io::fcntl_dupfd_cloexec(&self.lifeline, 3).map_err(io::Error::from)
+        fds::out_of_the_way(self.lifeline)
     }
 }

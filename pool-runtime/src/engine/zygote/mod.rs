@@ -163,6 +163,7 @@ impl Nursery {
             match zygote.fork(worker) {
                 Answer::Forked(child) => return Ok(child),
                 Answer::Failed => return Err(NotForked::NoAnswer),
+                Answer::NoEntry => return Err(NotForked::Directory),
                 Answer::Unfit => {
                     self.end();
                     let why = NotForked::Refused;

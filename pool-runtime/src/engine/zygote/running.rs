@@ -61,6 +61,8 @@ pub(super) enum Answer {
     Forked(Child),
     /// Nothing; others may be answered better.
     Failed,
+    /// Nothing, since it may not enter the directory.
+    NoEntry,
     /// Nothing, since there are not enough processes, descriptors or memory.
     Scarce,
     /// Nothing, and nothing ever will.
@@ -83,7 +85,7 @@ impl Zygote {
         let (page, shared) = Page::create()?;
         let mark = launch::draw_mark();
         fds::send_with(lifeline.as_fd(), &summons(mark), &[theirs.as_fd(), shared.as_fd()])?;
-        let null = fds::above_standard(fds::dev_null()?)?;
+        let null = fds::above_standard(fds::sink()?)?;
         let template = &likeness.template;
         let child = spawn::spawn(&Program {
             path: &template.path,
@@ -179,6 +181,8 @@ impl Zygote {
             }
             // The system call is forbidden, or unknown.
             libc::EPERM | libc::ENOSYS | libc::EINVAL => Answer::Unfit,
+            // Entering it is what comes first.
+            libc::EACCES => Answer::NoEntry,
             _ => Answer::Failed,
         }
     }
