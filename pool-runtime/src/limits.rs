@@ -125,6 +125,10 @@ pub(crate) const KILL_GRACE: Duration = Duration::from_secs(1);
 /// that was wrong costs nothing but where the worker was being killed by somebody else.
 pub(crate) const HANG_UP_GRACE: Duration = Duration::from_secs(1);
 
+/// How long a worker that has crashed may be kept by its core dump. A dump of a gigabyte
+/// takes about one second where it goes to a disk; what it goes to may also be stuck.
+pub(crate) const DUMP_TIME: Duration = Duration::from_secs(3);
+
 /// How long a worker may begin nothing of what it was sent, where items have a time
 /// limit, or that limit if it is longer. On a busy machine a worker may not be run for
 /// a while, but not for so long: it was stopped.

@@ -1,9 +1,12 @@
 //! A program whose workers die, for the tests in `deaths`, which run it in a machine of
 //! its own.
 //!
-//! `deaths namespace`: in a PID namespace whose `/proc` is that of another.
+//! `deaths namespace`: in a PID namespace whose `/proc` is that of another; `deaths dumps`:
+//! where core dumps go to a program that never ends, which is a `sleep`.
 
 #![allow(unsafe_code)]
+
+use std::time::Duration;
 
 use pool_runtime::{ErrorKind, Pool, pool_task};
 
@@ -67,9 +70,63 @@ fn deaths_are_what_they_are() {
     println!("passed: workers are forked");
 }
 
+#[pool_task]
+fn raise(signal: i32) {
+    // SAFETY: integers only. The process is meant to die of it.
+    unsafe { libc::raise(signal) };
+}
+
+/// The signals that leave a core dump.
+const DUMPING: [i32; 10] = [
+    libc::SIGABRT,
+    libc::SIGBUS,
+    libc::SIGFPE,
+    libc::SIGILL,
+    libc::SIGQUIT,
+    libc::SIGSEGV,
+    libc::SIGSYS,
+    libc::SIGTRAP,
+    libc::SIGXCPU,
+    libc::SIGXFSZ,
+];
+
+/// How many programs have been started for dumps.
+fn dumps() -> usize {
+    let all = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        let comm = entry.unwrap().path().join("comm");
+        std::fs::read_to_string(comm).ok().filter(|comm| comm == "sleep\n")
+    });
+    all.count()
+}
+
+fn assert_died(error: &pool_runtime::Error, signal: i32) {
+    assert_eq!((error.kind(), error.signal()), (ErrorKind::Died, Some(signal)), "{error}");
+}
+
+fn dumps_that_get_stuck_are_cut_short() {
+    let pool = Pool::builder().workers(2).core_dumps(false).build().unwrap();
+    for signal in DUMPING {
+        assert_died(&pool.apply(raise, signal).unwrap_err(), signal);
+    }
+    assert_eq!(dumps(), 0);
+    println!("passed: there is no dump where none is wanted");
+    let pool = Pool::builder().workers(DUMPING.len()).build().unwrap();
+    let mut results = pool.job(raise).chunk_size(1).imap(DUMPING);
+    for signal in DUMPING {
+        assert_died(&results.next().unwrap().unwrap_err(), signal);
+    }
+    assert_died(&pool.apply(crash, ()).unwrap_err(), libc::SIGSEGV);
+    println!("passed: a death is told though its dump is stuck");
+    let timed = pool.job(raise).timeout(Duration::from_millis(500));
+    assert_died(&timed.apply(libc::SIGABRT).unwrap_err(), libc::SIGABRT);
+    println!("passed: it is no item that took too long");
+    assert!(dumps() > 0, "dumps go there");
+}
+
 fn main() {
     match std::env::args().nth(1).as_deref() {
         Some("namespace") => in_a_pid_namespace(deaths_are_what_they_are),
+        Some("dumps") => dumps_that_get_stuck_are_cut_short(),
         other => panic!("{other:?} is none of the modes"),
     }
 }

@@ -1,17 +1,16 @@
 //! How a pool is set up.
 
+mod resources;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::pool::Pool;
-#[cfg(feature = "sandbox")]
-use super::sandbox::Sandbox;
 use crate::engine::{Engine, Launch, Output, Wishes};
 use crate::error::Error;
 use crate::limits::{KILL_GRACE, LEAST_AGE, MAX_WORKERS, START_TIMEOUT, STOP_GRACE};
 use crate::scheduler::Config;
-use crate::wire::settings::{OomScore, Resource};
 
 /// The settings of a pool to be; made by [`Pool::builder`].
 ///
@@ -249,7 +248,7 @@ impl PoolBuilder {
     /// Allocation fails at the limit as it does on a machine that is full. Where that
     /// ends the process, as in Rust by `abort`, and in C by an access through a null
     /// pointer, a handler of SIGABRT and SIGSEGV sees whether memory was the cause:
-    /// these signals have handlers in such workers, and end them all the same. A library
+    /// these signals have handlers in workers, and end them all the same. A library
     /// that makes something else of it, an error, a panic, an `exit`, is believed. The
     /// error of a panic has no [backtrace](crate::Error::backtrace), though the environment
     /// asks for it, where less than 256 MiB is left: to read the names of functions takes
@@ -273,101 +272,6 @@ impl PoolBuilder {
     /// 0, or less than a worker needs, is an error of `build`.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.wishes.settings.memory = Some(bytes);
-        self
-    }
-
-    /// The cores that the workers run on: the worker in slot `s` on the core
-    /// `cores[s % n]` of the `n` that are given, and on no other. None at all, or one that
-    /// the kernel does not let the worker have (there is no such core, or a cpuset excludes
-    /// it), is an error of `build`. Where the calling thread runs makes no difference: a
-    /// library may have pinned it.
-    ///
-    /// ```
-    /// # use pool_runtime::Pool;
-    /// let pool = Pool::builder().workers(2).pin([0]).build()?;
-    /// # Ok::<(), pool_runtime::Error>(())
-    /// ```
-    pub fn pin(mut self, cores: impl IntoIterator<Item = usize>) -> Self {
-        self.wishes.cores = Some(cores.into_iter().collect());
-        self
-    }
-
-    /// The niceness of the workers, from -20 to 19: those who are nicer get less
-    /// processor time when there is not enough. Others, and less than the program's own
-    /// where it has no right to that (`RLIMIT_NICE`), are errors of `build`.
-    pub fn nice(mut self, niceness: i32) -> Self {
-        self.wishes.settings.nice = Some(niceness);
-        self
-    }
-
-    /// How much sooner than the program the kernel kills a worker when the machine has no
-    /// memory left: what is added to the program's own `oom_score_adj`, which is from -1000
-    /// (never) to 1000; the sum stays in that range. Unless set, 100, where that can be had:
-    /// a worker is what may be lost.
-    ///
-    /// A point stands for a thousandth of the machine's memory. Workers of a pool that a
-    /// worker makes get the amount on top of that worker's own. What cannot be set is an
-    /// error of `build`: a negative amount takes a privilege (`CAP_SYS_RESOURCE`), and
-    /// `/proc` must not be read-only. With 0 workers have what the program has.
-    ///
-    /// ```
-    /// # use pool_runtime::Pool;
-    /// let pool = Pool::builder().oom_score_adj(500).build()?;
-    /// # Ok::<(), pool_runtime::Error>(())
-    /// ```
-    pub fn oom_score_adj(mut self, added: i32) -> Self {
-        self.wishes.settings.oom = OomScore { amount: added, asked: true };
-        self
-    }
-
-    /// Whether workers leave SIGTERM to the program; unless set, it ends them, as it ends
-    /// any process.
-    ///
-    /// For a service that finishes what runs when it is told to stop: service managers send
-    /// SIGTERM to every process of a service (systemd, unless told `KillMode=mixed`), and
-    /// each worker that it ends takes an item along. With `true` a worker is interrupted by
-    /// it and goes on. What the pool itself ends (time limits, deadlines, cancelled calls)
-    /// ends as before, and so does a task that handles SIGTERM in its own way.
-    ///
-    /// Programs that a task starts are not protected: they have the default action.
-    ///
-    /// ```
-    /// # use pool_runtime::Pool;
-    /// let pool = Pool::builder().ignore_sigterm(true).build()?;
-    /// # Ok::<(), pool_runtime::Error>(())
-    /// ```
-    pub fn ignore_sigterm(mut self, ignore: bool) -> Self {
-        self.wishes.settings.ignore_sigterm = ignore;
-        self
-    }
-
-    /// Limits a resource of each worker: both the soft and the hard limit are set. Of
-    /// two limits of the same resource the later one counts. More than the program's
-    /// own hard limit (`ulimit -H`), where it has no right to that, is an error of
-    /// `build`.
-    ///
-    /// ```
-    /// # use pool_runtime::{Pool, Resource};
-    /// let pool = Pool::builder().rlimit(Resource::Core, 0).build()?;
-    /// # Ok::<(), pool_runtime::Error>(())
-    /// ```
-    pub fn rlimit(mut self, resource: Resource, limit: u64) -> Self {
-        self.wishes.settings.limit(resource, limit);
-        self
-    }
-
-    /// Puts each worker into a sandbox, which tasks cannot leave: see [`Sandbox`].
-    /// With the feature `sandbox`.
-    ///
-    /// A kernel that has no means for it is an error of `build`, and so is a path that is
-    /// not there.
-    ///
-    /// In other pools a long item lies in memory that the program shares with all workers.
-    /// A worker that an attacker has taken over could read other workers' items there. So in
-    /// a pool with a sandbox each worker is sent a copy of its own items instead.
-    #[cfg(feature = "sandbox")]
-    pub fn sandbox(mut self, sandbox: Sandbox) -> Self {
-        self.wishes.settings.sandbox = Some(sandbox.into_rules());
         self
     }
 

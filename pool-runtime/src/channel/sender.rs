@@ -99,6 +99,10 @@ impl Bell {
         Bell { socket: socket.into_raw_fd() }
     }
 
+    pub(super) fn number(self) -> RawFd {
+        self.socket
+    }
+
     pub(super) fn summon(self, memory: &Memory, whom: Summon) -> Result<(), Gone> {
         match whom {
             Summon::Nobody => {}

@@ -1,7 +1,7 @@
 //! The worker's end, but for what it sends.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -161,6 +161,11 @@ impl WorkerEnd {
     /// The word that is not 0 once the program has decided to end this process by SIGTERM.
     pub(crate) fn asked_to_end(&self) -> &'static AtomicU64 {
         self.memory.asked_to_end_for_ever()
+    }
+
+    /// What a process that dies tells the program by, which is never closed.
+    pub(crate) fn bell(&self) -> RawFd {
+        self.bell.number()
     }
 
     /// The next chunk, claimed for this worker; waits for it, but not longer than

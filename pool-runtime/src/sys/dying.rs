@@ -19,10 +19,11 @@ use std::alloc::handle_alloc_error;
 use std::ffi::{c_int, c_void};
 use std::io;
 use std::mem::MaybeUninit;
+use std::os::fd::RawFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use super::{memory, stack};
 
@@ -38,12 +39,15 @@ pub(crate) enum Sign {
     StackOverflow(u32),
     /// It touched memory that it may not touch, and that was not below a stack.
     BadAccess,
+    /// Nothing but the signal.
+    Crash,
 }
 
 const OUT_OF_MEMORY: u64 = 1;
 const FORBIDDEN: u64 = 2;
 const STACK_OVERFLOW: u64 = 3;
 const BAD_ACCESS: u64 = 4;
+const CRASH: u64 = 0xff;
 
 impl Sign {
     /// As the word holds it: what is more to say, the signal, the kind.
@@ -54,6 +58,7 @@ impl Sign {
             Sign::Forbidden(call) => u64::from(call) << 32 | signal | FORBIDDEN,
             Sign::StackOverflow(size) => u64::from(size) << 32 | signal | STACK_OVERFLOW,
             Sign::BadAccess => signal | BAD_ACCESS,
+            Sign::Crash => signal | CRASH,
         }
     }
 }
@@ -72,21 +77,44 @@ impl Note {
         const SIGNALS: c_int = 64;
         let signal = c_int::from((word >> 8) as u8);
         let more = (word >> 32) as u32;
-        let signs =
-            [Sign::OutOfMemory, Sign::Forbidden(more), Sign::StackOverflow(more), Sign::BadAccess];
+        let signs = [
+            Sign::OutOfMemory,
+            Sign::Forbidden(more),
+            Sign::StackOverflow(more),
+            Sign::BadAccess,
+            Sign::Crash,
+        ];
         let sign = signs.into_iter().find(|sign| sign.noted(signal) == word)?;
         (1..=SIGNALS).contains(&signal).then_some(Note { signal, sign })
     }
 
-    /// What was found, if it is that signal which has ended the process.
+    /// What was found, if it is that signal which has ended the process, and if it is more
+    /// than that.
     pub(crate) fn of(self, status: ExitStatus) -> Option<Sign> {
-        (status.signal() == Some(self.signal)).then_some(self.sign)
+        let found = (status.signal() == Some(self.signal)).then_some(self.sign);
+        found.filter(|&sign| sign != Sign::Crash)
     }
 }
 
-/// Where to note, and in which process: a copy that a task forks has no say.
+/// Where to note, in which process (a copy that a task forks has no say), and the socket by
+/// which the program is told to look: a core dump may keep the process for long.
 static PLACE: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
 static WORKER: AtomicU32 = AtomicU32::new(0);
+static BELL: AtomicI32 = AtomicI32::new(-1);
+
+/// The signals that end a process with a core dump, unless it handles them.
+const DUMPING: [c_int; 10] = [
+    libc::SIGABRT,
+    libc::SIGBUS,
+    libc::SIGFPE,
+    libc::SIGILL,
+    libc::SIGQUIT,
+    libc::SIGSEGV,
+    libc::SIGSYS,
+    libc::SIGTRAP,
+    libc::SIGXCPU,
+    libc::SIGXFSZ,
+];
 
 /// Bytes of the stack that handlers run on: a task's own may be used up. Processors
 /// with large registers save some 11 KiB there.
@@ -99,9 +127,11 @@ const HARDLY_ANY: usize = 1 << 20;
 /// Whether a lack of memory is looked for.
 static IS_LIMITED: AtomicBool = AtomicBool::new(false);
 
-/// From here on, deaths of this process by bad accesses and overflows of its stack are
-/// noted. Called on the thread that runs tasks.
-pub(crate) fn watch_accesses(place: &'static AtomicU64) -> io::Result<()> {
+/// From here on, a death of this process that may leave a core dump is noted, bad accesses
+/// and overflows of its stack as such, and the program is told. Called on the thread that
+/// runs tasks.
+pub(crate) fn watch_crashes(place: &'static AtomicU64, bell: RawFd) -> io::Result<()> {
+    BELL.store(bell, Ordering::Relaxed);
     WORKER.store(std::process::id(), Ordering::Relaxed);
     PLACE.store(ptr::from_ref(place).cast_mut(), Ordering::Release);
     // Never freed: the kernel may need it as long as the thread lives.
@@ -111,8 +141,13 @@ pub(crate) fn watch_accesses(place: &'static AtomicU64) -> io::Result<()> {
     if unsafe { libc::sigaltstack(&raw const stack, ptr::null_mut()) } == -1 {
         return Err(io::Error::last_os_error());
     }
+    DUMPING.into_iter().try_for_each(|signal| handle(signal, note_crash))?;
     handle(libc::SIGSEGV, note_access)?;
     handle(libc::SIGBUS, note_access)
+}
+
+extern "C" fn note_crash(signal: c_int, _: *mut libc::siginfo_t, _: *mut c_void) {
+    end_by(signal);
 }
 
 /// And deaths for lack of memory.
@@ -162,7 +197,20 @@ fn note(sign: Sign, signal: c_int) {
         && own.cast_unsigned() == WORKER.load(Ordering::Relaxed)
     {
         place.store(sign.noted(signal), Ordering::Release);
+        let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+        // SAFETY: it is safe in a handler, and reads one byte. If the task has put something
+        // else in the socket's place, that is as if the task had written there.
+        unsafe {
+            libc::send(BELL.load(Ordering::Relaxed), [1_u8].as_ptr().cast(), 1, flags);
+        }
     }
+}
+
+/// Whether something was noted; also where there is nowhere to note.
+fn is_noted() -> bool {
+    // SAFETY: null, or from a reference that lives for ever.
+    unsafe { PLACE.load(Ordering::Acquire).as_ref() }
+        .is_none_or(|place| place.load(Ordering::Relaxed) != 0)
 }
 
 type Handler = extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void);
@@ -185,6 +233,9 @@ fn handle(signal: c_int, handler: Handler) -> io::Result<()> {
 /// Has the signal that is being handled end the process, also if it was no fault of
 /// this thread's that comes again when the handler returns.
 fn end_by(signal: c_int) {
+    if !is_noted() {
+        note(Sign::Crash, signal);
+    }
     // SAFETY: it is safe in a handler, and takes an integer.
     unsafe {
         libc::raise(signal);

@@ -16,7 +16,8 @@ pub enum Resource {
     /// Bytes of address space (`RLIMIT_AS`), the executable, libraries and 32 MiB of
     /// shared memory included.
     AddressSpace,
-    /// Bytes of a core dump (`RLIMIT_CORE`); 0 for none.
+    /// Bytes of a core dump (`RLIMIT_CORE`). 0 does not hold where dumps go to a program:
+    /// see [`PoolBuilder::core_dumps`](crate::PoolBuilder::core_dumps).
     Core,
     /// Seconds of processor time in the life of a worker (`RLIMIT_CPU`): then it is
     /// killed by SIGXCPU, or a second later by SIGKILL.
@@ -105,8 +106,13 @@ pub(crate) struct Rules {
 impl Settings {
     /// Sets a limit, in place of an earlier one of the same resource.
     pub(crate) fn limit(&mut self, resource: Resource, limit: u64) {
-        self.limits.retain(|(other, _)| *other != resource);
+        self.unlimit(resource);
         self.limits.push((resource, limit));
+    }
+
+    /// Leaves a resource as it is in the program.
+    pub(crate) fn unlimit(&mut self, resource: Resource) {
+        self.limits.retain(|(other, _)| *other != resource);
     }
 
     pub(super) fn put(&self, out: &mut Vec<u8>) {

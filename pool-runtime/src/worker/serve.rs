@@ -74,7 +74,7 @@ pub(super) fn serve(
     let (out, at, latest) = (Vec::new(), at(), None);
     let output = Output::new(marker);
     let mut server = Server { sender, out, output, keep, limited, mark, rest, at, latest };
-    let watched = dying::watch_accesses(channel.sign())
+    let watched = dying::watch_crashes(channel.sign(), channel.bell())
         .map_err(|cause| format!("have a stack for its signal handlers: {cause}"));
     if let Err(why) = watched.and_then(|()| settings::apply(&boot.settings, channel)) {
         message::put_unfit(&mut server.out, &why);

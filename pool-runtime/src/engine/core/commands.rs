@@ -129,6 +129,7 @@ impl Core {
             tap,
             group,
             unfit: None,
+            cut_short: false,
         })
     }
 

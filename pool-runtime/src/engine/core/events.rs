@@ -28,6 +28,7 @@ impl Core {
         let heard = member.channel.hush();
         self.look_around |= member.map.is_some();
         self.serve_channel(slot);
+        self.hear_crash(slot);
         if heard == Heard::Ring {
             return;
         }
@@ -100,7 +101,9 @@ impl Core {
         outside.reaper.reap(member.child.orphans());
         self.partings.forget(worker);
         let note = Note::read(member.channel.sign());
-        // Where somebody else has taken the status, the worker's own word is all there is.
+        // Where somebody else has taken the status, the worker's own word is all there is; and
+        // where its dump was cut short, the status may be that of the kill.
+        let status = status.filter(|&status| !(member.cut_short && is_killed(status)));
         let status = status.or_else(|| note.map(|note| ExitStatus::from_raw(note.signal)));
         if member.doom == Some(Doom::ChannelClosed) && !status.is_none_or(is_killed) {
             // Not by the kill that followed the guess: it was ending, and took its time.
@@ -313,6 +316,12 @@ impl Core {
         let Some(member) = self.members[slot.0].as_mut() else {
             return;
         };
+        if member.has_crashed() && member.doom.is_none() {
+            // It has died of its item, in time, though a core dump keeps it.
+            member.cut_dump_short();
+            let worker = member.worker;
+            return self.tell(Event::Looked { worker, began: Some(now), now });
+        }
         let begun = member.channel.begun();
         let began = match member.ahead() {
             0 => None,

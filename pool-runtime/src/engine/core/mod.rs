@@ -31,6 +31,7 @@ use crate::ids::{JobId, JobMap, Moment, Slot, Worker};
 use crate::scheduler::{Config, Event, Scheduler};
 use crate::sys::child::Child;
 use crate::sys::clock;
+use crate::sys::dying::Note;
 use crate::sys::poller::{BELL, Poller};
 use ends::Ends;
 use gaps::Gaps;
@@ -69,6 +70,8 @@ struct Member {
     group: Option<Group>,
     /// What it could not do to become a worker of this pool.
     unfit: Option<String>,
+    /// It was killed while its core was dumped.
+    cut_short: bool,
 }
 
 /// Why a worker has been replaced.
@@ -95,6 +98,18 @@ impl Member {
     /// begins.
     fn ahead(&self) -> u64 {
         self.channel.begun().wrapping_sub(self.finished_items)
+    }
+
+    /// Whether it says that a signal is about to end it.
+    fn has_crashed(&self) -> bool {
+        Note::read(self.channel.sign()).is_some()
+    }
+
+    /// Kills a worker that has crashed: it has ended by what it noted.
+    fn cut_dump_short(&mut self) {
+        self.cut_short = true;
+        self.child.kill_group();
+        self.channel.cut_lifeline();
     }
 
     /// Kills the worker, for this reason if it is the first.

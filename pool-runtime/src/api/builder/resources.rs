@@ -1,0 +1,127 @@
+//! What a worker may have of the machine, and how it meets signals.
+
+use super::PoolBuilder;
+#[cfg(feature = "sandbox")]
+use crate::api::sandbox::Sandbox;
+use crate::wire::settings::{OomScore, Resource};
+
+impl PoolBuilder {
+    /// The cores that the workers run on: the worker in slot `s` on the core
+    /// `cores[s % n]` of the `n` that are given, and on no other. None at all, or one that
+    /// the kernel does not let the worker have (there is no such core, or a cpuset excludes
+    /// it), is an error of `build`. Where the calling thread runs makes no difference: a
+    /// library may have pinned it.
+    ///
+    /// ```
+    /// # use pool_runtime::Pool;
+    /// let pool = Pool::builder().workers(2).pin([0]).build()?;
+    /// # Ok::<(), pool_runtime::Error>(())
+    /// ```
+    pub fn pin(mut self, cores: impl IntoIterator<Item = usize>) -> Self {
+        self.wishes.cores = Some(cores.into_iter().collect());
+        self
+    }
+
+    /// The niceness of the workers, from -20 to 19: those who are nicer get less
+    /// processor time when there is not enough. Others, and less than the program's own
+    /// where it has no right to that (`RLIMIT_NICE`), are errors of `build`.
+    pub fn nice(mut self, niceness: i32) -> Self {
+        self.wishes.settings.nice = Some(niceness);
+        self
+    }
+
+    /// How much sooner than the program the kernel kills a worker when the machine has no
+    /// memory left: what is added to the program's own `oom_score_adj`, which is from -1000
+    /// (never) to 1000; the sum stays in that range. Unless set, 100, where that can be had:
+    /// a worker is what may be lost.
+    ///
+    /// A point stands for a thousandth of the machine's memory. Workers of a pool that a
+    /// worker makes get the amount on top of that worker's own. What cannot be set is an
+    /// error of `build`: a negative amount takes a privilege (`CAP_SYS_RESOURCE`), and
+    /// `/proc` must not be read-only. With 0 workers have what the program has.
+    ///
+    /// ```
+    /// # use pool_runtime::Pool;
+    /// let pool = Pool::builder().oom_score_adj(500).build()?;
+    /// # Ok::<(), pool_runtime::Error>(())
+    /// ```
+    pub fn oom_score_adj(mut self, added: i32) -> Self {
+        self.wishes.settings.oom = OomScore { amount: added, asked: true };
+        self
+    }
+
+    /// Whether workers leave SIGTERM to the program; unless set, it ends them, as it ends
+    /// any process.
+    ///
+    /// For a service that finishes what runs when it is told to stop: service managers send
+    /// SIGTERM to every process of a service (systemd, unless told `KillMode=mixed`), and
+    /// each worker that it ends takes an item along. With `true` a worker is interrupted by
+    /// it and goes on. What the pool itself ends (time limits, deadlines, cancelled calls)
+    /// ends as before, and so does a task that handles SIGTERM in its own way.
+    ///
+    /// Programs that a task starts are not protected: they have the default action.
+    ///
+    /// ```
+    /// # use pool_runtime::Pool;
+    /// let pool = Pool::builder().ignore_sigterm(true).build()?;
+    /// # Ok::<(), pool_runtime::Error>(())
+    /// ```
+    pub fn ignore_sigterm(mut self, ignore: bool) -> Self {
+        self.wishes.settings.ignore_sigterm = ignore;
+        self
+    }
+
+    /// Limits a resource of each worker: both the soft and the hard limit are set. Of
+    /// two limits of the same resource the later one counts. More than the program's
+    /// own hard limit (`ulimit -H`), where it has no right to that, is an error of
+    /// `build`.
+    ///
+    /// ```
+    /// # use pool_runtime::{Pool, Resource};
+    /// let pool = Pool::builder().rlimit(Resource::OpenFiles, 256).build()?;
+    /// # Ok::<(), pool_runtime::Error>(())
+    /// ```
+    pub fn rlimit(mut self, resource: Resource, limit: u64) -> Self {
+        self.wishes.settings.limit(resource, limit);
+        self
+    }
+
+    /// Whether workers that crash leave core dumps, as the program would; unless set, they
+    /// do.
+    ///
+    /// A dump keeps the worker for as long as it is written, and with it the error of its
+    /// item; after 3 s it is cut short. With `false` there is none, also where
+    /// `/proc/sys/kernel/core_pattern` names a program, which a limit of 0 bytes
+    /// (`ulimit -c 0`) does not keep from being started. It sets the limit of
+    /// [`Resource::Core`]; of the two settings the later counts.
+    ///
+    /// ```
+    /// # use pool_runtime::Pool;
+    /// let pool = Pool::builder().core_dumps(false).build()?;
+    /// # Ok::<(), pool_runtime::Error>(())
+    /// ```
+    pub fn core_dumps(mut self, wanted: bool) -> Self {
+        /// By which the kernel knows that there is to be no dump at all.
+        const NONE: u64 = 1;
+        match wanted {
+            true => self.wishes.settings.unlimit(Resource::Core),
+            false => self.wishes.settings.limit(Resource::Core, NONE),
+        }
+        self
+    }
+
+    /// Puts each worker into a sandbox, which tasks cannot leave: see [`Sandbox`].
+    /// With the feature `sandbox`.
+    ///
+    /// A kernel that has no means for it is an error of `build`, and so is a path that is
+    /// not there.
+    ///
+    /// In other pools a long item lies in memory that the program shares with all workers.
+    /// A worker that an attacker has taken over could read other workers' items there. So in
+    /// a pool with a sandbox each worker is sent a copy of its own items instead.
+    #[cfg(feature = "sandbox")]
+    pub fn sandbox(mut self, sandbox: Sandbox) -> Self {
+        self.wishes.settings.sandbox = Some(sandbox.into_rules());
+        self
+    }
+}
