@@ -136,8 +136,8 @@ pub(crate) const UNRESPONSIVE: Duration = Duration::from_secs(5);
 
 /// How long a zygote may take until it is ready: its exec, and the static
 /// constructors that stand before the hook. One that takes longer is given up,
-/// and workers are executed. A worker that starts by exec takes 2 ms; the rest is
-/// for constructors, and machines that are busy.
+/// and workers are executed; they are meanwhile too, but while a pool is built. A worker that
+/// starts by exec takes 2 ms; the rest is for constructors, and machines that are busy.
 pub(crate) const ZYGOTE_BOOT: Duration = Duration::from_secs(1);
 
 /// How long a zygote that is ready may take to answer, while callers of the pool wait

@@ -9,5 +9,6 @@ mod inside;
 mod races;
 mod scarce;
 mod seeds;
+mod slow;
 mod surroundings;
 mod unfit;

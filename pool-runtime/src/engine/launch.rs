@@ -242,8 +242,9 @@ impl Launch {
         self.settings.memory
     }
 
-    /// Starts a process; its boot message is already on the way to it.
-    pub(super) fn start(&self, slot: Slot) -> Result<Started, Error> {
+    /// Starts a process; its boot message is already on the way to it. Who is `patient` waits
+    /// for what it can be forked from.
+    pub(super) fn start(&self, slot: Slot, patient: bool) -> Result<Started, Error> {
         // No more of it than the kernel shows, and than a message holds.
         let mut name = match self.one_shot {
             true => self.name.clone(),
@@ -274,7 +275,7 @@ impl Launch {
             return Err(Error::invalid(message));
         }
         let forked = match self.may_fork {
-            Ok(()) => self.fork(slot, &boot)?,
+            Ok(()) => self.fork(slot, &boot, patient)?,
             Err(why) => Err(why),
         };
         let (process, start) = match forked {
@@ -306,7 +307,12 @@ impl Launch {
 
     /// Has the zygote fork a worker, or tells why it cannot: to execute one may still
     /// work, and if not, says why.
-    fn fork(&self, slot: Slot, boot: &Boot) -> Result<Result<Process, NotForked>, Error> {
+    fn fork(
+        &self,
+        slot: Slot,
+        boot: &Boot,
+        patient: bool,
+    ) -> Result<Result<Process, NotForked>, Error> {
         let Opened { channel, tap, lifeline, ends } = self.open(slot, boot)?;
         let [inherited_stdout, inherited_stderr] = fds::inherited_output();
         let [stdout, stderr] = self.output(ends.as_ref());
@@ -318,6 +324,7 @@ impl Launch {
                 stdout: stdout.or(inherited_stdout),
                 stderr: stderr.or(inherited_stderr),
             },
+            patient,
         );
         // Without a child the channel goes too: it may have been used.
         Ok(child.map(|child| (child, channel, tap)))

@@ -56,6 +56,8 @@ pub enum NotForked {
     NoAnswer,
     /// There were not enough processes, descriptors or memory.
     Scarce,
+    /// The copy was being started, for which a pool that is at work does not wait.
+    Starting,
 }
 
 impl fmt::Display for NotForked {
@@ -71,6 +73,7 @@ impl fmt::Display for NotForked {
             NotForked::Directory => "the working directory may not be searched",
             NotForked::NotUp => "the copy that is forked did not come up",
             NotForked::NoAnswer => "the copy that is forked gave no answer",
+            NotForked::Starting => "the copy that is forked was not ready yet",
             NotForked::Scarce => "there were too few processes, descriptors or bytes of memory",
         })
     }

@@ -97,7 +97,7 @@ impl Core {
         let outside = self.outside();
         let slot = worker.slot;
         let Started { process: (child, channel, tap), start, group } =
-            outside.launch.start(slot)?;
+            outside.launch.start(slot, self.awaited > 0)?;
         let output = tap
             .iter()
             .flat_map(|tap| STREAMS.map(|stream| (tap.pipe(stream), Token::Output(slot, stream))));

@@ -32,7 +32,11 @@
 //! place, on another channel: two processes on one never are. That is [`Body`]'s
 //! to do, once, by whoever sees the end first.
 //!
-//! A thread waits for the zygote's end, to reap it whenever it comes: after ten
+//! **Nobody waits for one that boots** while callers wait for whoever asks. It is started,
+//! and waited for, on a thread of its own (`coming`); a worker that is wanted meanwhile is
+//! executed. Only while a pool is built, and nobody can use it yet, it is waited for.
+//!
+//! That thread then waits for the zygote's end, to reap it whenever it comes: after ten
 //! idle seconds by itself, by [`shutdown`], or by somebody's kill. It waits on the
 //! pidfd alone, without a deadline. The zygote watches the program as workers do,
 //! by the hang-up of its lifeline, which the kernel answers with SIGKILL, with the
@@ -41,11 +45,12 @@
 //!
 //! **Locks.** A pool's core, then the nursery. The thread takes only the nursery.
 
+mod coming;
 mod likeness;
 mod running;
 
 use std::os::fd::BorrowedFd;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -53,9 +58,10 @@ use super::scarcity::scarcity;
 use super::start::NotForked;
 use crate::limits::ZYGOTE_RETRY;
 use crate::sys::child::Child;
+use coming::Coming;
 use likeness::Likeness;
 pub(super) use likeness::Template;
-use running::{Answer, Body, NoZygote, Zygote};
+use running::{Answer, Body, Zygote};
 
 /// What a worker is forked with.
 #[derive(Debug)]
@@ -68,8 +74,14 @@ pub(super) struct Worker<'a> {
 
 /// Forks a worker. If that cannot be, nothing is left of the attempt, but what waits on
 /// the lifeline may have been read.
-pub(super) fn fork(template: &Arc<Template>, worker: &Worker<'_>) -> Result<Child, NotForked> {
-    House::of_this_process().fork(template, worker)
+///
+/// Who is `patient` waits for a zygote that boots, for a second or so.
+pub(super) fn fork(
+    template: &Arc<Template>,
+    worker: &Worker<'_>,
+    patient: bool,
+) -> Result<Child, NotForked> {
+    House::of_this_process().fork(template, worker, patient)
 }
 
 /// Ends an idle zygote to make room for what is needed more; tells whether there
@@ -104,7 +116,9 @@ pub(super) fn make_room() -> bool {
 /// # Ok::<(), pool_runtime::Error>(())
 /// ```
 pub fn shutdown() {
-    let mut nursery = House::of_this_process().lock();
+    let house = House::of_this_process();
+    // One that boots cannot be told to end.
+    let mut nursery = house.settle(house.lock());
     nursery.end();
     nursery.hopeless = None;
     House::let_go(nursery);
@@ -115,6 +129,8 @@ pub fn shutdown() {
 #[derive(Debug, Default)]
 struct Nursery {
     zygote: Option<Zygote>,
+    /// One that boots.
+    coming: Option<Coming>,
     hopeless: Option<Hopeless>,
     keepers: Vec<Keeper>,
 }
@@ -128,11 +144,12 @@ struct Hopeless {
     until: Option<Instant>,
 }
 
-/// A thread that waits for the end of a zygote.
+/// A thread that starts a zygote and waits for its end.
 #[derive(Debug)]
 struct Keeper {
     thread: JoinHandle<()>,
-    body: Weak<Body>,
+    /// `None` while it is being started.
+    body: Option<Weak<Body>>,
 }
 
 impl Nursery {
@@ -159,7 +176,7 @@ impl Nursery {
         }
         // Twice, since a zygote may come to its end while it is asked.
         for _ in 0..2 {
-            let zygote = self.provide(house, &likeness, worker)?;
+            let zygote = self.provide(house, &likeness, worker.dir)?;
             match zygote.fork(worker) {
                 Answer::Forked(child) => return Ok(child),
                 Answer::Failed => return Err(NotForked::NoAnswer),
@@ -191,21 +208,20 @@ impl Nursery {
         &mut self,
         house: &'static House,
         likeness: &Likeness,
-        worker: &Worker<'_>,
+        dir: BorrowedFd<'_>,
     ) -> Result<&mut Zygote, NotForked> {
-        let fits = |zygote: &Zygote| zygote.likeness == *likeness && zygote.is_at_hand();
-        if !self.zygote.as_ref().is_some_and(fits) {
-            self.end();
-            self.check_hope(likeness)?;
-            let started = Zygote::start(house, &mut self.keepers, likeness, worker.dir);
-            let zygote = started.map_err(|NoZygote { why, is_final }| {
-                let until = (!is_final).then(|| Instant::now() + ZYGOTE_RETRY);
-                self.hopeless = Some(Hopeless { likeness: likeness.clone(), why, until });
-                why
-            })?;
-            self.zygote = Some(zygote);
+        if !self.has(likeness) {
+            self.begin(house, likeness, dir)?;
+            // Callers of the pool wait.
+            return Err(NotForked::Starting);
         }
-        Ok(self.zygote.as_mut().expect("it was there, or was started"))
+        Ok(self.zygote.as_mut().expect("it is there"))
+    }
+
+    /// Whether there is one that is like this.
+    fn has(&self, likeness: &Likeness) -> bool {
+        let fits = |zygote: &Zygote| zygote.likeness == *likeness && zygote.is_at_hand();
+        self.zygote.as_ref().is_some_and(fits)
     }
 
     fn check_hope(&self, wanted: &Likeness) -> Result<(), NotForked> {
@@ -220,6 +236,9 @@ impl Nursery {
 
     /// What the zygote takes is needed for the workers.
     fn give_up_for_a_while(&mut self) {
+        if let Some(coming) = &mut self.coming {
+            coming.is_unwanted = true;
+        }
         if let Some(zygote) = &self.zygote {
             let (likeness, until) = (zygote.likeness.clone(), Instant::now() + ZYGOTE_RETRY);
             self.hopeless = Some(Hopeless { likeness, why: NotForked::Scarce, until: Some(until) });
@@ -243,13 +262,16 @@ impl Nursery {
 struct House {
     owner: u32,
     nursery: Mutex<Nursery>,
+    /// A zygote has booted, or has failed to.
+    settled: Condvar,
     next: OnceLock<Box<House>>,
 }
 
 impl House {
     fn new() -> House {
         let nursery = Mutex::new(Nursery::default());
-        House { owner: std::process::id(), nursery, next: OnceLock::new() }
+        let settled = Condvar::new();
+        House { owner: std::process::id(), nursery, settled, next: OnceLock::new() }
     }
 
     fn of_this_process() -> &'static House {
@@ -271,9 +293,18 @@ impl House {
         &'static self,
         template: &Arc<Template>,
         worker: &Worker<'_>,
+        patient: bool,
     ) -> Result<Child, NotForked> {
         let mut nursery = self.lock();
-        let child = nursery.fork(self, template, worker);
+        let mut child = nursery.fork(self, template, worker);
+        // More than once, as another pool may have wanted another.
+        for _ in 0..3 {
+            if !patient || !matches!(child, Err(NotForked::Starting)) {
+                break;
+            }
+            nursery = self.settle(nursery);
+            child = nursery.fork(self, template, worker);
+        }
         if child.is_err() {
             // What a zygote held may be what the worker lacks.
             House::let_go(nursery);
@@ -284,7 +315,10 @@ impl House {
     /// Unlocks, and waits until nothing is left of zygotes that have ended: the
     /// threads that waited for their end need the lock for a moment.
     fn let_go(mut nursery: MutexGuard<'_, Nursery>) {
-        let ended = |keeper: &mut Keeper| keeper.body.upgrade().is_none_or(|body| body.has_ended());
+        let ended = |keeper: &mut Keeper| {
+            let body = keeper.body.as_ref();
+            body.is_some_and(|body| body.upgrade().is_none_or(|body| body.has_ended()))
+        };
         let keepers: Vec<Keeper> = nursery.keepers.extract_if(.., ended).collect();
         drop(nursery);
         for keeper in keepers {
@@ -302,7 +336,6 @@ impl House {
         body.bury();
         // Its descriptor goes before the thread is nobody's any more.
         drop(body);
-        let own = std::thread::current().id();
-        nursery.keepers.retain(|keeper| keeper.thread.thread().id() != own);
+        nursery.forget_this_thread();
     }
 }

@@ -9,22 +9,19 @@ use std::time::Duration;
 use rustix::net::SocketType;
 use rustix::process::Signal;
 
-use super::{House, Keeper, Likeness, Worker};
+use super::{Likeness, Worker};
 use crate::engine::launch;
 use crate::engine::scarcity::scarcity;
 use crate::engine::start::NotForked;
 use crate::limits::{ZYGOTE_BOOT, ZYGOTE_END, ZYGOTE_REPLY};
 use crate::sys::child::{self, Child};
+use crate::sys::fds;
 use crate::sys::page::Page;
 use crate::sys::spawn::{self, Program};
 use crate::sys::surroundings::may_look_into;
-use crate::sys::{fds, signals};
 use crate::wire::zygote::{Reply, Request, Unfit, summons};
 
-/// Of the thread that waits for the end: it calls nothing deep.
-const KEEPER_STACK: usize = 128 << 10;
-
-/// A zygote that has booted. Dropping it without [`Zygote::end`] lets the kernel
+/// A zygote, which forks once it has booted. Dropping it without [`Zygote::end`] lets the kernel
 /// end it, and its keeper reap it.
 #[derive(Debug)]
 pub(super) struct Zygote {
@@ -72,14 +69,8 @@ pub(super) enum Answer {
 }
 
 impl Zygote {
-    /// Executes one and waits until it is ready; also starts the thread that waits
-    /// for its end.
-    pub(super) fn start(
-        house: &'static House,
-        keepers: &mut Vec<Keeper>,
-        likeness: &Likeness,
-        dir: BorrowedFd<'_>,
-    ) -> Result<Zygote, NoZygote> {
+    /// Executes one, which boots meanwhile.
+    pub(super) fn start(likeness: &Likeness, dir: BorrowedFd<'_>) -> io::Result<Zygote> {
         let (socket, theirs) = fds::pair(SocketType::SEQPACKET)?;
         let (lifeline, their_lifeline) = fds::pair(SocketType::SEQPACKET)?;
         let (page, shared) = Page::create()?;
@@ -102,32 +93,21 @@ impl Zygote {
         drop((theirs, their_lifeline, shared, null));
         let body = Arc::new(Body::new(child, page));
         let likeness = likeness.clone();
-        let zygote = Zygote { likeness, body, socket, lifeline, number: 0 };
-        // While it boots.
-        if let Err(error) = zygote.start_keeper(house, keepers) {
-            zygote.end();
-            return Err(error.into());
-        }
-        let why_not = match zygote.hear(ZYGOTE_BOOT) {
-            Some((Reply::Ready, _)) if zygote.is_at_hand() => return Ok(zygote),
+        Ok(Zygote { likeness, body, socket, lifeline, number: 0 })
+    }
+
+    /// Waits until it is ready. One that will not be is ended.
+    pub(super) fn boot(self) -> Result<Zygote, NoZygote> {
+        let why_not = match self.hear(ZYGOTE_BOOT) {
+            Some((Reply::Ready, _)) if self.is_at_hand() => return Ok(self),
             Some((Reply::Ready, _)) => Some(NotForked::Unseen),
             Some((Reply::Unfit(Unfit::Threads), _)) => Some(NotForked::Threads),
             Some((Reply::Unfit(Unfit::Library), _)) => Some(NotForked::Library),
             // It took too long, or it died.
             _ => None,
         };
-        zygote.end();
+        self.end();
         Err(NoZygote { why: why_not.unwrap_or(NotForked::NotUp), is_final: why_not.is_some() })
-    }
-
-    fn start_keeper(&self, house: &'static House, keepers: &mut Vec<Keeper>) -> io::Result<()> {
-        let body = Arc::clone(&self.body);
-        // Inherited by the thread: nothing of the program's may run on it.
-        let _blocked = signals::block_all();
-        let thread = std::thread::Builder::new().name("pool-zygote".into());
-        let thread = thread.stack_size(KEEPER_STACK).spawn(move || house.keep(body))?;
-        keepers.push(Keeper { thread, body: Arc::downgrade(&self.body) });
-        Ok(())
     }
 
     /// Whether it lives, and can do no more than the program can.
