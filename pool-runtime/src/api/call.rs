@@ -28,6 +28,24 @@ use crate::task::{ItemWriter, Task, TaskInput};
 /// assert_eq!(squares[999], 998_001);
 /// # Ok::<(), pool_runtime::Error>(())
 /// ```
+///
+/// # What a call gives that is ended
+///
+/// An error of an item has that item in [`Error::item`]; one of the whole call has `None` there.
+/// With `imap_unordered` the latter stands beside a number too, which is that of no item: it
+/// is how many results came before. So ask the error, not the number.
+///
+/// | | `map`, `pmap`, `map_async` | `imap`, `imap_unordered` | `apply`, `apply_async` |
+/// |---|---|---|---|
+/// | cancelled, by a token or [`AsyncResult::cancel`] | one error, `Cancelled`, of no item | what had come, then one `Cancelled` of no item | one error, `Cancelled` |
+/// | the [`deadline`](Job::deadline) has passed | one error, `TimedOut`, of an item or of none | what is done, one `TimedOut` for each item that was pulled and is not, and then one more of no item if not all was pulled | one error, `TimedOut` |
+/// | the pool is closed meanwhile | nothing: it goes on | nothing: it goes on | nothing: it goes on |
+/// | the pool is terminated meanwhile | one error, `Terminated`, of no item | what had come, then one `Terminated` of no item | one error, `Terminated` |
+/// | the pool was closed or terminated before | one error, `Closed`, of no item | one `Closed` of no item | one error, `Closed` |
+/// | the token was cancelled before | one error, `Cancelled`, of no item | one `Cancelled` of no item | one error, `Cancelled` |
+///
+/// After an error of no item an iterator is at its end. Of what had come, `imap` yields what is
+/// in its turn; results behind one that never came are lost.
 #[derive(Clone, Debug)]
 #[must_use = "a job does nothing until it is given items"]
 pub struct Job<'pool, T> {

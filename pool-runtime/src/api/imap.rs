@@ -54,6 +54,9 @@ where
 
 /// The results of [`Pool::imap`], in input order.
 ///
+/// What it yields when the call is cancelled, or the pool ended, is in a table at
+/// [`Job`](crate::Job#what-a-call-gives-that-is-ended).
+///
 /// Dropped early, it takes back the work that it stands for: what is queued never
 /// runs, and workers that run some of it are ended, as for
 /// [`Job::timeout`](crate::Job::timeout), unless it is left to finish
@@ -118,7 +121,8 @@ impl<T: Task, I: Iterator> FusedIterator for Imap<'_, T, I> where I::Item: TaskI
 ///
 /// If the whole job fails (the pool was terminated, no worker can be started), that error
 /// comes last. It belongs to no item: its [`Error::item`](crate::Error::item) is `None`, and
-/// the index beside it is only the number of results that came before.
+/// the index beside it is only the number of results that came before. What each way to end
+/// a call gives is in a table at [`Job`](crate::Job#what-a-call-gives-that-is-ended).
 #[derive(Debug)]
 #[must_use = "nothing runs until the iterator is asked for results"]
 pub struct ImapUnordered<'pool, T, I> {
