@@ -114,7 +114,7 @@ fn a_worker_that_cannot_be_replaced_for_want_of_descriptors_fails_the_calls() {
         pool.reset();
         assert_eq!(pool.map(die_on_zero, 1..3).unwrap(), [1, 2]);
         // A zygote that comes up has more of them for a moment.
-        wait::until("no more than before", || descriptors().len() <= before.len());
+        until("no more than before", || descriptors().len() <= before.len());
     });
 }
 
