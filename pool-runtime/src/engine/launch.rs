@@ -242,8 +242,7 @@ impl Launch {
         self.settings.memory
     }
 
-    /// Starts a process; its boot message is already on the way to it. Who is `patient` waits
-    /// for what it can be forked from.
+    /// Starts a process, its boot message on the way to it. `patient`: see `zygote::fork`.
     pub(super) fn start(&self, slot: Slot, patient: bool) -> Result<Started, Error> {
         // No more of it than the kernel shows, and than a message holds.
         let mut name = match self.one_shot {
