@@ -1,13 +1,17 @@
-//! A kernel, or a filter of system calls, that does not know some newer call: how to
-//! sleep on several words, whether a process has begun to end, how to signal it.
+//! A kernel, or who plays it, or a filter of system calls, that does not know some newer
+//! call or flag: how to sleep on several words, whether a process has begun to end, how to
+//! signal it. Another way is taken where there is one, and else the error names the call.
 
 #![allow(unsafe_code)]
 
 use std::time::Duration;
 
 use pool_runtime::{ErrorKind, Pool, pool_task};
+use pool_tests::alone::alone;
 use pool_tests::clean::clean;
-use pool_tests::kernel::{refuse, refuse_with};
+use pool_tests::kernel::{refuse, refuse_flag, refuse_with};
+use rustix::io::Errno;
+use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 #[pool_task]
 fn nap_and_double(n: u64) -> u64 {
@@ -139,4 +143,49 @@ fn children_are_waited_for_by_number_where_their_descriptors_are_not_known() {
     for errno in [libc::EINVAL, libc::ENOSYS, libc::EPERM] {
         on_a_thread_without(|| refuse_with(libc::SYS_waitid, libc::P_PIDFD, errno));
     }
+}
+
+/// What this thread starts from here on is without `CLONE_PIDFD`, as under qemu-user.
+fn refuse_pidfds_of_clone() {
+    refuse_flag(libc::SYS_clone, libc::CLONE_PIDFD, libc::EINVAL);
+}
+
+#[test]
+fn workers_start_where_clone_gives_no_descriptor_of_them() {
+    alone("workers_start_where_clone_gives_no_descriptor_of_them", || {
+        refuse_pidfds_of_clone();
+        // So that there is no zygote but workers that are executed.
+        let program = std::env::current_exe().unwrap();
+        let pool = Pool::builder().workers(2).worker_program(program).build().unwrap();
+        let error = pool.apply(crash, ()).unwrap_err();
+        assert_eq!((error.kind(), error.signal()), (ErrorKind::Died, Some(libc::SIGSEGV)));
+        assert_eq!(pool.apply(nap_and_double, 3).unwrap(), 6);
+        // And one that is.
+        assert_eq!(nap_and_double.pmap(0..3, 2).unwrap(), [0, 2, 4]);
+        let error = Pool::builder().worker_program("/no/such").build().unwrap_err();
+        assert!(error.to_string().contains("\"/no/such\": No such file"), "{error}");
+    });
+}
+
+#[test]
+fn what_the_kernel_refuses_is_named_and_leaves_nothing() {
+    alone("what_the_kernel_refuses_is_named_and_leaves_nothing", || {
+        let refused = |words: &[&str]| {
+            let error = Pool::new(1).map(drop).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Spawn, "{error}");
+            for word in words {
+                assert!(error.to_string().contains(word), "{word}: {error}");
+            }
+            // Nor anything that nobody has reaped.
+            let none = waitid(WaitId::All, WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+            assert_eq!(none.unwrap_err(), Errno::CHILD);
+        };
+        refuse_pidfds_of_clone();
+        refuse(libc::SYS_pidfd_open, libc::ENOSYS);
+        refused(&["pidfd_open", "CLONE_PIDFD", "Function not implemented"]);
+        refuse_flag(libc::SYS_clone, libc::CLONE_VFORK, libc::EINVAL);
+        refused(&["clone", "CLONE_PIDFD", "Invalid argument"]);
+        refuse_flag(libc::SYS_clone, libc::CLONE_VFORK, libc::ENOSYS);
+        refused(&["clone", "Function not implemented"]);
+    });
 }

@@ -1,5 +1,9 @@
 //! A kernel, or a container, that lacks something.
 
+/// Where the first argument is of what a filter sees; on these processors its lower half
+/// comes first.
+const FIRST: u32 = 16;
+
 /// Has the kernel refuse this thread one system call from here on, and
 /// whatever the thread starts.
 ///
@@ -20,13 +24,25 @@ pub fn refuse(call: i64, errno: i32) {
 ///
 /// When the kernel refuses that.
 pub fn refuse_with(call: i64, first: u32, errno: i32) {
-    /// Where the first argument is of what a filter sees; on these processors its lower
-    /// half comes first.
-    const FIRST: u32 = 16;
     install(&[
         jump_unless(call, 3),
         step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, FIRST),
         step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 1, first),
+        step(libc::BPF_RET | libc::BPF_K, 0, refusal(errno)),
+        step(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ALLOW),
+    ]);
+}
+
+/// The same where the first argument of the call has one of these bits.
+///
+/// # Panics
+///
+/// When the kernel refuses that.
+pub fn refuse_flag(call: i64, bits: i32, errno: i32) {
+    install(&[
+        jump_unless(call, 3),
+        step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, FIRST),
+        step(libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K, 1, bits.cast_unsigned()),
         step(libc::BPF_RET | libc::BPF_K, 0, refusal(errno)),
         step(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ALLOW),
     ]);

@@ -21,5 +21,6 @@ pub mod pools;
 pub mod processes;
 pub mod rng;
 pub mod runs;
+pub mod started;
 pub mod temp;
 pub mod wait;

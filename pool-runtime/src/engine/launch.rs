@@ -8,17 +8,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::environment::{c_string, environment};
+use super::executable::Executable;
 use super::groups::{Group, Groups};
 use super::lending;
+use super::nesting;
 use super::output::{Ends, Mailbox, Output, Tap};
-use super::scarcity::scarcity;
+use super::refusal;
+use super::scarcity::{is_short, scarcity};
 use super::settings;
 use super::start::{NotForked, Start};
 use super::zygote::{self, Template};
 use crate::channel::ParentEnd;
 use crate::error::{Error, ErrorKind};
 use crate::ids::Slot;
-use crate::limits::{MAX_DEPTH, head};
+use crate::limits::head;
 use crate::sys::arena::Arena;
 use crate::sys::child::Child;
 use crate::sys::spawn::{self, Program, SpawnError};
@@ -26,7 +29,6 @@ use crate::sys::{fds, random};
 use crate::wire::message::{Boot, Lifespan};
 use crate::wire::output::Seal;
 use crate::wire::settings::Settings;
-use crate::worker;
 
 /// Bytes of a process's name that the kernel keeps.
 const NAME_BYTES: usize = 15;
@@ -138,49 +140,15 @@ struct Opened {
 impl Launch {
     /// Takes a copy of the program's environment and working directory.
     pub(crate) fn new(wishes: Wishes, workers: usize) -> Result<Launch, Error> {
-        if worker::hook_missed() {
-            return Err(Error::new(
-                ErrorKind::Spawn,
-                "this process was started as a worker but runs main: the linker dropped the hook \
-                 that lets it serve; call `pool_runtime::init()` first in main",
-            ));
-        }
+        let depth = nesting::depth()?;
         let cores = settings::check(&wishes)?;
         let arena = lending::arena(&wishes);
-        let depth = worker::depth() + 1;
-        if depth > MAX_DEPTH {
-            return Err(Error::new(
-                ErrorKind::Spawn,
-                format!(
-                    "pools are nested {MAX_DEPTH} deep already, which is the limit (likely cause: \
-                     a task that makes a pool for itself)"
-                ),
-            ));
-        }
         let dir = match &wishes.dir {
-            Some(path) => fds::directory(path).map_err(|cause| {
-                let hint = scarcity(&cause);
-                let message =
-                    format!("failed to open the working directory {path:?}: {cause}{hint}");
-                Error::new(ErrorKind::Spawn, message).with_source(cause)
-            })?,
-            None => fds::working_directory().map_err(|cause| {
-                let hint = scarcity(&cause);
-                let message = format!("failed to open the current directory: {cause}{hint}");
-                Error::new(ErrorKind::Spawn, message).with_source(cause)
-            })?,
-        };
-        let stream = |stdio, number| {
-            let to_null = matches!(stdio, Stdio::Null);
-            stream(stdio, number).map_err(|cause| {
-                let hint = match scarcity(&cause) {
-                    "" if to_null => " (it was to go to /dev/null, which cannot be opened)",
-                    hint => hint,
-                };
-                let message = format!("failed to redirect standard stream {number}: {cause}{hint}");
-                Error::new(ErrorKind::Spawn, message).with_source(cause)
-            })
-        };
+            Some(path) => fds::directory(path)
+                .map_err(|cause| failed_to(&format!("open the working directory {path:?}"), cause)),
+            None => fds::working_directory()
+                .map_err(|cause| failed_to("open the current directory", cause)),
+        }?;
         let (stdout, stderr) = match wishes.output {
             Output::Null => (Stdio::Null, Stdio::Null),
             _ => (wishes.stdout, wishes.stderr),
@@ -190,22 +158,21 @@ impl Launch {
             (None, false) => Err(NotForked::Unwanted),
             (None, true) => Ok(()),
         };
-        let (path, argv) = match &wishes.program {
+        let (executable, argv) = match &wishes.program {
             Some(path) => {
-                let path = c_string(path.as_os_str(), "the worker program")?;
-                (path.clone(), vec![path])
+                let executable = Executable::named(path)?;
+                let argv = vec![executable.path().clone()];
+                (executable, argv)
             }
-            // The link leads to the file that runs, also when its name has since
-            // been given to another file or to none.
             None => {
                 let argv = std::env::args_os().map(|arg| c_string(&arg, "an argument"));
-                (c"/proc/self/exe".to_owned(), argv.collect::<Result<_, _>>()?)
+                (Executable::of_this_program()?, argv.collect::<Result<_, _>>()?)
             }
         };
         Ok(Launch {
             name: wishes.name.unwrap_or_else(|| program_name(&argv)),
             template: Arc::new(Template {
-                path,
+                executable,
                 argv,
                 envp: environment(wishes.env)?,
                 stack: wishes.stack,
@@ -235,6 +202,11 @@ impl Launch {
             true => format!("process {}", self.name),
             false => format!("worker {slot}"),
         }
+    }
+
+    /// What was executed in the program's place, and not for its workers.
+    pub(super) fn starter(&self) -> Option<&Path> {
+        self.template.executable.starter()
     }
 
     /// How many bytes of memory a worker may have.
@@ -333,7 +305,8 @@ impl Launch {
         let Opened { channel, tap, lifeline, ends } = self.open(slot, boot)?;
         let [stdout, stderr] = self.output(ends.as_ref());
         let child = spawn::spawn(&Program {
-            path: &self.template.path,
+            path: self.template.executable.path(),
+            file: self.template.executable.file(),
             argv: &self.template.argv,
             envp: &self.template.marked(self.mark),
             dir: self.dir.as_fd(),
@@ -366,21 +339,20 @@ impl Launch {
             let (tap, ends) = output.unzip();
             Ok(Opened { channel, tap, lifeline, ends })
         };
-        let opened = open().or_else(|cause| match scarcity(&cause) {
-            "" => Err(cause),
-            // An idle zygote must not be what keeps a worker from starting.
-            _ if zygote::make_room() => open(),
-            _ => Err(cause),
+        // An idle zygote must not be what keeps a worker from starting.
+        let opened = open().or_else(|cause| match is_short(&cause) && zygote::make_room() {
+            true => open(),
+            false => Err(cause),
         });
         opened.map_err(|cause| self.failed(slot, "make its channel", cause))
     }
 
     pub(super) fn failed(&self, slot: Slot, step: &str, cause: io::Error) -> Error {
-        let what = match step {
-            "execute the worker program" => format!("{step} {:?}", self.template.path),
-            _ => step.to_owned(),
+        let (what, hint) = match step {
+            spawn::EXECUTE => refusal::of(&self.template, &cause),
+            _ => (step.to_owned(), String::new()),
         };
-        let hint = scarcity(&cause);
+        let hint = scarcity(&cause) + &hint;
         let message =
             format!("failed to start {}: failed to {what}: {cause}{hint}", self.who(slot));
         Error::new(ErrorKind::Spawn, message).with_source(cause)
@@ -407,8 +379,21 @@ fn draw_seal() -> Seal {
     seal
 }
 
+/// Of a step before there is any worker.
+fn failed_to(what: &str, cause: io::Error) -> Error {
+    let message = format!("failed to {what}: {cause}{}", scarcity(&cause));
+    Error::new(ErrorKind::Spawn, message).with_source(cause)
+}
+
 /// A descriptor of our own for the stream `number`, if it is not the default.
-fn stream(stdio: Stdio, number: u8) -> io::Result<Option<OwnedFd>> {
+fn stream(stdio: Stdio, number: u8) -> Result<Option<OwnedFd>, Error> {
+    let name = ["input", "output", "error"][usize::from(number)];
+    let place = if matches!(stdio, Stdio::Null) { " to /dev/null" } else { "" };
+    open_stream(stdio, number)
+        .map_err(|cause| failed_to(&format!("redirect standard {name}{place}"), cause))
+}
+
+fn open_stream(stdio: Stdio, number: u8) -> io::Result<Option<OwnedFd>> {
     let own = |fd: BorrowedFd<'_>| Ok(Some(rustix::io::fcntl_dupfd_cloexec(fd, 3)?));
     match (stdio, number) {
         // A worker's standard input is /dev/null unless it is told otherwise.

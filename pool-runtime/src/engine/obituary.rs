@@ -1,6 +1,7 @@
 //! How a worker ended, put into words.
 
 use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -49,6 +50,8 @@ pub(super) struct Obituary {
     pub(super) memory_limit: Option<u64>,
     /// The kernel has killed somebody in its control group, for lack of memory there.
     pub(super) group_ran_out: bool,
+    /// What was executed in the program's place, and not for its workers.
+    pub(super) starter: Option<PathBuf>,
 }
 
 impl Obituary {
@@ -105,8 +108,9 @@ impl Obituary {
             }
             Some(Doom::Commanded(KillReason::StartTimeout)) => format!(
                 "{who} (pid {pid}) did not report in within {start_timeout:?} and was killed (likely \
-                 cause: a static constructor that hangs, or a worker program that does not use this \
-                 library)"
+                 cause: a static constructor that hangs, or one that needs longer, for which see \
+                 `start_timeout`, or a worker program that does not use this library){}",
+                self.started_through()
             ),
             _ if self.began => format!("{who} (pid {pid}) {}{}", self.end(), self.cause()),
             _ if self.reported_in => {
@@ -125,7 +129,8 @@ impl Obituary {
                     )),
                     (_, None) => self.cause(),
                 };
-                format!("{who} (pid {pid}) {} before it reported in{cause}", self.end())
+                let through = self.started_through();
+                format!("{who} (pid {pid}) {} before it reported in{cause}{through}", self.end())
             }
         };
         let kind = match self.reported_in {
@@ -134,6 +139,10 @@ impl Obituary {
         };
         let error = Error::new(kind, message).with_process(*pid, self.status);
         error.with_written(self.written.clone())
+    }
+
+    fn started_through(&self) -> String {
+        self.starter.as_deref().map_or_else(String::new, started_through)
     }
 
     fn kind(&self) -> ErrorKind {
@@ -227,8 +236,16 @@ fn likely(cause: &str) -> String {
     format!(" (likely cause: {cause})")
 }
 
+/// What is different for workers of a program in whose place another was executed.
+pub(super) fn started_through(starter: &Path) -> String {
+    format!(
+        " (the program was started through {starter:?}, and its workers are not: see \
+         `worker_program`)"
+    )
+}
+
 /// Bytes in the largest unit that divides them.
-fn describe_bytes(bytes: u64) -> String {
+pub(super) fn describe_bytes(bytes: u64) -> String {
     let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
     let whole = units.iter().find(|(bits, _)| bytes.trailing_zeros() >= *bits && bytes > 0);
     match whole {
@@ -258,6 +275,7 @@ mod tests {
             sign: None,
             memory_limit: None,
             group_ran_out: false,
+            starter: None,
         };
         match reported_in {
             true => obituary.of_item("app::render", Some(17)).to_string(),

@@ -2,27 +2,70 @@
 
 use std::io;
 
-use crate::error::Error;
+use rustix::process::{Resource, getrlimit};
 
-/// Which resource is used up, if that is the cause of a failure to start.
-pub(super) fn scarcity(cause: &io::Error) -> &'static str {
+use super::obituary::describe_bytes;
+use crate::error::Error;
+use crate::sys::shm;
+
+/// Whether something is short, of which there may soon be enough.
+pub(super) fn is_short(cause: &io::Error) -> bool {
+    let errno = cause.raw_os_error();
+    matches!(errno, Some(libc::EMFILE | libc::ENFILE | libc::EAGAIN | libc::ENOMEM))
+}
+
+/// Which resource is used up, if that is the cause of a failure to start, and what its
+/// limit is.
+pub(super) fn scarcity(cause: &io::Error) -> String {
     match cause.raw_os_error() {
         Some(libc::EMFILE) => {
-            " (the program has no descriptors left: raise `ulimit -n`, or use fewer workers; each \
-             takes three, and two more where its output is read)"
+            let most =
+                limit(Resource::Nofile).map_or_else(String::new, |most| format!(" of {most}"));
+            format!(
+                " (the program has no descriptors left{most}: raise `ulimit -n`, RLIMIT_NOFILE, or \
+                 use fewer workers; each takes three, and two more where its output is read)"
+            )
         }
-        Some(libc::ENFILE) => " (the machine has no descriptors left)",
+        Some(libc::ENFILE) => {
+            " (the machine has no descriptors left: see `sysctl fs.file-max`)".into()
+        }
         Some(libc::EAGAIN) => {
-            " (no processes left: see `ulimit -u`, RLIMIT_NPROC, and the pids limit of the cgroup)"
+            let most = limit(Resource::Nproc).map_or_else(String::new, |most| format!(", {most}"));
+            // What the C library makes of a thread's stack that could not be had.
+            let addresses = addresses().map_or_else(String::new, |told| format!("; or {told}"));
+            format!(
+                " (no processes left: see `ulimit -u`, RLIMIT_NPROC{most}, and the pids limit of \
+                 the cgroup{addresses})"
+            )
         }
-        Some(libc::ENOMEM) => " (no memory left for another process)",
-        _ => "",
+        Some(libc::ENOMEM) => {
+            let told = addresses().unwrap_or_else(|| {
+                "no memory left for another process: see `free`, `sysctl vm.overcommit_memory` and \
+                 `sysctl vm.max_map_count`"
+                    .into()
+            });
+            format!(" ({told})")
+        }
+        _ => String::new(),
     }
 }
 
-/// Whether a worker could not be started because something is short, of which there may
-/// soon be enough.
+/// What there is to say of a limit on addresses, where there is one.
+fn addresses() -> Option<String> {
+    let most = describe_bytes(limit(Resource::As)?);
+    let each = shm::MAPPED >> 20;
+    Some(format!(
+        "the program may have {most} of addresses: raise `ulimit -v`, RLIMIT_AS, or use fewer \
+         workers; each takes {each} MiB of them here, and as many in itself"
+    ))
+}
+
+fn limit(resource: Resource) -> Option<u64> {
+    getrlimit(resource).current
+}
+
+/// Whether a worker could not be started because something is short.
 pub(super) fn is_scarce(error: &Error) -> bool {
     let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref());
-    cause.is_some_and(|cause| !scarcity(cause).is_empty())
+    cause.is_some_and(is_short)
 }

@@ -8,7 +8,9 @@ use std::time::Duration;
 use rustix::event::Timespec;
 use rustix::io::Errno;
 use rustix::thread::futex::{self, Flags, Wait, WaitFlags, WaitPtr, WaitvFlags};
-use rustix::time::{ClockId, clock_gettime};
+use rustix::time::ClockId;
+
+use super::clock;
 
 /// Sleeps until the word is woken, unless it is no longer `value`, but no longer
 /// than `limit`. It may also return for no reason: callers look again.
@@ -48,7 +50,8 @@ pub(crate) fn wait_any(words: &[(&AtomicU32, u32)], limit: Option<Duration>) -> 
     let words: Vec<Wait> = words.iter().map(each).collect();
     // This call wants to know until when, and not for how long.
     let until = limit.and_then(|limit| {
-        clock_gettime(ClockId::Monotonic).checked_add(Timespec::try_from(limit).ok()?)
+        let until = Duration::from_nanos(clock::monotonic()).checked_add(limit)?;
+        Timespec::try_from(until).ok()
     });
     match futex::waitv(&words, WaitvFlags::empty(), until.as_ref(), ClockId::Monotonic) {
         Ok(_) | Err(Errno::AGAIN | Errno::INTR | Errno::TIMEDOUT) => Ok(()),

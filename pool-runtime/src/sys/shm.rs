@@ -41,7 +41,7 @@ pub(crate) const AREA: usize = 8 << 20;
 const SIZE: usize = WORDS + 2 * AREA;
 
 /// Bytes of the mapping.
-const MAPPED: usize = WORDS + 4 * AREA;
+pub(crate) const MAPPED: usize = WORDS + 4 * AREA;
 
 /// Which data area.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

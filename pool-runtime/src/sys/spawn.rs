@@ -14,15 +14,19 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
-use rustix::process::Pid;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use super::child::Child;
+use super::child::{self, Child};
+use super::fds::Identity;
 use super::signals;
 
 /// What to run, and in which surroundings.
 #[derive(Debug)]
 pub(crate) struct Program<'a> {
     pub(crate) path: &'a CStr,
+    /// The file itself, where the path alone is not trusted: what else the path leads to
+    /// is not executed.
+    pub(crate) file: Option<(BorrowedFd<'a>, Identity)>,
     pub(crate) argv: &'a [CString],
     pub(crate) envp: &'a [CString],
     pub(crate) dir: BorrowedFd<'a>,
@@ -42,12 +46,16 @@ pub(crate) struct SpawnError {
     pub(crate) cause: io::Error,
 }
 
+/// The last step.
+pub(crate) const EXECUTE: &str = "execute the worker program";
+
 /// Enough for the few calls below; the frames are small and no handler runs.
 const CHILD_STACK: usize = 64 << 10;
 
 /// What the child needs, laid out before it exists: it must not allocate.
 struct Plan {
     path: *const c_char,
+    file: Option<(RawFd, Identity)>,
     argv: *const *const c_char,
     envp: *const *const c_char,
     dir: RawFd,
@@ -67,6 +75,7 @@ pub(crate) fn spawn(program: &Program<'_>) -> Result<Child, SpawnError> {
     let raw = |fd: Option<BorrowedFd<'_>>| fd.map_or(-1, |fd| fd.as_raw_fd());
     let mut plan = Plan {
         path: program.path.as_ptr(),
+        file: program.file.map(|(file, identity)| (file.as_raw_fd(), identity)),
         argv: argv.as_ptr(),
         envp: envp.as_ptr(),
         dir: program.dir.as_raw_fd(),
@@ -82,6 +91,55 @@ pub(crate) fn spawn(program: &Program<'_>) -> Result<Child, SpawnError> {
     for fd in [plan.stdout, plan.stderr] {
         assert!(fd == -1 || fd > 2, "descriptor {fd} would be overwritten while it is needed");
     }
+    let (pid, pidfd) = make(&mut plan)?;
+    let child = Child::new(pid, pidfd);
+    match plan.failed {
+        None => Ok(child),
+        Some((step, errno)) => {
+            // It is ending; wait, so that no zombie stays.
+            child.reap_ending();
+            Err(SpawnError { step, cause: io::Error::from_raw_os_error(errno) })
+        }
+    }
+}
+
+/// Makes the process and waits until it has executed the program, or could not.
+fn make(plan: &mut Plan) -> Result<(Pid, OwnedFd), SpawnError> {
+    let (pid, pidfd) = match clone(plan, libc::CLONE_PIDFD) {
+        // Who plays the kernel (qemu-user), or a filter, may not know the flag.
+        Err(cause) if matches!(cause.raw_os_error(), Some(libc::EINVAL | libc::EPERM)) => {
+            clone(plan, 0).map_err(|cause| SpawnError {
+                step: "make a process, by clone with CLONE_PIDFD and without",
+                cause,
+            })?
+        }
+        made => made.map_err(|cause| SpawnError { step: "make a process, by clone", cause })?,
+    };
+    // A child that nobody has reaped keeps its number. Where the program has children reaped
+    // by others or by the kernel, it could be gone this early only if it has ended; then
+    // there is none of the number, as those are given out in turn.
+    let pidfd = match pidfd {
+        Some(pidfd) => pidfd,
+        None => match pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(pidfd) => pidfd,
+            Err(errno) => {
+                child::end_by_number(pid.as_raw_nonzero().get().unsigned_abs());
+                let step = "open the process that was made, by pidfd_open, as clone refused \
+                            CLONE_PIDFD";
+                return Err(SpawnError { step, cause: errno.into() });
+            }
+        },
+    };
+    // Off the standard descriptors, if it can be: the child exists already.
+    let pidfd = match pidfd.as_raw_fd() {
+        0..=2 => rustix::io::fcntl_dupfd_cloexec(&pidfd, 3).unwrap_or(pidfd),
+        _ => pidfd,
+    };
+    Ok((pid, pidfd))
+}
+
+/// The system call; the flag is `CLONE_PIDFD` or none.
+fn clone(plan: &mut Plan, flag: c_int) -> io::Result<(Pid, Option<OwnedFd>)> {
     let mut stack = vec![0u128; CHILD_STACK / 16];
     let mut pidfd: c_int = -1;
     let blocked = signals::block_all();
@@ -96,33 +154,18 @@ pub(crate) fn spawn(program: &Program<'_>) -> Result<Child, SpawnError> {
         libc::clone(
             enter,
             top.cast(),
-            libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD,
-            (&raw mut plan).cast(),
+            libc::CLONE_VM | libc::CLONE_VFORK | flag | libc::SIGCHLD,
+            ptr::from_mut(plan).cast(),
             &raw mut pidfd,
         )
     };
     let cause = io::Error::last_os_error();
     drop(blocked);
-    let Some(pid) = (pid > 0).then(|| Pid::from_raw(pid)).flatten() else {
-        return Err(SpawnError { step: "make a process", cause });
-    };
+    let pid = (pid > 0).then(|| Pid::from_raw(pid)).flatten().ok_or(cause)?;
     // SAFETY: clone succeeded, so with CLONE_PIDFD it wrote a new descriptor here,
-    // which nobody else knows.
-    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-    // Off the standard descriptors, if it can be: the child exists already.
-    let pidfd = match pidfd.as_raw_fd() {
-        0..=2 => rustix::io::fcntl_dupfd_cloexec(&pidfd, 3).unwrap_or(pidfd),
-        _ => pidfd,
-    };
-    let child = Child::new(pid, pidfd);
-    match plan.failed {
-        None => Ok(child),
-        Some((step, errno)) => {
-            // It is ending; wait, so that no zombie stays.
-            child.reap_ending();
-            Err(SpawnError { step, cause: io::Error::from_raw_os_error(errno) })
-        }
-    }
+    // which nobody else knows; without it nothing was written.
+    let pidfd = (pidfd != -1).then(|| unsafe { OwnedFd::from_raw_fd(pidfd) });
+    Ok((pid, pidfd))
 }
 
 fn pointers(strings: &[CString]) -> Vec<*const c_char> {
@@ -162,27 +205,67 @@ extern "C" fn enter(plan: *mut c_void) -> c_int {
                     break 'failed "place a standard stream";
                 }
             }
-            close_from_3();
-            libc::execve(plan.path, plan.argv, plan.envp);
-            "execute the worker program"
+            match plan.file {
+                None => {
+                    close_from(3);
+                    libc::execve(plan.path, plan.argv, plan.envp);
+                }
+                Some((file, identity)) => {
+                    // Where it stays to the end, and goes with the exec.
+                    if file != EXECUTED && libc::dup3(file, EXECUTED, libc::O_CLOEXEC) == -1 {
+                        break 'failed "keep the program's file open";
+                    }
+                    close_from(EXECUTED.cast_unsigned() + 1);
+                    execute(plan, identity);
+                }
+            }
+            EXECUTE
         };
         plan.failed = Some((step, *libc::__errno_location()));
         libc::_exit(127)
     }
 }
 
-/// Closes everything above the standard streams: what the program opened
-/// without close-on-exec is not the worker's business.
+/// Where the file is that is executed, if it was opened before.
+const EXECUTED: RawFd = 3;
+
+/// Executes the file at [`EXECUTED`], by its path if that leads to it and it must be.
+/// Returns if it cannot.
+// SAFETY (of the function's calls): as in `enter`.
+unsafe fn execute(plan: &Plan, identity: Identity) {
+    // SAFETY: the strings and arrays are the plan's, and valid for the reasons given in
+    // `spawn`; stat writes what it is given.
+    unsafe {
+        let nothing = c"".as_ptr();
+        let empty = libc::AT_EMPTY_PATH;
+        libc::syscall(libc::SYS_execveat, EXECUTED, nothing, plan.argv, plan.envp, empty);
+        // A file that an interpreter runs, as the kernel does with programs for other
+        // machines, is given to that by a path, and this descriptor is gone by then. And
+        // an emulator may not know the call.
+        let first = *libc::__errno_location();
+        let mut found: libc::stat = std::mem::zeroed();
+        let same = matches!(first, libc::ENOENT | libc::ENOSYS | libc::EPERM | libc::EINVAL)
+            && libc::stat(plan.path, &mut found) == 0
+            && (found.st_dev, found.st_ino) == identity;
+        *libc::__errno_location() = first;
+        if same {
+            libc::execve(plan.path, plan.argv, plan.envp);
+        }
+    }
+}
+
+/// Closes everything from a descriptor on: what the program opened without
+/// close-on-exec is not the worker's business.
 // SAFETY (of the function's calls): closing descriptors of this process's own
 // table, which clone copied; the parent's stay open.
-unsafe fn close_from_3() {
+unsafe fn close_from(first: u32) {
     // SAFETY: integers only.
-    if unsafe { libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, 0u32) } == 0 {
+    if unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0u32) } == 0 {
         return;
     }
     // Linux before 5.9, or a filter that forbids the call.
     // SAFETY: as for this function.
-    if unsafe { close_listed() } {
+    if unsafe { close_listed(first.cast_signed()) } {
         return;
     }
     // Without /proc.
@@ -191,7 +274,7 @@ unsafe fn close_from_3() {
     unsafe {
         libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit);
         let highest = c_int::try_from(limit.rlim_cur).unwrap_or(c_int::MAX).min(1 << 20);
-        for fd in 3..highest {
+        for fd in first.cast_signed()..highest {
             libc::close(fd);
         }
     }
@@ -218,12 +301,11 @@ fn stands_in(dir: RawFd) -> bool {
     }
 }
 
-/// Closes everything above the standard streams that the kernel lists, whatever the limit is
-/// by now; `false` where it does not list them.
+/// Closes everything from a descriptor on that the kernel lists, whatever the limit is by
+/// now; `false` where it does not list them.
 // SAFETY (of the function's calls): as above, and no allocation: the list is read into
 // this stack.
-unsafe fn close_listed() -> bool {
-    const FROM: c_int = 3;
+unsafe fn close_listed(first: c_int) -> bool {
     /// Of an entry: its length, and its name, as the kernel lays them out.
     const LENGTH: usize = 16;
     const NAME: usize = 19;
@@ -231,7 +313,7 @@ unsafe fn close_listed() -> bool {
     // SAFETY: the path is a string, the buffer as long as is said; else integers only.
     unsafe {
         // To be closed anyway; so there is one to list the others by, if all are taken.
-        libc::close(FROM);
+        libc::close(first);
         let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
         let list = libc::open(c"/proc/self/fd".as_ptr(), flags);
         if list == -1 {
@@ -253,7 +335,7 @@ unsafe fn close_listed() -> bool {
             while let Some(&[low, high]) = entries.get(LENGTH..LENGTH + 2) {
                 let length = usize::from(u16::from_ne_bytes([low, high]));
                 let name = entries.get(NAME..length).unwrap_or_default();
-                let fd = number(name).filter(|&fd| fd >= FROM && fd != list);
+                let fd = number(name).filter(|&fd| fd >= first && fd != list);
                 fd.map(|fd| libc::close(fd));
                 entries = entries.get(length.max(1)..).unwrap_or_default();
             }

@@ -125,6 +125,7 @@ impl Core {
             sign: note.zip(status).and_then(|(note, status)| note.of(status)),
             memory_limit: self.outside().launch.memory_limit(),
             group_ran_out: false,
+            starter: self.outside().launch.starter().map(Into::into),
         };
         let (doom, replaced, group) = (member.doom, member.replaced, member.group.take());
         // Its descriptors, of which the next step may find none else.

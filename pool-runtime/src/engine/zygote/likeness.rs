@@ -4,13 +4,14 @@ use std::ffi::CString;
 use std::io;
 use std::sync::Arc;
 
+use crate::engine::executable::Executable;
 use crate::sys::surroundings::Surroundings;
 use crate::worker::MARK;
 
 /// What is executed, for a zygote and for a worker alike.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Template {
-    pub(crate) path: CString,
+    pub(crate) executable: Executable,
     pub(crate) argv: Vec<CString>,
     /// Without a mark. All of it counts: constructors and the dynamic loader read
     /// it, so that to set it in a fork would be too late.

@@ -54,7 +54,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use super::scarcity::scarcity;
+use super::scarcity::is_short;
 use super::start::NotForked;
 use crate::limits::ZYGOTE_RETRY;
 use crate::sys::child::Child;
@@ -164,11 +164,7 @@ impl Nursery {
             Err(error) => {
                 // Nothing can be compared; as a rule because there are no descriptors.
                 self.end();
-                return Err(if scarcity(&error).is_empty() {
-                    NotForked::Unseen
-                } else {
-                    NotForked::Scarce
-                });
+                return Err(if !is_short(&error) { NotForked::Unseen } else { NotForked::Scarce });
             }
         };
         if !likeness.can_have_siblings() {

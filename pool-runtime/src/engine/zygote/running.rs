@@ -11,7 +11,7 @@ use rustix::process::Signal;
 
 use super::{Likeness, Worker};
 use crate::engine::launch;
-use crate::engine::scarcity::scarcity;
+use crate::engine::scarcity::is_short;
 use crate::engine::start::NotForked;
 use crate::limits::{ZYGOTE_BOOT, ZYGOTE_END, ZYGOTE_REPLY};
 use crate::sys::child::{self, Child};
@@ -44,10 +44,7 @@ pub(super) struct NoZygote {
 
 impl From<io::Error> for NoZygote {
     fn from(error: io::Error) -> NoZygote {
-        let why = match scarcity(&error) {
-            "" => NotForked::NotUp,
-            _ => NotForked::Scarce,
-        };
+        let why = if is_short(&error) { NotForked::Scarce } else { NotForked::NotUp };
         NoZygote { why, is_final: false }
     }
 }
@@ -79,7 +76,8 @@ impl Zygote {
         let null = fds::above_standard(fds::sink()?)?;
         let template = &likeness.template;
         let child = spawn::spawn(&Program {
-            path: &template.path,
+            path: template.executable.path(),
+            file: template.executable.file(),
             argv: &template.argv,
             envp: &template.marked(mark),
             dir,
@@ -247,6 +245,7 @@ mod tests {
         let argv = [c"sleep".to_owned(), c"1000000".to_owned()];
         spawn::spawn(&Program {
             path: c"/bin/sleep",
+            file: None,
             argv: &argv,
             envp: &[],
             dir: dir.as_fd(),

@@ -1,0 +1,124 @@
+//! Which file the processes of a pool execute.
+//!
+//! As a rule the one that runs, by the link of the kernel to it. Where the kernel has
+//! executed another one, as the dynamic loader, that would take the program's arguments
+//! for its own. So then it is the file of the program itself, if that is found, and else
+//! none: nothing is executed that was not seen to be this program.
+
+use std::ffi::{CString, OsStr};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use super::environment::c_string;
+use super::scarcity::scarcity;
+use crate::error::{Error, ErrorKind};
+use crate::sys::fds::{self, Identity};
+use crate::sys::image::{self, ImageFile};
+
+/// Leads to the file that runs, also when its name has since been given to another file
+/// or to none.
+const LINK: &str = "/proc/self/exe";
+
+/// The same, under a name for which valgrind and qemu do not give the program's own file
+/// instead.
+const TRUE_LINK: &str = "/proc/thread-self/exe";
+
+/// A file to be executed.
+#[derive(Debug)]
+pub(crate) struct Executable {
+    path: CString,
+    /// Where the path alone is not trusted.
+    opened: Option<Opened>,
+}
+
+/// The program's file, and what was executed in its place.
+#[derive(Debug)]
+struct Opened {
+    file: OwnedFd,
+    identity: Identity,
+    starter: PathBuf,
+}
+
+impl PartialEq for Executable {
+    fn eq(&self, other: &Self) -> bool {
+        let identity = |of: &Self| of.opened.as_ref().map(|opened| opened.identity);
+        self.path == other.path && identity(self) == identity(other)
+    }
+}
+
+impl Eq for Executable {}
+
+impl Executable {
+    /// A worker program of the user's choosing.
+    pub(super) fn named(path: &Path) -> Result<Executable, Error> {
+        let path = c_string(path.as_os_str(), "the worker program")?;
+        Ok(Executable { path, opened: None })
+    }
+
+    /// This program.
+    pub(super) fn of_this_program() -> Result<Executable, Error> {
+        let failed = |cause: io::Error| {
+            let hint = scarcity(&cause);
+            let message = format!("failed to see how this program was started: {cause}{hint}");
+            Error::new(ErrorKind::Spawn, message).with_source(cause)
+        };
+        // What has been executed stays so.
+        static IS_EXECUTED: OnceLock<bool> = OnceLock::new();
+        let is_executed = match IS_EXECUTED.get() {
+            Some(&known) => known,
+            None => {
+                let seen = image::is_executed().map_err(failed)?;
+                *IS_EXECUTED.get_or_init(|| seen)
+            }
+        };
+        if is_executed {
+            let path = CString::new(LINK).expect("it has no NUL byte");
+            return Ok(Executable { path, opened: None });
+        }
+        let starter = std::fs::read_link(TRUE_LINK).map_err(failed)?;
+        let open = || {
+            let ImageFile { path, file } = image::file()?;
+            let file = fds::above_standard(file)?;
+            let identity = fds::identity(file.as_fd())?;
+            let path = CString::new(path.as_os_str().as_bytes())?;
+            Ok(Executable {
+                path,
+                opened: Some(Opened { file, identity, starter: starter.clone() }),
+            })
+        };
+        open().map_err(|cause: io::Error| {
+            let hint = scarcity(&cause);
+            let message = format!(
+                "failed to find the file of this program, which was started through {starter:?}: \
+                 {cause}{hint}; name the program that the workers run, see `worker_program`"
+            );
+            Error::new(ErrorKind::Spawn, message).with_source(cause)
+        })
+    }
+
+    pub(super) fn path(&self) -> &CString {
+        &self.path
+    }
+
+    /// The file itself, and by what it is known, where the path alone is not trusted.
+    pub(super) fn file(&self) -> Option<(BorrowedFd<'_>, Identity)> {
+        self.opened.as_ref().map(|opened| (opened.file.as_fd(), opened.identity))
+    }
+
+    /// What the kernel has executed in the program's place, if it has.
+    pub(super) fn starter(&self) -> Option<&Path> {
+        self.opened.as_ref().map(|opened| &*opened.starter)
+    }
+
+    /// Where the file is, for messages.
+    pub(super) fn shown(&self) -> PathBuf {
+        let path = Path::new(OsStr::from_bytes(self.path.to_bytes()));
+        match path == Path::new(LINK) {
+            true => std::fs::read_link(path).unwrap_or_else(|_| path.into()),
+            false => path.into(),
+        }
+    }
+}
