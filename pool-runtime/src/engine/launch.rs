@@ -388,7 +388,8 @@ fn failed_to(what: &str, cause: io::Error) -> Error {
 /// A descriptor of our own for the stream `number`, if it is not the default.
 fn stream(stdio: Stdio, number: u8) -> Result<Option<OwnedFd>, Error> {
     let name = ["input", "output", "error"][usize::from(number)];
-    let place = if matches!(stdio, Stdio::Null) { " to /dev/null" } else { "" };
+    let place =
+        if matches!(stdio, Stdio::Null) { " to /dev/null, which cannot be opened" } else { "" };
     open_stream(stdio, number)
         .map_err(|cause| failed_to(&format!("redirect standard {name}{place}"), cause))
 }

@@ -15,6 +15,13 @@ pub(super) fn depth() -> Result<u32, Error> {
                 .into(),
         );
     }
+    if worker::is_booting() {
+        return refused(
+            "this process is a worker that is starting, and a static constructor, which runs in \
+             each worker too, makes a pool: make it in main or later"
+                .into(),
+        );
+    }
     let depth = worker::depth() + 1;
     if depth > MAX_DEPTH {
         return refused(format!(

@@ -23,7 +23,7 @@
 //! turn is no worker. It is a number that the program drew; alone it starts
 //! nothing, since nobody else sends the message that repeats it.
 
-use std::ffi::{c_char, c_int};
+use std::ffi::{OsStr, c_char, c_int};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -41,6 +41,10 @@ pub(crate) const MARK: &str = "POOL_RUNTIME_WORKER";
 
 /// How deep this process is nested: 0 in a program that is no worker.
 static DEPTH: AtomicU32 = AtomicU32::new(0);
+
+/// Whether this process is to be a worker, or a zygote, and not yet through with what runs
+/// before `main`.
+static BOOTING: AtomicBool = AtomicBool::new(false);
 
 /// Whether the hook has run in this process.
 static HOOKED: AtomicBool = AtomicBool::new(false);
@@ -79,14 +83,20 @@ pub fn init() {
     }
 }
 
+/// Whether this process is a worker in which static constructors still run. They must not
+/// start workers: those would run them too, and start others, as deep as pools may nest.
+pub(crate) fn is_booting() -> bool {
+    BOOTING.load(Ordering::Relaxed)
+}
+
 /// How deep this process is nested in pools.
 pub(crate) fn depth() -> u32 {
     DEPTH.load(Ordering::Relaxed)
 }
 
-/// Whether this process was started as a worker but never became one, because
-/// the hook was dropped. It must not start workers in turn: they would do the
-/// same, without end.
+/// Whether this process was started as a worker and has not become one: because the hook
+/// was dropped, or because a static constructor asks that stands before it. It must not
+/// start workers in turn: they would do the same, without end.
 pub(crate) fn hook_missed() -> bool {
     !HOOKED.load(Ordering::Relaxed) && std::env::var_os(MARK).is_some()
 }
@@ -101,6 +111,15 @@ struct Worker {
 
 fn become_worker() -> Option<Worker> {
     let mark = std::env::var_os(MARK)?;
+    // From the first sign on, whatever runs: a process that is none takes it back.
+    BOOTING.store(true, Ordering::Relaxed);
+    let worker = marked(&mark);
+    BOOTING.store(worker.is_some(), Ordering::Relaxed);
+    worker
+}
+
+/// What it serves with, if the mark is true.
+fn marked(mark: &OsStr) -> Option<Worker> {
     #[allow(unsafe_code)]
     // SAFETY: no other thread reads the environment: this runs before main, or
     // first in it (see `init`).
@@ -156,6 +175,8 @@ fn connect(lifeline: OwnedFd) -> Result<Worker, i32> {
 
 fn serve_and_exit(worker: Worker) -> ! {
     let Worker { mut channel, sender, marker, boot } = worker;
+    // All that runs before `main` has run.
+    BOOTING.store(false, Ordering::Relaxed);
     signals::ignore_fatal_io();
     // The kernel keeps 15 bytes; the name is for people who look at `ps`.
     let name: Vec<u8> = boot.name.bytes().filter(|&byte| byte != 0).take(15).collect();

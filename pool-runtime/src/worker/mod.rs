@@ -13,4 +13,4 @@ mod settings;
 mod zygote;
 
 pub use boot::init;
-pub(crate) use boot::{MARK, depth, hook_missed};
+pub(crate) use boot::{MARK, depth, hook_missed, is_booting};
