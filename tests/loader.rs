@@ -92,3 +92,12 @@ fn whoever_may_not_execute_the_program_is_told_which_it_is_and_who_asks() {
         assert!(!line.contains("/proc/self/exe"), "{line}");
     }
 }
+
+#[test]
+fn the_programs_file_stays_open_until_it_is_executed_however_the_rest_is_closed() {
+    let refused = || {
+        pool_tests::kernel::refuse(libc::SYS_close_range, libc::ENOSYS);
+        assert_works(|| through_the_loader(PROGRAM));
+    };
+    std::thread::scope(|scope| scope.spawn(refused).join().unwrap());
+}
