@@ -101,7 +101,8 @@ fn assert_ran_out(error: &Error, item: Option<usize>, what: Need) {
     assert!(matches!(error.signal(), Some(libc::SIGABRT | libc::SIGSEGV)), "{what:?}: {error:?}");
     let on = item.map_or_else(String::new, |item| format!(" on item {item}"));
     let says = format!(
-        "(pid {}) ran out of its 64 MiB of memory while running limits::memory::need{on}",
+        "(pid {}) ran out of its 64 MiB of memory while running limits::memory::need{on} \
+         (see `memory_limit`)",
         error.pid().unwrap()
     );
     assert!(error.to_string().ends_with(&says), "{what:?}: {error}");

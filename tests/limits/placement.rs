@@ -113,7 +113,12 @@ fn whoever_uses_up_its_processor_time_is_told_of() {
     let mut process = Process::builder().rlimit(Resource::Cpu, 1).spawn(spin, ()).unwrap();
     let error = process.join().unwrap_err();
     assert_eq!((error.kind(), error.signal()), (ErrorKind::Died, Some(libc::SIGXCPU)), "{error}");
-    assert!(error.to_string().contains("likely cause: its limit of processor time"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("likely cause: its limit of processor time, RLIMIT_CPU: see `rlimit`"),
+        "{error}"
+    );
 }
 
 fn failed(builder: PoolBuilder) -> Error {

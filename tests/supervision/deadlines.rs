@@ -30,7 +30,10 @@ fn what_is_finished_is_delivered_and_the_rest_has_timed_out() {
                 Ok(value) => assert_eq!(value, item as u64),
                 Err(error) => {
                     assert_eq!((error.kind(), error.item()), (ErrorKind::TimedOut, Some(item)));
-                    assert!(error.to_string().contains("deadline of its job, 300ms"), "{error}");
+                    assert!(
+                        error.to_string().contains("deadline of its job, 300ms (see `deadline`)"),
+                        "{error}"
+                    );
                     let run = runs.get(&(item as u64)).map_or(0, Vec::len);
                     assert!(run <= 1 && (run == 0 || acts[item] == Act::Hang), "{item}: {run}");
                 }
@@ -133,7 +136,12 @@ fn an_item_that_had_failed_before_the_deadline_says_how_often_and_how() {
     // It is at its third try when the deadline passes, which is none that has failed.
     let error = job.apply((at, 1, Act::DieTimesAndHang(2))).unwrap_err();
     assert_tried(&error, 2, ErrorKind::Died);
-    assert!(error.to_string().ends_with("deadline of its job, 2s (2 tries had failed)"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .ends_with("deadline of its job, 2s (see `deadline`) (2 tries had failed)"),
+        "{error}"
+    );
     assert_eq!(runs::noted(dir.path())[&1].len(), 3);
     // By the caller's own rule, and as the one error of a map.
     let long = Duration::from_secs(60);

@@ -33,7 +33,10 @@ fn an_overdue_item_fails_alone_and_its_neighbours_in_the_chunk_run() {
                     assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
                     assert_eq!(error.item(), Some(item));
                     assert!(error.pid().is_some());
-                    assert!(error.to_string().contains("time limit of 100ms"), "{error}");
+                    assert!(
+                        error.to_string().contains("time limit of 100ms (see `timeout`)"),
+                        "{error}"
+                    );
                 }
             }
         }

@@ -14,8 +14,8 @@ impl JobState {
         let (task, item) = (self.task.name, item.map(index));
         let limit = self.rules.timeout.unwrap_or_default();
         let message = format!(
-            "{who} (pid {pid}) was still running {task}{} after its time limit of {limit:?} and was \
-             ended",
+            "{who} (pid {pid}) was still running {task}{} after its time limit of {limit:?} (see \
+             `timeout`) and was ended",
             on_item(item)
         );
         Error::new(ErrorKind::TimedOut, message).with_task(task, item).with_process(pid, None)
@@ -27,7 +27,9 @@ impl JobState {
         let (task, item) = (self.task.name, item.map(index));
         let limit = self.rules.deadline.unwrap_or_default();
         let on = on_item(item);
-        let message = format!("{task}{on} was not done within the deadline of its job, {limit:?}");
+        let message = format!(
+            "{task}{on} was not done within the deadline of its job, {limit:?} (see `deadline`)"
+        );
         let error = Error::new(ErrorKind::TimedOut, message).with_task(task, item);
         let Some(Tried { failures, error: last }) = tried else {
             return error;

@@ -241,8 +241,9 @@ impl Launch {
         };
         if boot.encode().len() > fds::LONGEST {
             let most = fds::LONGEST;
-            let message =
-                format!("a worker's settings take more than {most} bytes: too many paths");
+            let message = format!(
+                "a worker's settings take more than {most} bytes: too many paths of its sandbox"
+            );
             return Err(Error::invalid(message));
         }
         let forked = match self.may_fork {

@@ -204,7 +204,7 @@ impl Obituary {
 
     fn cause(&self) -> String {
         if self.ran_out_of().is_some() {
-            return String::new();
+            return " (see `memory_limit`)".into();
         }
         match (self.doom, self.sign) {
             (None, Some(Sign::StackOverflow(_))) => {

@@ -26,7 +26,7 @@ pub(crate) fn likely_cause(status: Option<ExitStatus>) -> Option<&'static str> {
         ),
         Some(libc::SIGKILL) => Some("the kernel was out of memory, or somebody sent the signal"),
         Some(libc::SIGILL | libc::SIGTRAP) => Some("a trap in the compiled code"),
-        Some(libc::SIGXCPU) => Some("its limit of processor time"),
+        Some(libc::SIGXCPU) => Some("its limit of processor time, RLIMIT_CPU: see `rlimit`"),
         Some(libc::SIGSYS) => Some("a system call that a filter forbids"),
         Some(_) => None,
         None => Some("the task, or a library it calls, ended the process instead of returning"),
