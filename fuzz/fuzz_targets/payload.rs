@@ -14,10 +14,13 @@ use serde::{Deserialize, Serialize};
 #[path = "../../pool-runtime/src/sys/cast.rs"]
 mod cast;
 #[allow(dead_code)]
+#[path = "../../pool-runtime/src/sys/headroom.rs"]
+mod headroom;
+#[allow(dead_code)]
 #[path = "../../pool-runtime/src/wire/payload/mod.rs"]
 mod payload;
 mod sys {
-    pub(crate) use super::cast;
+    pub(crate) use super::{cast, headroom};
 }
 
 use payload::{Slice, decode, encode};

@@ -198,7 +198,7 @@ fn call(task: &Task) -> TokenStream {
         ) -> ::core::result::Result<(), #private::CallError> {
             let __pool_decoded = __pool_decode::<#name>(__pool_call)?;
             let __pool_output = #private::Call::body(__pool_call, #run);
-            #private::Call::output::<#name>(__pool_call, &__pool_output)
+            #private::Call::output::<#name>(__pool_call, __pool_output)
         }
     }
 }

@@ -34,7 +34,8 @@ pub(super) fn implementations(task: &Task) -> TokenStream {
                     self,
                     __pool_item: &mut #private::ItemWriter<'_>,
                 ) -> ::core::result::Result<(), #private::PayloadError> {
-                    __pool_encode::<#name>(__pool_item, (#(#views,)*))
+                    let __pool_written = __pool_encode::<#name>(__pool_item, (#(#views,)*));
+                    #private::ItemWriter::drop_given(self, __pool_written)
                 }
             }
         }

@@ -71,6 +71,12 @@ impl PoolBuilder {
     /// A task that needs more is killed by SIGSEGV, and the error says that its stack
     /// overflowed, and how large it was. Of the stacks of threads that a task starts it
     /// says only that they may have.
+    ///
+    /// An argument or a result that is nested so deep that a worker's stack does not do
+    /// for it is an error of its item
+    /// ([`ErrorKind::Decode`](crate::ErrorKind::Decode) or
+    /// [`Encode`](crate::ErrorKind::Encode)), which a larger stack helps; in the program
+    /// it is that of the thread which makes the call.
     pub fn stack_size(mut self, bytes: u64) -> Self {
         self.wishes.stack = Some(bytes);
         self

@@ -15,6 +15,7 @@ mod filters;
 pub(crate) mod fork;
 pub(crate) mod fork_mark;
 pub(crate) mod futex;
+pub(crate) mod headroom;
 pub(crate) mod image;
 pub(crate) mod init_array;
 pub(crate) mod lifeline;

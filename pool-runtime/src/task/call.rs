@@ -7,6 +7,7 @@ use std::rc::Rc;
 use serde::Deserialize;
 
 use super::Task;
+use super::input::leak_if_too_deep;
 use crate::wire::message::{Phase, gap};
 use crate::wire::payload::{self, PayloadError};
 
@@ -99,19 +100,22 @@ impl<'de> Call<'de> {
     }
 
     /// The function's result.
-    pub fn output<T: Task>(&mut self, value: &T::Output) -> Result<(), CallError> {
-        T::encode_output(value, self.output).map_err(|error| CallError::Encode(error.to_string()))
+    pub fn output<T: Task>(&mut self, value: T::Output) -> Result<(), CallError> {
+        T::encode_output(&value, self.output).map_err(|error| {
+            leak_if_too_deep(value, &error);
+            CallError::Encode(error.in_worker().to_string())
+        })
     }
 }
 
 #[inline]
 fn decode<'de, T: Deserialize<'de>>(bytes: &'de [u8], name: &str) -> Result<T, CallError> {
-    payload::decode(bytes).map_err(|error| undecodable(name, &error))
+    payload::decode(bytes).map_err(|error| undecodable(name, error))
 }
 
 #[cold]
-fn undecodable(name: &str, error: &PayloadError) -> CallError {
-    CallError::Decode(format!("argument `{name}`: {error}"))
+fn undecodable(name: &str, error: PayloadError) -> CallError {
+    CallError::Decode(format!("argument `{name}`: {}", error.in_worker()))
 }
 
 #[cfg(test)]

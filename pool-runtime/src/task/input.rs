@@ -68,6 +68,21 @@ impl<'a> ItemWriter<'a> {
     pub fn last_argument<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), PayloadError> {
         payload::encode(value, self.bytes)
     }
+
+    /// Drops what a caller gave, which has been written or has not.
+    #[inline]
+    pub fn drop_given<T>(given: T, written: Result<(), PayloadError>) -> Result<(), PayloadError> {
+        written.inspect_err(|error| leak_if_too_deep(given, error))
+    }
+}
+
+/// A value that there was too little stack to follow may end the process when it is
+/// dropped: the destructors that a compiler makes recurse as well, and ask nobody. Its
+/// memory is the lesser loss.
+pub(super) fn leak_if_too_deep<T>(value: T, error: &PayloadError) {
+    if error.is_too_deep() {
+        std::mem::forget(value);
+    }
 }
 
 /// A value that can lend a `B` to a task whose argument is `&B`.

@@ -7,39 +7,52 @@ use serde::de::{
 };
 
 use super::error::{Cause, PayloadError, Result};
-use super::{arrays, slice};
-
-/// The most elements of one message that take no bytes. A length alone says that
-/// they are there, so a corrupt one would keep a loop busy for years.
-pub(super) const MOST_EMPTY: u32 = 1 << 24;
-
-/// The deepest that options, sequences, maps and enums may be nested, one of
-/// which every recursive type goes through. A worker's stack may be larger than
-/// that of the program's thread which decodes the result.
-pub(super) const MOST_NESTED: u32 = 1024;
+use super::{MOST_EMPTY, arrays, slice};
+use crate::sys::headroom::Headroom;
 
 /// Takes values off the front of what is left.
 pub(super) struct Decoder<'de> {
     rest: &'de [u8],
     /// How many more elements may take no bytes.
-    pub(super) empty: u32,
-    /// How much deeper values may be nested.
-    nesting: u32,
+    pub(super) empty: u64,
+    headroom: Headroom,
+    /// How many values the one is in that is decoded. Set back by who goes on to the next
+    /// element, and not by who returns: what passes a value on takes stack for it in a
+    /// debug build.
+    level: u32,
 }
 
 impl<'de> Decoder<'de> {
     #[inline]
     pub(super) fn new(bytes: &'de [u8]) -> Self {
-        Decoder { rest: bytes, empty: MOST_EMPTY, nesting: MOST_NESTED }
+        Decoder { rest: bytes, empty: MOST_EMPTY, headroom: Headroom::begin(), level: 0 }
     }
 
-    /// One level deeper, for as long as `visit` runs.
+    /// To be asked wherever a value begins that has others in it.
+    #[inline(always)]
+    fn deeper(&mut self) -> Result<()> {
+        self.level = self.level.wrapping_add(1);
+        match self.headroom.check() {
+            Ok(()) => Ok(()),
+            Err(shortage) => Err(PayloadError::too_deep(self.level.into(), shortage)),
+        }
+    }
+
+    /// As many elements as the type has.
     #[inline]
-    fn nested<R>(&mut self, visit: impl FnOnce(&mut Self) -> Result<R>) -> Result<R> {
-        self.nesting = self.nesting.checked_sub(1).ok_or(Cause::TooDeep(MOST_NESTED))?;
-        let result = visit(self);
-        self.nesting += 1;
-        result
+    fn fixed(&mut self, count: usize) -> Fixed<'_, 'de> {
+        let level = self.level;
+        Fixed { decoder: self, left: count, level }
+    }
+
+    /// As many elements, or entries, as a length on the wire says, if there can be so many.
+    #[inline]
+    fn counted(&mut self, count: usize) -> Result<Counted<'_, 'de>> {
+        if count as u64 > self.empty.saturating_add(self.rest.len() as u64) {
+            return Err(Cause::TooShort.into());
+        }
+        let level = self.level;
+        Ok(Counted { decoder: self, left: count, level })
     }
 
     #[inline]
@@ -189,7 +202,10 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.byte()? {
             0 => visitor.visit_none(),
-            1 => self.nested(|decoder| visitor.visit_some(decoder)),
+            1 => {
+                self.deeper()?;
+                visitor.visit_some(self)
+            }
             byte => Err(Cause::OptionTag(byte).into()),
         }
     }
@@ -212,6 +228,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         _: &'static str,
         visitor: V,
     ) -> Result<V::Value> {
+        // No level of its own: what ends depends on something that is read inside.
         visitor.visit_newtype_struct(self)
     }
 
@@ -220,19 +237,24 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         let count = self.length()?;
         match arrays::vector::<V>(self, count) {
             Some(vector) => vector,
-            None => self.nested(|decoder| visitor.visit_seq(Counted { decoder, left: count })),
+            None => {
+                self.deeper()?;
+                visitor.visit_seq(self.counted(count)?)
+            }
         }
     }
 
     #[inline]
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        let left = self.length()?;
-        self.nested(|decoder| visitor.visit_map(Counted { decoder, left }))
+        let count = self.length()?;
+        self.deeper()?;
+        visitor.visit_map(self.counted(count)?)
     }
 
     #[inline]
     fn deserialize_tuple<V: Visitor<'de>>(self, count: usize, visitor: V) -> Result<V::Value> {
-        visitor.visit_seq(Fixed { decoder: self, left: count })
+        self.deeper()?;
+        visitor.visit_seq(self.fixed(count))
     }
 
     #[inline]
@@ -246,7 +268,8 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
             let elements = self.length()?;
             return visitor.visit_borrowed_bytes(self.elements(elements, count)?);
         }
-        self.deserialize_tuple(count, visitor)
+        self.deeper()?;
+        visitor.visit_seq(self.fixed(count))
     }
 
     #[inline]
@@ -256,7 +279,8 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
-        self.deserialize_tuple(fields.len(), visitor)
+        self.deeper()?;
+        visitor.visit_seq(self.fixed(fields.len()))
     }
 
     #[inline]
@@ -266,7 +290,8 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
-        self.nested(|decoder| visitor.visit_enum(decoder))
+        self.deeper()?;
+        visitor.visit_enum(self)
     }
 }
 
@@ -274,6 +299,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
 struct Fixed<'a, 'de> {
     decoder: &'a mut Decoder<'de>,
     left: usize,
+    level: u32,
 }
 
 impl<'de> SeqAccess<'de> for Fixed<'_, 'de> {
@@ -285,6 +311,7 @@ impl<'de> SeqAccess<'de> for Fixed<'_, 'de> {
             return Ok(None);
         }
         self.left -= 1;
+        self.decoder.level = self.level;
         seed.deserialize(&mut *self.decoder).map(Some)
     }
 
@@ -298,6 +325,7 @@ impl<'de> SeqAccess<'de> for Fixed<'_, 'de> {
 struct Counted<'a, 'de> {
     decoder: &'a mut Decoder<'de>,
     left: usize,
+    level: u32,
 }
 
 impl Counted<'_, '_> {
@@ -317,6 +345,7 @@ impl<'de> SeqAccess<'de> for Counted<'_, 'de> {
             return Ok(None);
         }
         self.left -= 1;
+        self.decoder.level = self.level;
         self.decoder.element(seed).map(Some)
     }
 
@@ -336,6 +365,7 @@ impl<'de> MapAccess<'de> for Counted<'_, 'de> {
 
     #[inline]
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value> {
+        self.decoder.level = self.level;
         seed.deserialize(&mut *self.decoder)
     }
 
@@ -371,7 +401,7 @@ impl<'de> VariantAccess<'de> for &mut Decoder<'de> {
 
     #[inline]
     fn tuple_variant<V: Visitor<'de>>(self, count: usize, visitor: V) -> Result<V::Value> {
-        self.deserialize_tuple(count, visitor)
+        visitor.visit_seq(self.fixed(count))
     }
 
     #[inline]
@@ -380,6 +410,6 @@ impl<'de> VariantAccess<'de> for &mut Decoder<'de> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
-        self.deserialize_tuple(fields.len(), visitor)
+        visitor.visit_seq(self.fixed(fields.len()))
     }
 }

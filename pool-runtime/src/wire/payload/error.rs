@@ -5,6 +5,8 @@ use std::str::Utf8Error;
 
 use serde::{de, ser};
 
+use crate::sys::headroom::Shortage;
+
 /// Why a value could not be turned into bytes, or bytes into a value.
 ///
 /// Boxed, since every step of a codec returns it and few ever fail.
@@ -30,15 +32,20 @@ pub(super) enum Cause {
     Utf8(Utf8Error),
     OptionTag(u8),
     /// More elements than there is reason to believe in.
-    EmptyElements(u32),
-    /// Nested deeper than the limit.
-    TooDeep(u32),
+    EmptyElements(u64),
+    /// Nested deeper than there is stack for, which is so after as many levels. The last
+    /// tells whether that was in a worker.
+    TooDeep {
+        levels: u64,
+        shortage: Shortage,
+        in_worker: bool,
+    },
 }
 
 impl Cause {
     fn hint(&self) -> Option<&'static str> {
         match self {
-            Cause::Custom(_) | Cause::EmptyElements(_) | Cause::TooDeep(_) => None,
+            Cause::Custom(_) | Cause::EmptyElements(_) | Cause::TooDeep { .. } => None,
             Cause::UnknownLength => {
                 Some("`#[serde(flatten)]`, or a sequence whose length is not known beforehand")
             }
@@ -71,8 +78,8 @@ impl fmt::Display for Cause {
             Cause::NotSelfDescribing(what) => {
                 write!(f, "the bytes do not describe themselves, so they have no `{what}`")
             }
-            Cause::TooDeep(limit) => {
-                write!(f, "it is nested deeper than {limit} options, sequences, maps and enums")
+            Cause::TooDeep { levels, shortage, in_worker } => {
+                too_deep(f, *levels, *shortage, *in_worker)
             }
             Cause::TooShort => f.write_str("the bytes end too early"),
             Cause::Trailing => f.write_str("bytes are left after the value"),
@@ -83,9 +90,65 @@ impl fmt::Display for Cause {
             Cause::Utf8(error) => write!(f, "string is not valid utf8: {error}"),
             Cause::OptionTag(byte) => write!(f, "tag for enum is not valid, found {byte}"),
             Cause::EmptyElements(most) => {
-                write!(f, "more than {most} elements that take no bytes")
+                write!(
+                    f,
+                    "more than {most} elements that take no bytes: send how many there are instead"
+                )
             }
         }
+    }
+}
+
+fn too_deep(
+    f: &mut fmt::Formatter<'_>,
+    levels: u64,
+    shortage: Shortage,
+    in_worker: bool,
+) -> fmt::Result {
+    write!(f, "it is nested too deep for the stack: after {levels} levels ")?;
+    match shortage {
+        Shortage::OwnStack { size, left } => write!(f, "{left} of {size} bytes are left")?,
+        Shortage::OtherStack { used } => write!(
+            f,
+            "{used} bytes are used of one that is not its thread's own, such as a coroutine's"
+        )?,
+    }
+    f.write_str(match (in_worker, shortage) {
+        (true, _) => "; see `stack_size` for a larger one",
+        (false, Shortage::OwnStack { .. }) => {
+            "; make the call on a thread with a larger one, see `thread::Builder::stack_size`"
+        }
+        (false, Shortage::OtherStack { .. }) => "; make the call outside of it",
+    })
+}
+
+impl PayloadError {
+    #[cold]
+    pub(super) fn too_deep(levels: u64, shortage: Shortage) -> Self {
+        Cause::TooDeep { levels, shortage, in_worker: false }.into()
+    }
+
+    /// The same, seen from one level further out.
+    #[cold]
+    pub(super) fn outwards(mut self) -> Self {
+        if let Cause::TooDeep { levels, .. } = &mut *self.0 {
+            *levels += 1;
+        }
+        self
+    }
+
+    /// The same, with advice for a worker.
+    pub(crate) fn in_worker(mut self) -> Self {
+        if let Cause::TooDeep { in_worker, .. } = &mut *self.0 {
+            *in_worker = true;
+        }
+        self
+    }
+
+    /// Whether there was too little stack to follow a value to its end. Then there may be
+    /// too little to drop it.
+    pub(crate) fn is_too_deep(&self) -> bool {
+        matches!(*self.0, Cause::TooDeep { .. })
     }
 }
 

@@ -7,18 +7,49 @@ use serde::ser::{
 };
 
 use super::error::{Cause, PayloadError, Result};
-use super::{Out, arrays};
+use super::{MOST_EMPTY, Out, arrays};
 use crate::sys::cast::AnyRef;
+use crate::sys::headroom::Headroom;
 
 /// Appends what it is given.
 pub(super) struct Encoder<'a, O> {
     out: &'a mut O,
+    headroom: Headroom,
+    /// How many more elements may take no bytes.
+    pub(super) empty: u64,
 }
 
 impl<'a, O: Out> Encoder<'a, O> {
     #[inline]
     pub(super) fn new(out: &'a mut O) -> Self {
-        Encoder { out }
+        Encoder { out, headroom: Headroom::begin(), empty: MOST_EMPTY }
+    }
+
+    /// To be asked wherever a value begins that has others in it.
+    #[inline(always)]
+    fn deeper(&mut self) -> Result<()> {
+        match self.headroom.check() {
+            Ok(()) => Ok(()),
+            // Whoever it passes through on its way out counts.
+            Err(shortage) => Err(PayloadError::too_deep(0, shortage)),
+        }
+    }
+
+    /// What is inside of another value.
+    #[inline(always)]
+    fn inner<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+        value.serialize(self).map_err(PayloadError::outwards)
+    }
+
+    /// One of as many elements as a length says.
+    #[inline(always)]
+    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+        let before = self.out.len();
+        self.inner(value)?;
+        if self.out.len() == before {
+            self.empty = self.empty.checked_sub(1).ok_or(Cause::EmptyElements(MOST_EMPTY))?;
+        }
+        Ok(())
     }
 
     #[inline]
@@ -110,8 +141,9 @@ impl<O: Out> Serializer for &mut Encoder<'_, O> {
 
     #[inline]
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<()> {
+        self.deeper()?;
         self.put(&[1])?;
-        value.serialize(self)
+        self.inner(value)
     }
 
     #[inline]
@@ -120,7 +152,8 @@ impl<O: Out> Serializer for &mut Encoder<'_, O> {
         _: &'static str,
         value: &T,
     ) -> Result<()> {
-        value.serialize(self)
+        self.deeper()?;
+        self.inner(value)
     }
 
     #[inline]
@@ -131,23 +164,33 @@ impl<O: Out> Serializer for &mut Encoder<'_, O> {
         _: &'static str,
         value: &T,
     ) -> Result<()> {
+        self.deeper()?;
         self.put(&index.to_le_bytes())?;
-        value.serialize(self)
+        self.inner(value)
     }
 
     #[inline]
     fn serialize_seq(self, length: Option<usize>) -> Result<Self> {
-        self.put_length(length.ok_or(Cause::UnknownLength)?)?;
+        self.deeper()?;
+        let length = length.ok_or(Cause::UnknownLength)?;
+        // More than that many take no bytes, for a message has fewer. (A list may be as
+        // long as there are numbers, where its elements take no memory.)
+        if length as u64 > 2 * MOST_EMPTY {
+            return Err(Cause::EmptyElements(MOST_EMPTY).into());
+        }
+        self.put_length(length)?;
         Ok(self)
     }
 
     #[inline]
     fn serialize_tuple(self, _: usize) -> Result<Self> {
+        self.deeper()?;
         Ok(self)
     }
 
     #[inline]
     fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self> {
+        self.deeper()?;
         Ok(self)
     }
 
@@ -159,6 +202,7 @@ impl<O: Out> Serializer for &mut Encoder<'_, O> {
         _: &'static str,
         _: usize,
     ) -> Result<Self> {
+        self.deeper()?;
         self.put(&index.to_le_bytes())?;
         Ok(self)
     }
@@ -170,6 +214,7 @@ impl<O: Out> Serializer for &mut Encoder<'_, O> {
 
     #[inline]
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self> {
+        self.deeper()?;
         Ok(self)
     }
 
@@ -181,6 +226,7 @@ impl<O: Out> Serializer for &mut Encoder<'_, O> {
         _: &'static str,
         _: usize,
     ) -> Result<Self> {
+        self.deeper()?;
         self.put(&index.to_le_bytes())?;
         Ok(self)
     }
@@ -202,20 +248,20 @@ impl<O: Out> Serializer for &mut Encoder<'_, O> {
             _ => None,
         };
         let sequence = self.serialize_seq(length)?;
-        items.try_for_each(|item| item.serialize(&mut *sequence))
+        items.try_for_each(|item| sequence.element(&item))
     }
 }
 
 /// Elements and fields follow each other with nothing between them.
 macro_rules! parts {
-    ($($compound:ident: $($method:ident),+;)*) => {$(
+    ($($compound:ident: $($method:ident by $way:ident),+;)*) => {$(
         impl<O: Out> $compound for &mut Encoder<'_, O> {
             type Ok = ();
             type Error = PayloadError;
 
             $(#[inline]
             fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-                value.serialize(&mut **self)
+                Encoder::$way(self, value)
             })+
 
             #[inline]
@@ -227,11 +273,11 @@ macro_rules! parts {
 }
 
 parts! {
-    SerializeSeq: serialize_element;
-    SerializeTuple: serialize_element;
-    SerializeTupleStruct: serialize_field;
-    SerializeTupleVariant: serialize_field;
-    SerializeMap: serialize_key, serialize_value;
+    SerializeSeq: serialize_element by element;
+    SerializeTuple: serialize_element by inner;
+    SerializeTupleStruct: serialize_field by inner;
+    SerializeTupleVariant: serialize_field by inner;
+    SerializeMap: serialize_key by element, serialize_value by inner;
 }
 
 macro_rules! named_parts {
@@ -246,7 +292,7 @@ macro_rules! named_parts {
                 _: &'static str,
                 value: &T,
             ) -> Result<()> {
-                value.serialize(&mut **self)
+                self.inner(value)
             }
 
             /// Decoding will expect the field, and take the next one's bytes for it.

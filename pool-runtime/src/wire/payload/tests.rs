@@ -3,10 +3,10 @@ use std::fmt::Debug;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserializer, Serializer};
 
-use super::de::MOST_EMPTY;
 use super::*;
 
 mod corrupt;
+mod deep;
 mod reference;
 
 fn bytes_of<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
