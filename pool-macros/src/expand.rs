@@ -263,6 +263,7 @@ fn registration(task: &Task) -> TokenStream {
         }
     };
 
+    let hash = task.function.hash();
     generate! {
         impl #runtime::Task for #name {
             type Output = #output;
@@ -277,6 +278,8 @@ fn registration(task: &Task) -> TokenStream {
             name: #shown,
             key: #key,
             place: #place,
+            hash: #hash,
+            path: ::core::any::type_name::<#name>,
             call: __pool_call,
         };
     }

@@ -1,7 +1,10 @@
 //! A function as the attribute needs it: the signature parsed, the body kept
 //! as the tokens that the user wrote.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::visit::{self, Visit};
@@ -38,6 +41,15 @@ impl Function {
     pub(crate) fn body_names_the_task(&self) -> bool {
         let name = &self.signature.ident;
         uses_as_value(self.body.clone().into(), name) && !self.binds(name)
+    }
+
+    /// Of what is written there: the same for the same text, whoever compiles it by the same
+    /// compiler.
+    pub(crate) fn hash(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.signature.to_token_stream().to_string().hash(&mut hasher);
+        self.body.to_string().hash(&mut hasher);
+        hasher.finish()
     }
 
     /// Whether an argument or a variable in the body has this name.

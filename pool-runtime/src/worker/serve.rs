@@ -179,7 +179,7 @@ impl Server {
     }
 
     fn find(&mut self, key: &str) -> Result<Option<&'static TaskDef>, Gone> {
-        if let Some(task) = self.latest.filter(|task| task.key == key) {
+        if let Some(task) = self.latest.filter(|task| task.wire_key() == key) {
             return Ok(Some(task));
         }
         match find(key) {

@@ -140,7 +140,12 @@ impl Core {
         let tag = if job.shape.single { request::CALL } else { request::CHUNK } | careful | quiet;
         let first = job.named(items.start).unwrap_or(SINGLE);
         self.head.clear();
-        message::put_chunk_head(&mut self.head, job.task.key, first, items.end - items.start);
+        message::put_chunk_head(
+            &mut self.head,
+            job.task.wire_key(),
+            first,
+            items.end - items.start,
+        );
         let map = job.shape.is_map().then_some(id);
         self.attend_to(worker, map, (id, items));
         let body = self.jobs.get_mut(&id).expect("it was there").body(items);
