@@ -31,6 +31,8 @@ use serde::{Deserialize, Serialize};
 
 #[path = "macro_tasks/borrowed.rs"]
 mod borrowed;
+#[path = "macro_tasks/hidden.rs"]
+mod hidden;
 #[path = "macro_tasks/names.rs"]
 mod names;
 #[path = "macro_tasks/places.rs"]

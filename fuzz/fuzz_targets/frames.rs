@@ -14,8 +14,11 @@ mod bytes;
 #[allow(dead_code)]
 #[path = "../../pool-runtime/src/sys/cast.rs"]
 mod cast;
+#[allow(dead_code)]
+#[path = "../../pool-runtime/src/sys/headroom/mod.rs"]
+mod headroom;
 mod sys {
-    pub(crate) use super::cast;
+    pub(crate) use super::{cast, headroom};
 }
 #[allow(dead_code)]
 #[path = "../../pool-runtime/src/channel/frames.rs"]

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 #[path = "../../pool-runtime/src/sys/cast.rs"]
 mod cast;
 #[allow(dead_code)]
-#[path = "../../pool-runtime/src/sys/headroom.rs"]
+#[path = "../../pool-runtime/src/sys/headroom/mod.rs"]
 mod headroom;
 #[allow(dead_code)]
 #[path = "../../pool-runtime/src/wire/payload/mod.rs"]

@@ -44,8 +44,9 @@ pub(crate) struct Task {
 impl Task {
     /// The function must have been checked.
     pub(crate) fn new(args: Args, function: Function) -> Task {
-        let typed = typed_arguments(&function.signature);
-        let arguments = typed.enumerate().map(|(index, typed)| Argument::new(index, typed));
+        let (typed, private) = (typed_arguments(&function.signature), private(&args));
+        let arguments =
+            typed.enumerate().map(|(index, typed)| Argument::new(index, typed, &private));
         let output = match &function.signature.output {
             ReturnType::Type(_, ty) if !is_never(ty) => Type::clone(ty),
             // A task that never returns has no result to send, so any type will
@@ -78,21 +79,29 @@ impl Task {
 
     /// The root of the runtime crate.
     fn runtime(&self) -> TokenStream {
-        match &self.args.runtime {
-            Some(path) => Path::to_token_stream(path),
-            None => generate!(::pool_runtime),
-        }
+        runtime(&self.args)
     }
 
     /// The module that generated code may use.
     fn private(&self) -> TokenStream {
-        let runtime = self.runtime();
-        generate!(#runtime::__private)
+        private(&self.args)
     }
 
     fn attributes(&self) -> Attributes {
         Attributes::of(&self.function.attributes)
     }
+}
+
+fn runtime(args: &Args) -> TokenStream {
+    match &args.runtime {
+        Some(path) => Path::to_token_stream(path),
+        None => generate!(::pool_runtime),
+    }
+}
+
+fn private(args: &Args) -> TokenStream {
+    let runtime = runtime(args);
+    generate!(#runtime::__private)
 }
 
 fn typed_arguments(signature: &Signature) -> impl Iterator<Item = &PatType> {

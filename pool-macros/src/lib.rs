@@ -42,6 +42,9 @@ use proc_macro::TokenStream;
 /// | `Option` of one of these three | likewise | an `Option` of likewise |
 /// | `Cow<'_, str>`, `Vec<&str>`, or a type of your own that borrows, as `View<'_>` for `struct View<'a> { text: &'a str }` | the value, borrowing from the message where its type does | exactly that type |
 ///
+/// A lifetime may be left out in a path (`Cow<str>`, `Vec<View>`), as in any function; only
+/// behind a reference that is the one argument it is written: `&View<'_>`.
+///
 /// `Path` and `str` mean the types of the standard library; for a type of your
 /// own of such a name, write where it comes from: `&crate::map::Path`.
 ///

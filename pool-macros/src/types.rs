@@ -4,8 +4,8 @@ use proc_macro2::Span;
 use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    GenericArgument, Lifetime, PathArguments, Type, TypeFnPtr, TypeImplTrait, TypePath, TypePtr,
-    TypeReference, TypeTraitObject,
+    GenericArgument, Ident, Lifetime, ParenthesizedGenericArguments, PathArguments, TraitBound,
+    Type, TypeFnPtr, TypeImplTrait, TypeMacro, TypePath, TypePtr, TypeReference, TypeTraitObject,
 };
 
 /// The type without parentheses and without the invisible delimiters that a
@@ -79,29 +79,66 @@ pub(crate) enum Part {
 
 /// The parts of a type, in the order in which they are written.
 pub(crate) fn parts(ty: &Type) -> Vec<(Part, Span)> {
-    let mut parts = Parts(Vec::new());
+    let mut parts = Parts { found: Vec::new(), within: 0 };
     parts.visit_type(ty);
-    parts.0
+    parts.found
 }
 
-struct Parts(Vec<(Part, Span)>);
+struct Parts {
+    found: Vec<(Part, Span)>,
+    /// In how many types that have arguments this is. What these make of an argument is
+    /// not for syntax to tell: serde carries a `Box<dyn Shape>` where a crate sees to it,
+    /// and an `Id<fn()>` that is a number.
+    within: usize,
+}
+
+impl Parts {
+    /// One that crosses in no place but within another type.
+    fn bare(&mut self, part: Part, span: Span) {
+        if self.within == 0 {
+            self.found.push((part, span));
+        }
+    }
+}
 
 impl Visit<'_> for Parts {
+    fn visit_path_arguments(&mut self, arguments: &PathArguments) {
+        self.within += 1;
+        visit::visit_path_arguments(self, arguments);
+        self.within -= 1;
+    }
+
+    fn visit_parenthesized_generic_arguments(&mut self, _: &ParenthesizedGenericArguments) {
+        // Of `dyn Fn(&str)`; no lifetime in it is one of the value.
+    }
+
     fn visit_type_impl_trait(&mut self, ty: &TypeImplTrait) {
-        self.0.push((Part::ImplTrait, ty.impl_token.span));
+        self.found.push((Part::ImplTrait, ty.impl_token.span));
     }
 
     fn visit_type_trait_object(&mut self, ty: &TypeTraitObject) {
         let span = ty.dyn_token.map_or_else(Span::call_site, |dyn_token| dyn_token.span);
-        self.0.push((Part::TraitObject, span));
+        self.bare(Part::TraitObject, span);
+        if self.within > 0 {
+            visit::visit_type_trait_object(self, ty);
+        }
+    }
+
+    fn visit_trait_bound(&mut self, bound: &TraitBound) {
+        if bound.lifetimes.is_none() {
+            visit::visit_trait_bound(self, bound);
+        }
     }
 
     fn visit_type_ptr(&mut self, ty: &TypePtr) {
-        self.0.push((Part::RawPointer, ty.star_token.span));
+        self.bare(Part::RawPointer, ty.star_token.span);
+        if self.within > 0 {
+            visit::visit_type_ptr(self, ty);
+        }
     }
 
     fn visit_type_fn_ptr(&mut self, ty: &TypeFnPtr) {
-        self.0.push((Part::FnPointer, ty.fn_token.span));
+        self.bare(Part::FnPointer, ty.fn_token.span);
     }
 
     fn visit_type_reference(&mut self, ty: &TypeReference) {
@@ -110,44 +147,138 @@ impl Visit<'_> for Parts {
             (None, Some(lifetime)) if lifetime.ident == "static" => Part::StaticReference,
             (None, _) => Part::Reference,
         };
-        self.0.push((part, ty.and_token.span));
+        self.found.push((part, ty.and_token.span));
         self.visit_type(&ty.elem);
     }
 
     fn visit_lifetime(&mut self, lifetime: &Lifetime) {
         if lifetime.ident != "static" {
-            self.0.push((Part::Lifetime, lifetime.span()));
+            self.found.push((Part::Lifetime, lifetime.span()));
         }
     }
 
     fn visit_type_path(&mut self, ty: &TypePath) {
         if ty.qself.is_none() && ty.path.segments.first().is_some_and(|one| one.ident == "Self") {
-            self.0.push((Part::SelfType, ty.path.segments[0].ident.span()));
+            self.found.push((Part::SelfType, ty.path.segments[0].ident.span()));
+        }
+        // Of a user's type nobody knows here what it leaves out.
+        if let Some(last) = ty.path.segments.last()
+            && last.ident == "Cow"
+            && leaves_out_lifetimes(&last.arguments)
+        {
+            self.found.push((Part::Lifetime, last.ident.span()));
         }
         visit::visit_type_path(self, ty);
     }
 }
 
 /// The type with every lifetime but `'static`, written or left out before a
-/// reference, replaced by `lifetime`.
+/// reference, replaced by `lifetime`. Those that are left out in a path stay so.
 pub(crate) fn living(ty: &Type, lifetime: &Lifetime) -> Type {
     let mut ty = ty.clone();
-    Living(lifetime).visit_type_mut(&mut ty);
+    Living { lifetime, functions: 0, bound: Vec::new() }.visit_type_mut(&mut ty);
     ty
 }
 
-struct Living<'a>(&'a Lifetime);
+struct Living<'a> {
+    lifetime: &'a Lifetime,
+    /// In how many types of functions this is, where what is left out is another in each
+    /// call.
+    functions: usize,
+    /// Lifetimes that a `for<'a>` has declared.
+    bound: Vec<Ident>,
+}
+
+impl Living<'_> {
+    fn declared(&mut self, lifetimes: Option<&syn::BoundLifetimes>, visit: impl FnOnce(&mut Self)) {
+        let before = self.bound.len();
+        for parameter in lifetimes.into_iter().flat_map(|lifetimes| &lifetimes.lifetimes) {
+            if let syn::GenericParam::Lifetime(parameter) = parameter {
+                self.bound.push(parameter.lifetime.ident.clone());
+            }
+        }
+        visit(self);
+        self.bound.truncate(before);
+    }
+}
 
 impl VisitMut for Living<'_> {
     fn visit_type_reference_mut(&mut self, ty: &mut TypeReference) {
-        ty.lifetime.get_or_insert_with(|| self.0.clone());
+        if self.functions == 0 {
+            ty.lifetime.get_or_insert_with(|| self.lifetime.clone());
+        }
         visit_mut::visit_type_reference_mut(self, ty);
     }
 
+    fn visit_type_fn_ptr_mut(&mut self, ty: &mut TypeFnPtr) {
+        let lifetimes = ty.lifetimes.clone();
+        self.functions += 1;
+        self.declared(lifetimes.as_ref(), |living| visit_mut::visit_type_fn_ptr_mut(living, ty));
+        self.functions -= 1;
+    }
+
+    fn visit_trait_bound_mut(&mut self, bound: &mut TraitBound) {
+        let lifetimes = bound.lifetimes.clone();
+        self.declared(lifetimes.as_ref(), |living| {
+            visit_mut::visit_trait_bound_mut(living, bound);
+        });
+    }
+
+    fn visit_parenthesized_generic_arguments_mut(
+        &mut self,
+        arguments: &mut ParenthesizedGenericArguments,
+    ) {
+        self.functions += 1;
+        visit_mut::visit_parenthesized_generic_arguments_mut(self, arguments);
+        self.functions -= 1;
+    }
+
     fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
-        if lifetime.ident != "static" {
+        let of_a_call = lifetime.ident == "_" && self.functions > 0;
+        if lifetime.ident != "static" && !of_a_call && !self.bound.contains(&lifetime.ident) {
             // The place stays the user's, for errors about it.
-            lifetime.ident = self.0.ident.clone();
+            lifetime.ident = self.lifetime.ident.clone();
         }
     }
+}
+
+/// Types that everybody knows to have no lifetime.
+const WITHOUT: &[&str] = &[
+    "bool", "char", "str", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64",
+    "i128", "isize", "f32", "f64", "String", "PathBuf", "OsString", "CString", "Duration", "Vec",
+    "VecDeque", "Option", "Result", "Box", "Rc", "Arc", "HashMap", "HashSet", "BTreeMap",
+    "BTreeSet",
+];
+
+/// Whether no lifetime is among these arguments.
+fn leaves_out_lifetimes(arguments: &PathArguments) -> bool {
+    match arguments {
+        PathArguments::AngleBracketed(list) => {
+            !list.args.iter().any(|one| matches!(one, GenericArgument::Lifetime(_)))
+        }
+        _ => true,
+    }
+}
+
+/// Whether a lifetime may be left out in a path of the type: who declares `View` may have
+/// declared `View<'a>`.
+pub(crate) fn may_hide_a_lifetime(ty: &Type) -> bool {
+    struct Search(bool);
+    impl Visit<'_> for Search {
+        fn visit_type_path(&mut self, ty: &TypePath) {
+            let last = ty.path.segments.last();
+            self.0 |= last.is_none_or(|last| {
+                let known = WITHOUT.iter().any(|name| last.ident == name);
+                leaves_out_lifetimes(&last.arguments) && !known
+            });
+            visit::visit_type_path(self, ty);
+        }
+
+        fn visit_type_macro(&mut self, _: &TypeMacro) {
+            self.0 = true;
+        }
+    }
+    let mut search = Search(false);
+    search.visit_type(ty);
+    search.0
 }

@@ -2,6 +2,8 @@
 //! here may change between two versions.
 
 pub use crate::api::{pmap, spawn};
-pub use crate::task::{Call, CallError, Crosses, CrossesBack, ItemWriter, Lend, TASKS, TaskDef};
+pub use crate::task::{
+    Call, CallError, Crosses, CrossesBack, ItemWriter, Lend, Living, TASKS, TaskDef,
+};
 pub use crate::wire::payload::{PayloadError, Slice};
 pub use linkme;

@@ -2,7 +2,7 @@
 //! handed to the function.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::format_ident;
+use quote::{ToTokens, format_ident, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Pat, PatType, Type};
 
@@ -43,16 +43,21 @@ pub(super) enum Target {
     /// Elements that are decoded for the call, or numbers in the message.
     Slice(Type),
     /// A value that is decoded for the call.
-    Value(Type),
+    Value {
+        ty: Type,
+        /// As it is written. Of two implementations, for it and a reference to it, the
+        /// compiler sees in no other way that they are for two types.
+        written: TokenStream,
+    },
 }
 
 impl Argument {
-    pub(super) fn new(index: usize, argument: &PatType) -> Argument {
+    pub(super) fn new(index: usize, argument: &PatType, private: &TokenStream) -> Argument {
         let shown = match &*argument.pat {
             Pat::Ident(name) => name.ident.to_string(),
             _ => (index + 1).to_string(),
         };
-        Argument { index, shown, span: argument.ty.span(), kind: Kind::of(&argument.ty) }
+        Argument { index, shown, span: argument.ty.span(), kind: Kind::of(&argument.ty, private) }
     }
 
     /// The binding that holds it in generated code.
@@ -62,13 +67,14 @@ impl Argument {
 }
 
 impl Kind {
-    fn of(ty: &Type) -> Kind {
+    fn of(ty: &Type, private: &TokenStream) -> Kind {
         let optional = types::inside_option(ty);
         match types::bare(optional.unwrap_or(ty)) {
             Type::Reference(reference) => {
-                Kind::Borrowed { target: Target::of(&reference.elem), optional: optional.is_some() }
+                let target = Target::of(&reference.elem, private);
+                Kind::Borrowed { target, optional: optional.is_some() }
             }
-            _ => Kind::Owned(types::living(ty, &message_lifetime())),
+            _ => Kind::Owned(living(ty, private)),
         }
     }
 
@@ -130,14 +136,14 @@ impl Kind {
                 (Target::Str | Target::Bytes | Target::Path, _) => place.clone(),
                 (_, false) => generate!(&#place),
                 (Target::Slice(_), true) => generate!(::core::option::Option::as_deref(&#place)),
-                (Target::Value(_), true) => generate!(::core::option::Option::as_ref(&#place)),
+                (Target::Value { .. }, true) => generate!(::core::option::Option::as_ref(&#place)),
             },
         }
     }
 }
 
 impl Target {
-    fn of(ty: &Type) -> Target {
+    fn of(ty: &Type, private: &TokenStream) -> Target {
         let path_modules: &[&[&str]] = &[&["path"], &["std", "path"]];
         let str_modules: &[&[&str]] = &[&["std", "primitive"], &["core", "primitive"]];
         if types::is_std(ty, "str", str_modules) {
@@ -148,15 +154,18 @@ impl Target {
         }
         match types::bare(ty) {
             Type::Slice(slice) if types::is_std(&slice.elem, "u8", str_modules) => Target::Bytes,
-            Type::Slice(slice) => Target::Slice(types::living(&slice.elem, &message_lifetime())),
-            _ => Target::Value(types::living(ty, &message_lifetime())),
+            Type::Slice(slice) => Target::Slice(living(&slice.elem, private)),
+            _ => Target::Value {
+                ty: living(ty, private),
+                written: types::living(ty, &message_lifetime()).to_token_stream(),
+            },
         }
     }
 
     fn user_type(&self) -> Option<&Type> {
         match self {
             Target::Str | Target::Bytes | Target::Path => None,
-            Target::Slice(ty) | Target::Value(ty) => Some(ty),
+            Target::Slice(ty) | Target::Value { ty, .. } => Some(ty),
         }
     }
 
@@ -167,7 +176,7 @@ impl Target {
             Target::Bytes => generate!([::core::primitive::u8]),
             Target::Path => generate!(::std::path::Path),
             Target::Slice(_) => generate!([#user]),
-            Target::Value(_) => user.clone(),
+            Target::Value { .. } => user.clone(),
         }
     }
 
@@ -179,9 +188,25 @@ impl Target {
                 generate!(&#message #target)
             }
             Target::Slice(_) => generate!(#private::Slice<#message, #user>),
-            Target::Value(_) => user.clone(),
+            Target::Value { .. } => user.clone(),
         }
     }
+}
+
+/// The type as it lives in a message, also where it leaves a lifetime out: what a function's
+/// type leaves out behind its arrow is the lifetime of its argument, and with the function's
+/// type that can be chosen. No other place allows it to be left out and chosen.
+fn living(ty: &Type, private: &TokenStream) -> Type {
+    let message = message_lifetime();
+    let living = types::living(ty, &message);
+    if !types::may_hide_a_lifetime(&living) {
+        return living;
+    }
+    let here = Span::mixed_site().located_at(ty.span());
+    let at = quote_spanned! {here=>
+        <fn(&()) -> #living as #private::Living<#message>>::Type
+    };
+    Type::Verbatim(at)
 }
 
 fn option_of(inside: &TokenStream) -> TokenStream {

@@ -38,6 +38,17 @@ fn marker(argument: &Argument) -> Ident {
     format_ident!("__PoolArgument{}", argument.index, span = Span::mixed_site())
 }
 
+/// What the task has, for each argument, in code that is generic over it.
+fn markers(task: &Task) -> Vec<TokenStream> {
+    let message = message_lifetime();
+    users(task)
+        .map(|(argument, _)| {
+            let marker = marker(argument);
+            generate!(#marker<#message>)
+        })
+        .collect()
+}
+
 fn reader(argument: &Argument) -> Ident {
     format_ident!("__pool_read_{}", argument.index, span = Span::mixed_site())
 }
@@ -94,14 +105,13 @@ fn crossing(task: &Task) -> TokenStream {
         let marker = marker(argument);
         let name = task.name_at(&user);
         // The bound is placed at the type too, so that no error points at the
-        // whole attribute.
+        // whole attribute. With a lifetime of its own and no `for<…>`, in which the
+        // compiler forgets which lifetime a function's type has been given (`Living`).
         let here = Span::mixed_site().located_at(user.span());
-        let bound = quote_spanned! {here=>
-            for<#message> __PoolCrosses<#message, #user>
-        };
+        let bound = quote_spanned! {here=> __PoolCrosses<#message, #user> };
         markers.push(generate! {
-            trait #marker: #bound {}
-            impl #marker for #name {}
+            trait #marker<#message>: #bound {}
+            impl<#message> #marker<#message> for #name {}
         });
     }
     if markers.is_empty() {
@@ -122,7 +132,7 @@ fn crossing(task: &Task) -> TokenStream {
 /// `__pool_encode`: views of the arguments, as a tuple, into the message.
 fn encode(task: &Task) -> TokenStream {
     let (private, message) = (task.private(), message_lifetime());
-    let markers: Vec<Ident> = users(task).map(|(argument, _)| marker(argument)).collect();
+    let markers = markers(task);
     let bindings = task.arguments.iter().map(Argument::binding);
     let views = task.arguments.iter().map(|argument| argument.kind.view(&user_tokens(argument)));
     let writes = task.arguments.iter().map(|argument| {
@@ -149,7 +159,7 @@ fn encode(task: &Task) -> TokenStream {
 /// `__pool_decode`: the message into a tuple of what the arguments need.
 fn decode(task: &Task) -> TokenStream {
     let (private, message) = (task.private(), message_lifetime());
-    let markers: Vec<Ident> = users(task).map(|(argument, _)| marker(argument)).collect();
+    let markers = markers(task);
     let decoded = |argument: &Argument| argument.kind.decoded(&user_tokens(argument), &private);
     let types = task.arguments.iter().map(decoded);
     let reads = task.arguments.iter().map(|argument| {

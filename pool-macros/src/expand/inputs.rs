@@ -185,8 +185,8 @@ fn owners(target: &Target, user: &TokenStream) -> Vec<Owner> {
             owners
         }
         Target::Slice(_) => slice_owners(user),
-        Target::Value(_) => {
-            vec![Owner::plain(user.clone()), Owner::plain(generate!(&'__pool_given #user))]
+        Target::Value { written, .. } => {
+            vec![Owner::plain(written.clone()), Owner::plain(generate!(&'__pool_given #written))]
         }
     }
 }

@@ -12,7 +12,10 @@ use crate::wire::payload::{self, PayloadError};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot cross the process boundary",
     label = "must implement `Serialize` and `Deserialize`, because it is sent to a worker process",
-    note = "derive both: `#[derive(serde::Serialize, serde::Deserialize)]`"
+    note = "of a type of your own: derive both: `#[derive(serde::Serialize, serde::Deserialize)]`",
+    note = "of an array: serde has none that is longer than 32; take a `Vec` or `&[u8]`, or a struct \
+            with the crate serde-big-array",
+    note = "of a trait object: write an `enum` of the types that occur, or see the crate typetag"
 )]
 pub trait Crosses<'de>: Serialize + Deserialize<'de> {}
 
@@ -27,7 +30,10 @@ impl<'de, T: Serialize + Deserialize<'de>> Crosses<'de> for T {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot cross the process boundary",
     label = "must implement `Serialize` and `Deserialize` and own its data, because it is sent back from a worker process",
-    note = "derive both: `#[derive(serde::Serialize, serde::Deserialize)]`"
+    note = "of a type of your own: derive both: `#[derive(serde::Serialize, serde::Deserialize)]`",
+    note = "of an array: serde has none that is longer than 32; return a `Vec`, or a struct with \
+             the crate serde-big-array",
+    note = "of a trait object: write an `enum` of the types that occur, or see the crate typetag"
 )]
 pub trait CrossesBack: Serialize + DeserializeOwned + 'static {}
 
@@ -57,4 +63,16 @@ impl<T, O: CrossesBack> Returns<O> for T {
     fn decode_output(bytes: &[u8]) -> Result<O, PayloadError> {
         payload::decode(bytes)
     }
+}
+
+/// A type as it is with a lifetime that is not written in it; implemented for the type of
+/// a function that returns it with the lifetime of its argument.
+pub trait Living<'a> {
+    /// That type.
+    type Type;
+}
+
+#[diagnostic::do_not_recommend]
+impl<'a, F: Fn(&'a ()) -> O, O> Living<'a> for F {
+    type Type = O;
 }

@@ -13,7 +13,7 @@ mod registry;
 
 pub(crate) use call::{At, at, phase};
 pub use call::{Call, CallError};
-pub use crosses::{Crosses, CrossesBack, Returns};
+pub use crosses::{Crosses, CrossesBack, Living, Returns};
 pub use input::{ItemWriter, Lend, TaskInput};
 pub(crate) use registry::{Found, find, registered_twice};
 pub use registry::{TASKS, TaskDef};
