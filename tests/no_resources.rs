@@ -10,17 +10,13 @@ use pool_runtime::{Error, ErrorKind, Output, Pool, pool_task};
 use pool_tests::alone::alone;
 use pool_tests::clean::descriptors;
 use pool_tests::fault::limit;
+use pool_tests::users::{become_nobody, tasks_of};
 use pool_tests::wait::until;
-use rustix::process::{Resource, getrlimit, getuid};
+use rustix::process::{Resource, getrlimit};
 
 #[pool_task]
 fn double(n: u64) -> u64 {
     n * 2
-}
-
-#[pool_task]
-fn own_user() -> u32 {
-    getuid().as_raw()
 }
 
 /// Lets go of `room` descriptors, the rest below the limit being taken.
@@ -205,83 +201,28 @@ fn those_that_live_work_on_while_no_other_can_be_started() {
     });
 }
 
-/// Processes and threads of a user, which is what `RLIMIT_NPROC` counts.
-fn tasks_of(user: u32) -> u64 {
-    let field = |status: &str, name: &str| -> Option<u64> {
-        let line = status.lines().find(|line| line.starts_with(name))?;
-        line.split_whitespace().nth(1)?.parse().ok()
-    };
-    let entries = std::fs::read_dir("/proc").unwrap();
-    // Not `self`, which is one of the others.
-    let pids = entries.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse::<u32>().ok());
-    let status = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/status")).ok();
-    let processes = pids.filter_map(status);
-    let own = processes.filter(|status| field(status, "Uid:") == Some(user.into()));
-    own.filter_map(|status| field(&status, "Threads:")).sum()
-}
-
-/// Becomes a user without privileges, whom the limit binds; gives the user.
-fn become_nobody() -> u32 {
-    if getuid().is_root() {
-        // One that has no other processes, as a rule.
-        let user = 20_000 + std::process::id() % 40_000;
-        // SAFETY: these calls take integers and a null pointer for an empty list.
-        // The C library sees to it that they hold for every thread.
-        let done = unsafe {
-            [libc::setgroups(0, std::ptr::null()), libc::setgid(user), libc::setuid(user)]
-        };
-        assert_eq!(done, [0, 0, 0], "{}", std::io::Error::last_os_error());
-    }
-    getuid().as_raw()
-}
-
 #[test]
 fn no_processes_left_is_an_error_that_names_the_limit() {
     alone("no_processes_left_is_an_error_that_names_the_limit", || {
-        let was_root = getuid().is_root();
         let user = become_nobody();
         let before = getrlimit(Resource::Nproc).current;
         // Beside the pool's own thread: none, some, and enough for three workers.
-        let others = tasks_of(user);
-        // A thread that was joined counts for a moment more. Others of a user that is not
-        // this test's alone come and go.
-        let all_are_gone = || until("all to be gone", || !was_root || tasks_of(user) <= others);
         for room in 0..=4 {
-            all_are_gone();
-            limit(Resource::Nproc, if was_root { others } else { tasks_of(user) } + room);
+            limit(Resource::Nproc, tasks_of(user) + room);
             // The thread that prints counts too.
             let pool = Pool::builder().workers(200).output(Output::Prefix).build();
             let error = pool.map(|_| ()).expect_err("there is no room for them");
             assert_eq!(error.kind(), ErrorKind::Spawn, "{error}");
             assert!(error.to_string().contains("RLIMIT_NPROC"), "{error}");
-            all_are_gone();
             // More than other programs of the user can make room for meanwhile.
             let error = Pool::new(200).map(|_| ()).expect_err("there is no room for them");
             let text = error.to_string();
             assert_eq!(error.kind(), ErrorKind::Spawn, "{text}");
             assert!(text.contains("RLIMIT_NPROC"), "{text}");
-            if was_root {
-                let who = match room {
-                    0 => "the pool's thread".to_owned(),
-                    room => format!("worker {}", room - 1),
-                };
-                assert!(text.contains(&format!("failed to start {who}")), "room {room}: {text}");
-            }
         }
         let (current, maximum) = (before, getrlimit(Resource::Nproc).maximum);
         let limit = rustix::process::Rlimit { current, maximum };
         rustix::process::setrlimit(Resource::Nproc, limit).unwrap();
         assert_eq!(double.pmap(0..5, 5).unwrap(), [0, 2, 4, 6, 8]);
-    });
-}
-
-#[test]
-fn workers_of_a_program_that_gave_up_its_privileges_have_none() {
-    alone("workers_of_a_program_that_gave_up_its_privileges_have_none", || {
-        let user = become_nobody();
-        assert_eq!(own_user.pmap([(), ()], 2).unwrap(), [user, user]);
-        let pool = Pool::new(2).unwrap();
-        assert_eq!(pool.apply(die_on_zero, 0).unwrap_err().exit_code(), Some(7));
-        assert_eq!(pool.map(own_user, [(); 4]).unwrap(), [user; 4]);
     });
 }

@@ -149,25 +149,6 @@ fn a_result_that_is_nested_too_deep_is_an_error_and_no_overflow() {
 }
 
 #[test]
-fn workers_end_though_the_program_has_given_up_its_user() {
-    alone("workers_end_though_the_program_has_given_up_its_user", || {
-        let pool = Pool::new(2).unwrap();
-        let busy = pool.apply_async(forever, ()).unwrap();
-        let pids: Vec<u32> = pool.workers().iter().map(|worker| worker.pid).collect();
-        // SAFETY: plain system calls. Where this does not run as root it changes
-        // nothing, and the pool must end all the same.
-        unsafe {
-            if libc::getuid() == 0 {
-                assert_eq!((libc::setgid(65534), libc::setuid(65534)), (0, 0));
-            }
-        }
-        drop(pool);
-        assert_eq!(busy.get().unwrap_err().kind(), ErrorKind::Terminated);
-        assert!(pids.iter().all(|&pid| !wait::is_running(pid)));
-    });
-}
-
-#[test]
 fn a_forked_copy_of_the_program_leaves_the_pool_alone() {
     alone("a_forked_copy_of_the_program_leaves_the_pool_alone", || {
         let pool = Pool::new(2).unwrap();

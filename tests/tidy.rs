@@ -186,6 +186,35 @@ fn files_are_short_enough_to_hold_one_idea() {
     }
 }
 
+/// The features of a manifest, apart from what is in brackets after each.
+fn features(manifest: &str) -> Vec<&str> {
+    let section = manifest.split("\n[features]\n").nth(1).expect("features");
+    section.lines().map_while(|line| line.split_once(" = ").map(|(name, _)| name)).collect()
+}
+
+#[test]
+fn features_of_tests_are_in_the_table() {
+    let table = fs::read_to_string(root().join("CONTRIBUTING.md")).unwrap();
+    for package in ["tests", "examples"] {
+        let manifest = fs::read_to_string(root().join(package).join("Cargo.toml")).unwrap();
+        for feature in features(&manifest) {
+            let begins = format!("| `{feature}` |");
+            let row = table.lines().find(|line| line.trim_start().starts_with(&begins));
+            let row = row.unwrap_or_else(|| panic!("{feature} is not in CONTRIBUTING.md"));
+            let needs = format!("[\"{feature}\"]");
+            let targets = manifest.split("\n[[test]]\n").skip(1);
+            let behind: Vec<&str> = targets
+                .filter(|target| target.contains(&format!("required-features = {needs}")))
+                .map(|target| target.split('"').nth(1).unwrap())
+                .collect();
+            assert!(!behind.is_empty(), "no target needs {feature}");
+            for target in behind {
+                assert!(row.contains(&format!("`{target}`")), "{target} is not in: {row}");
+            }
+        }
+    }
+}
+
 #[test]
 fn nothing_is_unfinished_and_no_test_is_ignored() {
     for dir in ["pool-runtime", "pool-macros", "examples", "tests", "benches"] {

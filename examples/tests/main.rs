@@ -4,6 +4,7 @@ mod checksums;
 mod doubler;
 mod fragile;
 mod memory;
+#[expect(dead_code, reason = "the tests beside other programs use the rest")]
 mod program;
 mod tree;
 mod word_count;

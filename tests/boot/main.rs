@@ -5,7 +5,6 @@
 //! be at a user's. They are built once, by cargo, and print what the tests here
 //! read.
 
-mod constructors;
 mod files;
 mod hook;
 mod hosts;
@@ -17,3 +16,16 @@ mod programs;
 mod run;
 mod stray;
 mod surroundings;
+
+use programs::Built;
+
+/// What is built in each way, as arguments of cargo.
+fn packages(built: Built) -> &'static [&'static str] {
+    match built {
+        // The rest is the target `cpp`.
+        Built::Debug => &["--workspace", "--exclude", "constructors", "--all-targets"],
+        Built::Abort => &["-p", "doubler", "-p", "libraries", "-p", "panics"],
+        // The bench is what `cargo bench` runs.
+        _ => &["-p", "doubler", "-p", "libraries"],
+    }
+}

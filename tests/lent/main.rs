@@ -11,7 +11,7 @@ use std::time::Duration;
 use pool_runtime::{ErrorKind, Pool, PoolBuilder, Sandbox, pool_task};
 use pool_tests::alone::alone;
 use pool_tests::clean::clean;
-use pool_tests::mapping::{AREA, Lies, arena, lies};
+use pool_tests::mapping::{AREA, Lies, arena, lent_memory, lies};
 use pool_tests::temp::TempDir;
 use pool_tests::wait;
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -95,7 +95,7 @@ fn what_has_no_room_there_is_sent() {
 }
 
 #[test]
-fn where_it_would_do_harm_there_is_no_such_memory() {
+fn where_it_would_do_harm_there_is_no_such_lent_memory() {
     let _clean = clean();
     let harmed: [fn(PoolBuilder) -> PoolBuilder; 3] = [
         // A worker that has been taken over must not see what others are given.
@@ -138,19 +138,6 @@ fn where_limits_leave_no_room_for_it_pools_work_without_or_say_which_limit() {
     });
 }
 
-/// A program that locks all of its memory has no more of it for that.
-#[test]
-fn a_program_that_locks_its_memory_does_not_have_all_of_it_from_the_start() {
-    alone("a_program_that_locks_its_memory_does_not_have_all_of_it_from_the_start", || {
-        // SAFETY: an integer only.
-        assert_eq!(unsafe { libc::mlockall(libc::MCL_FUTURE) }, 0, "needs CAP_IPC_LOCK");
-        let pool = Pool::new(1).unwrap();
-        let items = (0..40).map(|item| (item, bytes(item, MIB)));
-        assert_eq!(pool.job(see).map(items).unwrap(), [(Lies::InTheArena, true); 40]);
-        assert!(memory() <= 18 << 20, "{} bytes", memory());
-    });
-}
-
 #[test]
 fn a_worker_that_cannot_map_it_is_sent_all() {
     let _clean = clean();
@@ -162,7 +149,7 @@ fn a_worker_that_cannot_map_it_is_sent_all() {
     assert_eq!(pool.apply(look, ()).unwrap(), None);
     let items = (0..30).map(|item| (item, bytes(item, MIB)));
     assert_eq!(pool.job(see).map(items).unwrap(), [(Lies::InTheRing, true); 30]);
-    assert!(memory() > 0, "the program has put them there all the same");
+    assert!(lent_memory() > 0, "the program has put them there all the same");
 }
 
 /// Writes over its argument, if it is the third.
@@ -243,17 +230,6 @@ fn nothing_is_written_where_a_worker_still_reads_that_is_asked_to_end() {
     }
 }
 
-/// Bytes of memory that the pool of this process has for long items.
-fn memory() -> u64 {
-    let entries = std::fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().path());
-    let mut files = entries.filter(|path| {
-        std::fs::read_link(path).is_ok_and(|to| to.to_str().unwrap().contains("pool-arguments"))
-    });
-    let file = files.next().expect("a pool lives");
-    assert!(files.next().is_none(), "one of them");
-    std::os::unix::fs::MetadataExt::blocks(&std::fs::metadata(file).unwrap()) * 512
-}
-
 #[pool_task]
 fn die(item: usize, data: &[u8]) -> bool {
     if item.is_multiple_of(3) {
@@ -271,10 +247,10 @@ fn what_dead_workers_read_is_used_again_and_little_is_kept() {
         let results = pool.job(die).window(8).chunk_size(2).imap(items);
         let failed = results.filter(|result| !*result.as_ref().unwrap_or(&false)).count();
         assert_eq!(failed, 20);
-        assert!(memory() <= 18 << 20, "{} bytes after round {round}", memory());
+        assert!(lent_memory() <= 18 << 20, "{} bytes after round {round}", lent_memory());
     }
     // As much at once as there is room for: it goes back to the kernel.
     let items = (0..100).map(|item| (item, bytes(item, MIB)));
     assert_eq!(pool.job(see).window(100).map(items).unwrap().len(), 100);
-    assert!(memory() <= 18 << 20, "{} bytes", memory());
+    assert!(lent_memory() <= 18 << 20, "{} bytes", lent_memory());
 }

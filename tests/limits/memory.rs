@@ -1,13 +1,11 @@
 //! A task that needs more memory than it may have costs one item, and says so.
 
 use std::hint::black_box;
-use std::process::Command;
 
 use pool_runtime::{Error, ErrorKind, Pool, Process, pool_task};
 use pool_tests::clean::clean;
 use pool_tests::fault::{Fault, send};
 use pool_tests::pools;
-use pool_tests::temp::TempDir;
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
@@ -153,36 +151,6 @@ fn it_is_told_though_nothing_can_be_printed() {
         let error = builder.spawn(need, what).unwrap().join().unwrap_err();
         assert_ran_out(&error, None, what);
     }
-}
-
-#[pool_task]
-fn throw_bad_alloc(library: &str) -> bool {
-    let library = std::ffi::CString::new(library).unwrap();
-    // SAFETY: the library is the test's own, and has this function.
-    unsafe {
-        let library = libc::dlopen(library.as_ptr(), libc::RTLD_NOW);
-        assert!(!library.is_null());
-        let eat = libc::dlsym(library, c"eat".as_ptr());
-        assert!(!eat.is_null());
-        std::mem::transmute::<*mut libc::c_void, extern "C" fn() -> bool>(eat)()
-    }
-}
-
-#[test]
-fn an_exception_of_cpp_that_nobody_catches_is_told_from_other_aborts() {
-    let _clean = clean();
-    let temp = TempDir::new();
-    let (source, library) = (temp.file("eat.cpp"), temp.file("libeat.so"));
-    // Without `noexcept` it would pass through a frame of Rust's, which may not be.
-    let lines = "#include <vector>\nextern \"C\" bool eat() noexcept {\n  std::vector<long> eaten;\n  \
-                 while (true) eaten.push_back(1);\n}\n";
-    std::fs::write(&source, lines).unwrap();
-    let compiled = Command::new("c++").args(["-shared", "-fPIC", "-o", &library, &source]).status();
-    assert!(compiled.unwrap().success());
-    let pool = Pool::builder().workers(1).memory_limit(LIMIT).build().unwrap();
-    let error = pool.apply(throw_bad_alloc, &library).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::MemoryLimit, "{error}");
-    assert_eq!(error.signal(), Some(libc::SIGABRT));
 }
 
 #[pool_task]

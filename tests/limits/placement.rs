@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use pool_runtime::{Error, ErrorKind, Pool, PoolBuilder, Process, Resource, pool_task};
 use pool_tests::alone::alone;
 use pool_tests::clean::clean;
-use rustix::process::{Resource as Kind, getpriority_process, getrlimit, getuid, setrlimit};
+use pool_tests::users::become_nobody;
+use rustix::process::{Resource as Kind, getpriority_process, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::both_ways;
@@ -179,15 +180,6 @@ fn a_thread_that_was_pinned_may_give_workers_other_cores() {
     });
 }
 
-/// What a program may do that has no privileges.
-pub(crate) fn become_nobody() {
-    if getuid().is_root() {
-        // SAFETY: it takes integers, and concerns this process, which is alone. By the
-        // C library, so that it holds on every thread.
-        assert_eq!(unsafe { libc::setuid(65534) }, 0);
-    }
-}
-
 #[test]
 fn a_worker_that_may_not_says_what_and_why() {
     alone("placement::a_worker_that_may_not_says_what_and_why", || {
@@ -195,7 +187,7 @@ fn a_worker_that_may_not_says_what_and_why() {
         files.current = Some(100);
         files.maximum = Some(100);
         setrlimit(Kind::Nofile, files).unwrap();
-        become_nobody();
+        let _ = become_nobody();
         let nice = both_ways(2).map(|builder| {
             let says = "could not set its niceness to -5: ";
             (builder.nice(-5), says, "only the privileged may be less nice")

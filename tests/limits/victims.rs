@@ -2,9 +2,9 @@
 
 use pool_runtime::{ErrorKind, Pool, Process, pool_task};
 use pool_tests::alone::alone;
+use pool_tests::users::become_nobody;
 
 use crate::both_ways;
-use crate::placement::become_nobody;
 
 #[pool_task]
 fn score() -> i32 {
@@ -48,7 +48,7 @@ fn it_is_a_worker_rather_than_the_program() {
 fn what_cannot_be_had_is_an_error_if_it_was_asked_for() {
     alone("victims::what_cannot_be_had_is_an_error_if_it_was_asked_for", || {
         // Only the privileged may lower it.
-        become_nobody();
+        let _ = become_nobody();
         for builder in both_ways(1) {
             let error = builder.oom_score_adj(-50).build().map(|_| ()).unwrap_err();
             assert_eq!((error.kind(), error.exit_code()), (ErrorKind::Spawn, Some(70)), "{error}");

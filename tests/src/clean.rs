@@ -38,9 +38,25 @@ pub fn clean() -> Clean {
             std::process::abort();
         }
     });
+    heed_signals();
     // A test that failed may have left one.
     pool_runtime::shutdown();
     Clean { _one: one, calls_off: Some(calls_off), before: descriptors() }
+}
+
+/// Has signals end this process that it may have been started to ignore, by `nohup` or
+/// in the background of a script, and with it whatever the test starts.
+fn heed_signals() {
+    for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT] {
+        // SAFETY: it takes integers. No other test runs at this moment, so nobody relies on
+        // a handler, and one that a test has set since the start is put back.
+        unsafe {
+            let before = libc::signal(signal, libc::SIG_DFL);
+            if before != libc::SIG_IGN && before != libc::SIG_DFL {
+                libc::signal(signal, before);
+            }
+        }
+    }
 }
 
 impl Drop for Clean {

@@ -23,4 +23,5 @@ pub mod rng;
 pub mod runs;
 pub mod started;
 pub mod temp;
+pub mod users;
 pub mod wait;

@@ -118,3 +118,19 @@ pub fn overwrite(at: usize, bytes: &[u8]) {
     // what the tests that do this are about.
     unsafe { std::ptr::copy(bytes.as_ptr(), to, bytes.len()) }
 }
+
+/// Bytes of memory that the pool of this process has for long items.
+///
+/// # Panics
+///
+/// When no pool lives, or several.
+#[must_use]
+pub fn lent_memory() -> u64 {
+    let entries = std::fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().path());
+    let mut files = entries.filter(|path| {
+        std::fs::read_link(path).is_ok_and(|to| to.to_str().unwrap().contains("pool-arguments"))
+    });
+    let file = files.next().expect("a pool lives");
+    assert!(files.next().is_none(), "one of them");
+    std::os::unix::fs::MetadataExt::blocks(&std::fs::metadata(file).unwrap()) * 512
+}

@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+mod changes;
 mod ends;
 mod filters;
 mod helpers;

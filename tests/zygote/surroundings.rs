@@ -11,101 +11,10 @@ use pool_tests::clean::clean;
 use pool_tests::fault::limit;
 use pool_tests::temp::TempDir;
 use pool_tests::wait;
-use rustix::process::{Resource, getuid};
+use rustix::process::Resource;
 
-use crate::helpers::{assert_forked, executed, file_of, zygote, zygotes_of};
-
-/// What the kernel tells of this process that an exec would keep.
-fn inherited() -> String {
-    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
-    let kept = [
-        "Umask",
-        "Uid",
-        "Gid",
-        "Groups",
-        "Cap",
-        "NoNewPrivs",
-        "Seccomp",
-        "Cpus",
-        "Mems",
-        "THP",
-        "SigBlk",
-        "SigIgn",
-        "SigCgt",
-        "ShdPnd",
-        "Speculation",
-    ];
-    let lines = status.lines().filter(|line| kept.iter().any(|name| line.starts_with(name)));
-    let mut told: String = lines.map(|line| format!("{line}\n")).collect();
-    let files = ["limits", "cgroup", "oom_score_adj", "timerslack_ns", "personality"];
-    for file in files {
-        told += &std::fs::read_to_string(format!("/proc/self/{file}")).unwrap();
-    }
-    told += &asked();
-    for link in ["root", "cwd", "exe", "ns/mnt", "ns/net", "ns/uts", "ns/user", "ns/ipc"] {
-        let target = std::fs::read_link(format!("/proc/self/{link}")).unwrap();
-        told += &format!("{link} {}\n", target.display());
-    }
-    // SAFETY: these only read.
-    let numbers = unsafe {
-        [
-            i64::from(libc::getsid(0)),
-            i64::from(libc::getpriority(libc::PRIO_PROCESS, 0)),
-            i64::from(libc::sched_getscheduler(0)),
-            libc::syscall(libc::SYS_ioprio_get, 1, 0),
-        ]
-    };
-    told + &format!("{numbers:?}\n")
-}
-
-/// The same, of what is asked for by a call each, and of files that not every kernel has.
-fn asked() -> String {
-    let mut told = String::new();
-    for file in ["coredump_filter", "loginuid", "sessionid", "attr/current"] {
-        let text = std::fs::read_to_string(format!("/proc/self/{file}"));
-        told += &format!("{file} {:?}\n", text.map_err(|error| error.raw_os_error()));
-    }
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let terminal = stat.rsplit_once(')').unwrap().1.split(' ').nth(5).unwrap();
-    let (mut mode, mut nodes, mut attributes, mut counter) = (-1, [0_u64; 16], [0_u8; 56], -1);
-    // SAFETY: these only read; where they write, it is into what they are given, and no
-    // more than its length.
-    let numbers = unsafe {
-        libc::syscall(libc::SYS_get_mempolicy, &raw mut mode, nodes.as_mut_ptr(), 1024, 0, 0);
-        libc::syscall(libc::SYS_sched_getattr, 0, attributes.as_mut_ptr(), 56, 0);
-        libc::prctl(libc::PR_GET_TSC, &raw mut counter);
-        [
-            libc::syscall(libc::SYS_keyctl, 0, -3, 0),
-            i64::from(libc::prctl(libc::PR_GET_SECUREBITS)),
-            i64::from(libc::prctl(libc::PR_GET_THP_DISABLE, 0, 0, 0, 0)),
-            i64::from(libc::prctl(libc::PR_MCE_KILL_GET, 0, 0, 0, 0)),
-            i64::from(libc::prctl(IO_FLUSHER + 1, 0, 0, 0, 0)),
-            i64::from(libc::prctl(MDWE + 1, 0, 0, 0, 0)),
-            i64::from(libc::prctl(MEMORY_MERGE + 1, 0, 0, 0, 0)),
-        ]
-    };
-    told + &format!("tty {terminal} {mode} {nodes:?} {attributes:?} {counter} {numbers:?}\n")
-}
-
-// `PR_SET_…` of the kernel; that which asks is the next number.
-const IO_FLUSHER: i32 = 57;
-const MDWE: i32 = 65;
-const MEMORY_MERGE: i32 = 67;
-
-#[pool_task]
-fn surroundings() -> String {
-    inherited()
-}
-
-fn in_a_fork() -> String {
-    let pool = Pool::new(1).unwrap();
-    assert_forked(&pool);
-    pool.apply(surroundings, ()).unwrap()
-}
-
-fn in_an_executed() -> String {
-    executed(1).build().unwrap().apply(surroundings, ()).unwrap()
-}
+use crate::changes::{IO_FLUSHER, MDWE, MEMORY_MERGE, checked, holds, in_a_fork, in_an_executed};
+use crate::helpers::{assert_forked, file_of, zygote, zygotes_of};
 
 #[test]
 fn what_is_passed_along_needs_no_other_zygote() {
@@ -189,24 +98,6 @@ fn a_stack_limit_is_that_of_the_pool() {
     }
 }
 
-/// Asserts that a change holds in a fork as in an executed worker, and was not
-/// there before.
-fn holds(what: &str, change: impl FnOnce()) {
-    let before = in_a_fork();
-    let zygote_before = zygote();
-    change();
-    let after = in_a_fork();
-    assert_ne!(before, after, "{what}: nothing changed");
-    assert_eq!(after, in_an_executed(), "{what}");
-    assert_ne!(zygote(), zygote_before, "{what}");
-    assert!(!wait::is_running(zygote_before), "{what}");
-    assert_eq!(in_a_fork(), after, "{what}");
-}
-
-fn checked(what: &str, result: i32) {
-    assert_eq!(result, 0, "{what}: {}", std::io::Error::last_os_error());
-}
-
 #[test]
 fn what_cannot_be_passed_along_makes_another_zygote() {
     alone("surroundings::what_cannot_be_passed_along_makes_another_zygote", || {
@@ -239,9 +130,6 @@ fn what_cannot_be_passed_along_makes_another_zygote() {
                 // unless it was started by hand.
                 assert_ne!(libc::setsid(), -1, "{}", std::io::Error::last_os_error());
             });
-            if getuid().is_root() {
-                holds("a namespace", || checked("uts", libc::unshare(libc::CLONE_NEWUTS)));
-            }
             holds("no new privileges", || {
                 checked("nnp", libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
             });
@@ -314,46 +202,14 @@ fn whatever_execve_keeps_is_as_in_a_worker_that_is_executed() {
     });
 }
 
-#[test]
-fn a_program_that_drops_its_privileges_has_workers_without() {
-    alone("surroundings::a_program_that_drops_its_privileges_has_workers_without", || {
-        if !getuid().is_root() {
-            // It has none to drop.
-            return;
-        }
-        let kept = Pool::new(1).unwrap();
-        holds("user, groups and capabilities", || {
-            // SAFETY: integers, and a null pointer for an empty list. The C library
-            // sees to it that they hold for every thread.
-            unsafe {
-                checked("groups", libc::setgroups(0, std::ptr::null()));
-                checked("group", libc::setgid(23_456));
-                checked("user", libc::setuid(23_456));
-            }
-        });
-        let told = in_a_fork();
-        assert!(told.contains("Uid:\t23456\t23456\t23456\t23456"), "{told}");
-        assert!(told.contains("CapEff:\t0000000000000000"), "{told}");
-        // Also one that is started for a pool that is older.
-        drop(kept);
-        let pool = Pool::new(1).unwrap();
-        assert_eq!(pool.map(read_shadow, [(); 3]).unwrap(), [false; 3]);
-    });
-}
-
-#[pool_task]
-fn read_shadow() -> bool {
-    File::open("/etc/shadow").is_ok()
-}
-
 #[pool_task]
 fn lists(dir: &str) -> bool {
     std::fs::read_dir(dir).is_ok()
 }
 
 /// Forbids this thread, and whom it starts, to list any directory but those under
-/// /proc. No file of the kernel's tells of that. `false` where there is no such thing.
-fn forbid_to_list() -> bool {
+/// /proc. No file of the kernel's tells of that.
+fn forbid_to_list() {
     const CREATE_RULESET: i64 = 444;
     const ADD_RULE: i64 = 445;
     const RESTRICT_SELF: i64 = 446;
@@ -368,15 +224,12 @@ fn forbid_to_list() -> bool {
     // SAFETY: the kernel reads 8 bytes of the first and 12 of the second structure.
     unsafe {
         let ruleset = libc::syscall(CREATE_RULESET, &READ_DIR, 8usize, 0);
-        if ruleset == -1 {
-            return false;
-        }
+        assert_ne!(ruleset, -1, "no Landlock here: {}", std::io::Error::last_os_error());
         let beneath = Beneath { access: READ_DIR, dir: proc.as_raw_fd() };
         assert_eq!(libc::syscall(ADD_RULE, ruleset, PATH_BENEATH, &raw const beneath, 0), 0);
         assert_eq!(libc::syscall(RESTRICT_SELF, ruleset, 0), 0);
         libc::close(i32::try_from(ruleset).unwrap());
     }
-    true
 }
 
 #[test]
@@ -388,10 +241,7 @@ fn a_program_that_shuts_itself_in_has_workers_that_are_shut_in_too() {
         let before = assert_forked(&pool);
         assert!(pool.apply(lists, "/etc").unwrap());
         drop(pool);
-        if !forbid_to_list() {
-            // A kernel without Landlock.
-            return;
-        }
+        forbid_to_list();
         let pool = Pool::new(1).unwrap();
         assert!(!pool.apply(lists, "/etc").unwrap());
         assert!(!wait::is_running(before));
