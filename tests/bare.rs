@@ -124,7 +124,9 @@ fn a_directory_that_may_not_be_searched_is_the_workers_too() {
         drop(old.apply(end, ()).unwrap_err());
         wait::until("another worker", || old.workers().first().is_some_and(|w| w.pid != first));
         assert_eq!(old.apply(directory, ()).unwrap(), private);
-        assert_eq!(old.workers()[0].start, start);
+        // It does not wait until the copy of the program is up that cannot enter it.
+        let start = old.workers()[0].start;
+        assert!(matches!(start, Start::Executed(_)), "{start:?}");
         drop((pool, old));
         std::env::set_current_dir("/").unwrap();
     });

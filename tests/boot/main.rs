@@ -5,6 +5,7 @@
 //! be at a user's. They are built once, by cargo, and print what the tests here
 //! read.
 
+mod early;
 mod files;
 mod hook;
 mod hosts;
