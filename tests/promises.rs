@@ -60,23 +60,6 @@ fn give(value: u8) -> PanicsHere {
     PanicsHere(value)
 }
 
-#[derive(Serialize, Deserialize)]
-struct Deep(Option<Box<Deep>>);
-
-impl Drop for Deep {
-    fn drop(&mut self) {
-        let mut next = self.0.take();
-        while let Some(mut inner) = next {
-            next = inner.0.take();
-        }
-    }
-}
-
-#[pool_task]
-fn nested(depth: usize) -> Deep {
-    (0..depth).fold(Deep(None), |inner, _| Deep(Some(Box::new(inner))))
-}
-
 #[test]
 fn a_slow_source_does_not_hold_results_back() {
     let _clean = clean();
@@ -136,16 +119,6 @@ fn a_result_that_panics_while_it_is_decoded_is_an_error_of_its_item() {
             }
         }
     }
-}
-
-#[test]
-fn a_result_that_is_nested_too_deep_is_an_error_and_no_overflow() {
-    let _clean = clean();
-    let pool = Pool::new(1).unwrap();
-    assert!(pool.apply(nested, 1_000).is_ok());
-    let error = pool.apply(nested, 3_000).map(drop).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Decode, "{error}");
-    assert!(error.to_string().contains("nested deeper than"), "{error}");
 }
 
 #[test]
