@@ -232,7 +232,8 @@ fn memory_policy() -> [u8; 136] {
 fn settings() -> [u64; 16] {
     /// `IOPRIO_WHO_PROCESS` of the kernel.
     const OF_A_PROCESS: i32 = 1;
-    // Of the kernel's `prctl.h`.
+    // Of the kernel's `prctl.h`; the crate `libc` has some of them for some processors only.
+    const GET_SPECULATION_CTRL: i32 = 52;
     const GET_IO_FLUSHER: i32 = 58;
     const SCHED_CORE: i32 = 62;
     const GET_MDWE: i32 = 66;
@@ -265,7 +266,7 @@ fn settings() -> [u64; 16] {
             prctl(libc::PR_GET_SECUREBITS, NONE),
             prctl(libc::PR_GET_THP_DISABLE, NONE),
             prctl(libc::PR_MCE_KILL_GET, NONE),
-            prctl(libc::PR_GET_SPECULATION_CTRL, L1D_FLUSH),
+            prctl(GET_SPECULATION_CTRL, L1D_FLUSH),
             prctl(GET_IO_FLUSHER, NONE),
             prctl(GET_MDWE, NONE),
             prctl(GET_MEMORY_MERGE, NONE),
