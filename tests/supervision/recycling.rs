@@ -1,7 +1,7 @@
 //! Workers that are replaced by fresh ones.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pool_runtime::{ErrorKind, Pool, Replacement};
 use pool_tests::clean::clean;
@@ -63,19 +63,31 @@ fn a_worker_that_has_grown_is_replaced_and_memory_stays_bounded() {
 #[test]
 fn an_idle_worker_is_replaced_when_it_is_old() {
     let _clean = clean();
-    let pool = Pool::builder().workers(2).max_age(Duration::from_millis(200)).build().unwrap();
-    let first = pids(&pool);
-    wait::until("both to be replaced", || {
-        let workers = pool.workers();
-        let is_new = |pid: u32| !first.contains(&pid);
-        workers.len() == 2 && workers.iter().all(|worker| is_new(worker.pid))
-    });
-    let aged = |worker: &pool_runtime::WorkerInfo| worker.replaced == Some(Replacement::MaxAge);
-    assert!(pool.workers().iter().all(aged), "{:?}", pool.workers());
-    // All the while calls are served.
+    let age = Duration::from_millis(200);
+    let (born, pool) = (Instant::now(), Pool::builder().workers(1).max_age(age).build().unwrap());
+    let used = pool.apply(whoami, ()).unwrap();
+    wait::until("it to be replaced", || !pids(&pool).is_empty() && !pids(&pool).contains(&used));
+    assert!(born.elapsed() >= age, "it left before its time");
+    idle(&pool, 1);
+    assert_eq!(pool.workers()[0].replaced, Some(Replacement::MaxAge));
+    // Calls are served whenever they come, also by one that is about to leave.
     for _ in 0..300 {
         pool.apply(whoami, ()).unwrap();
         std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// All are old from the beginning.
+#[test]
+fn a_worker_that_was_used_is_replaced_and_those_that_were_not_are_kept() {
+    let _clean = clean();
+    let pool = Pool::builder().workers(3).max_age(Duration::from_micros(100)).build().unwrap();
+    for _ in 0..20 {
+        let mut kept = idle(&pool, 3);
+        let used = pool.apply(whoami, ()).unwrap();
+        assert!(kept.remove(&used), "{used} is none of {kept:?}");
+        wait::until("it to be replaced", || !pids(&pool).contains(&used));
+        assert!(idle(&pool, 3).is_superset(&kept), "{kept:?} were not used");
     }
 }
 

@@ -135,7 +135,12 @@ impl PoolBuilder {
     }
 
     /// Replaces a worker by a fresh one when it has lived for so long, between two items
-    /// or while it waits for one; unless set, never. Less than 0.1 ms is an error of `build`.
+    /// or while it waits for another; unless set, never. Less than 0.1 ms is an error of
+    /// `build`.
+    ///
+    /// A worker's age counts from when it can run items. A worker runs at least one item,
+    /// however old it is by then: so a pool with a very short `max_age` still gets its work
+    /// done on a slow machine, and an idle worker that has run nothing is kept.
     pub fn max_age(mut self, age: Duration) -> Self {
         self.wishes.lifespan.age = Some(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX));
         self

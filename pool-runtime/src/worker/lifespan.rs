@@ -2,6 +2,10 @@
 //!
 //! It is the worker that sees to this: only it can stop between two items exactly,
 //! also within a chunk. What it has of that chunk and of others goes elsewhere.
+//!
+//! Age ends no worker that has run nothing. If it did, then where the program takes longer
+//! to answer a worker than that may live, as on a slow machine, each worker would leave
+//! before its first item comes, and so would the next: the job would never end.
 
 use std::fs::File;
 use std::os::fd::{IntoRawFd, RawFd};
@@ -21,6 +25,8 @@ pub(super) struct Rest {
     until: Option<Instant>,
     memory: Option<Growth>,
     looked: Instant,
+    /// It has run no item.
+    fresh: bool,
     /// There is nothing to see to.
     endless: bool,
 }
@@ -35,13 +41,14 @@ impl Rest {
             until: age.and_then(|age| now.checked_add(Duration::from_nanos(age))),
             memory: memory.and_then(Growth::up_to),
             looked: now,
+            fresh: true,
             endless: lifespan == Lifespan::default(),
         }
     }
 
-    /// When it is over though nothing happens.
+    /// When it is over though nothing happens: never before the first item.
     pub(super) fn until(&self) -> Option<Instant> {
-        self.until
+        self.until.filter(|_| !self.fresh)
     }
 
     /// An item is done; tells whether the worker is to leave, and why.
@@ -51,6 +58,7 @@ impl Rest {
     }
 
     fn spend_one(&mut self) -> Option<Retirement> {
+        self.fresh = false;
         self.tasks -= 1;
         if self.tasks == 0 {
             return Some(Retirement::Tasks);
@@ -121,6 +129,20 @@ mod tests {
         let mut rest = Rest::of(Lifespan { age: Some(0), ..Lifespan::default() });
         assert_eq!(rest.spend(), Some(Retirement::Age));
         assert!(rest.until().is_some_and(|until| until <= Instant::now()));
+    }
+
+    #[test]
+    fn no_age_ends_a_life_in_which_no_item_was_run() {
+        let hour = Duration::from_secs(3600);
+        for age in [Duration::ZERO, hour] {
+            let age_in_nanos = u64::try_from(age.as_nanos()).unwrap();
+            let lifespan = Lifespan { age: Some(age_in_nanos), ..Lifespan::default() };
+            let (mut rest, born) = (Rest::of(lifespan), Instant::now());
+            assert_eq!(rest.until(), None, "{age:?}: it has run nothing");
+            assert_eq!(rest.spend().is_some(), age.is_zero());
+            // It has aged all the while.
+            assert!(rest.until().is_some_and(|until| until <= born + age), "{age:?}");
+        }
     }
 
     #[test]

@@ -338,6 +338,11 @@ impl Child {
         self.stage == Stage::Up && !self.claimed.as_ref().is_some_and(is_inside)
     }
 
+    /// Whether its age may end it now: it has run an item.
+    pub(super) fn may_be_old(&self) -> bool {
+        self.is_between() && self.begun > 0
+    }
+
     pub(super) fn retire(&mut self, why: Happening) -> Happening {
         self.channel.say(Said::Retired);
         self.stage = Stage::Retired;

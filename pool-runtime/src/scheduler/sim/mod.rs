@@ -34,6 +34,7 @@ mod ledger;
 mod mutations;
 mod orders;
 mod orders_of_joining;
+mod orders_of_retirement;
 mod orders_of_shortage;
 mod orders_of_termination;
 mod orders_of_time;

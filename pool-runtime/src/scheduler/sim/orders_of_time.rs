@@ -77,7 +77,7 @@ impl Pool {
         self.news(Event::Recalled { worker, kept, now })
     }
 
-    fn retire(&mut self, worker: Worker) -> Vec<Command> {
+    pub(super) fn retire(&mut self, worker: Worker) -> Vec<Command> {
         let now = self.now;
         self.news(Event::WorkerRetired { worker, now })
     }
@@ -362,16 +362,6 @@ fn nothing_is_tried_again_after_the_deadline_of_its_job() {
     let after = [Command::ExpireJob { job: JOB }, fails_late(0..1)];
     assert_eq!(pool.later(Moment::from_secs(1)), after);
     assert_eq!(pool.news(judged(1, again(Moment::ZERO))), [fails_late(1..2)]);
-}
-
-#[test]
-fn what_a_worker_has_not_begun_when_it_retires_goes_elsewhere() {
-    let (old, other) = (worker(0, 1), worker(1, 1));
-    let mut pool = Pool::at_work(2);
-    pool.all_news([queued(0..4), finished(old, 0..2)]);
-    assert_eq!(pool.retire(old), [send(other, 2..4)]);
-    pool.no_news(Event::WorkerRetired { worker: old, now: pool.now });
-    assert_eq!(pool.news(exited(old)), [start(worker(0, 2))]);
 }
 
 #[test]

@@ -74,7 +74,7 @@ impl World {
     fn age(&mut self) -> bool {
         let index = self.rng.index(self.children.len());
         match &mut self.children[index] {
-            Some(child) if child.is_between() && !child.halted => {
+            Some(child) if child.may_be_old() && !child.halted => {
                 let happening = child.retire(Happening::RetiredAtRandom);
                 self.tally.count(happening);
                 true
