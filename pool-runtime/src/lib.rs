@@ -30,6 +30,7 @@ mod channel;
 mod task;
 
 mod engine;
+mod supervisor;
 mod worker;
 
 #[doc(hidden)]

@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::pool::Pool;
-use crate::engine::{Engine, Launch, Output, Wishes};
+use crate::engine::Engine;
 use crate::error::Error;
 use crate::limits::{KILL_GRACE, LEAST_AGE, MAX_WORKERS, START_TIMEOUT, STOP_GRACE};
 use crate::scheduler::Config;
+use crate::supervisor::{Launch, Output, Wishes};
 
 /// The settings of a pool to be; made by [`Pool::builder`].
 ///

@@ -12,7 +12,8 @@ mod process;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 
-pub use crate::engine::{CancelToken, NotForked, Output, Start, shutdown};
+pub use crate::engine::CancelToken;
+pub use crate::supervisor::{NotForked, Output, Start, shutdown};
 pub use async_result::AsyncResult;
 pub use builder::PoolBuilder;
 pub use call::Job;

@@ -12,11 +12,12 @@ use rustix::process::Signal;
 use super::async_result::AsyncResult;
 #[cfg(feature = "sandbox")]
 use super::sandbox::Sandbox;
-use crate::engine::{self, Engine, Launch, Rules, Wishes};
+use crate::engine::{Engine, Rules};
 use crate::error::Error;
 use crate::ids::Slot;
 use crate::limits::{KILL_GRACE, START_TIMEOUT, STOP_GRACE};
 use crate::scheduler::Config;
+use crate::supervisor::{self, Launch, Wishes};
 use crate::task::{Task, TaskInput};
 use crate::wire::settings::{OomScore, Resource};
 
@@ -122,23 +123,23 @@ impl<O> Process<O> {
 ///
 /// A pipe is made with [`std::io::pipe`], one end of which converts into this.
 #[derive(Debug)]
-pub struct Stdio(engine::Stdio);
+pub struct Stdio(supervisor::Stdio);
 
 impl Stdio {
     /// Where the program's own goes.
     pub fn inherit() -> Stdio {
-        Stdio(engine::Stdio::Inherit)
+        Stdio(supervisor::Stdio::Inherit)
     }
 
     /// Nowhere: `/dev/null`.
     pub fn null() -> Stdio {
-        Stdio(engine::Stdio::Null)
+        Stdio(supervisor::Stdio::Null)
     }
 }
 
 impl From<OwnedFd> for Stdio {
     fn from(fd: OwnedFd) -> Stdio {
-        Stdio(engine::Stdio::To(fd))
+        Stdio(supervisor::Stdio::To(fd))
     }
 }
 

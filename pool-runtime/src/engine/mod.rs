@@ -18,32 +18,18 @@
 mod asking;
 mod cancel;
 mod core;
-mod environment;
-mod executable;
 mod failure;
-mod groups;
 mod held;
 mod hold;
 mod job;
 mod late;
-mod launch;
-mod lending;
-mod nesting;
-mod obituary;
-mod output;
 mod pace;
 mod pack;
 mod packs;
-mod reaper;
-mod refusal;
 mod rules;
-mod scarcity;
-mod settings;
 mod shared;
-mod start;
 mod thread;
 mod waiting;
-mod zygote;
 
 use std::fmt;
 use std::process::ExitStatus;
@@ -54,6 +40,7 @@ use rustix::process::Signal;
 use crate::error::{Error, ErrorKind};
 use crate::ids::Slot;
 use crate::scheduler::{Config, Event, Life};
+use crate::supervisor::{Launch, Relay, Start, scarcity};
 use crate::sys::arena::Arena;
 use crate::sys::fork_mark::ForkMark;
 use crate::sys::poller::Poller;
@@ -61,19 +48,14 @@ use crate::task::TaskDef;
 
 use self::core::Core;
 pub(crate) use self::core::Replaced;
-use self::output::Relay;
 use self::shared::Shared;
 pub(crate) use crate::channel::Bodies;
 pub use cancel::CancelToken;
 pub(crate) use hold::Job;
 pub(crate) use job::{Arrival, Progress, Shape};
-pub(crate) use launch::{Launch, Stdio, Wishes};
-pub use output::Output;
 pub(crate) use pace::{Pace, Pacer};
 pub(crate) use pack::{NotPacked, Pack, Packer};
 pub(crate) use rules::Rules;
-pub use start::{NotForked, Start};
-pub use zygote::shutdown;
 
 /// The workers of one pool or process, and the thread that looks after them.
 #[derive(Debug)]
@@ -105,7 +87,7 @@ impl Engine {
     /// cannot, the others are killed and reaped, and its error is returned.
     pub(crate) fn start(config: Config, launch: Launch) -> Result<Engine, Error> {
         let failed = |what: &str, cause: std::io::Error| {
-            let message = format!("failed to {what}: {cause}{}", scarcity::scarcity(&cause));
+            let message = format!("failed to {what}: {cause}{}", scarcity(&cause));
             Error::new(ErrorKind::Spawn, message).with_source(cause)
         };
         let workers = config.workers;

@@ -266,8 +266,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::engine::{Launch, Wishes};
     use crate::scheduler::Config;
+    use crate::supervisor::{Launch, Wishes};
     use crate::sys::poller::Poller;
 
     /// The core of a pool of one worker that nobody has started.

@@ -19,6 +19,13 @@ pub(crate) fn fill(buffer: &mut [u8]) {
     }
 }
 
+/// A number that nobody guesses, and that no other process has.
+pub(crate) fn number() -> u64 {
+    let mut bytes = [0; 8];
+    fill(&mut bytes);
+    u64::from_ne_bytes(bytes)
+}
+
 /// Where the call is refused: the standard library has other sources besides. The pid
 /// tells copies of a process apart.
 fn fill_by_hashing(buffer: &mut [u8]) {

@@ -1,10 +1,6 @@
 //! From the scheduler to workers and jobs: every command carried out.
 
 use super::super::failure::Failure;
-use super::super::launch::Started;
-use super::super::obituary::Doom;
-use super::super::output::STREAMS;
-use super::super::scarcity::is_scarce;
 use super::ends::End;
 use super::tokens::Token;
 use super::{Core, Member};
@@ -12,6 +8,7 @@ use crate::channel::{Attention, Corrupt};
 use crate::error::Error;
 use crate::ids::{Item, Items, JobId, Worker};
 use crate::scheduler::{Command, Event, ItemFailure, JobFailure, Kept};
+use crate::supervisor::{Doom, STREAMS, Started, is_scarce};
 use crate::wire::message::{self, request};
 use crate::wire::output::SINGLE;
 

@@ -4,13 +4,13 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use super::super::job::Arrival;
-use super::super::obituary::{Doom, Obituary};
 use super::ends::End;
 use super::outcomes::{describe, to_panic};
 use super::{Core, Replaced};
 use crate::channel::{Frames, Heard, Next};
 use crate::ids::{Items, JobId, Moment, Slot, index};
 use crate::scheduler::{Event, Life, Verdict};
+use crate::supervisor::{Doom, Obituary};
 use crate::sys::dying::Note;
 use crate::wire::message::{Report, Retirement, report};
 

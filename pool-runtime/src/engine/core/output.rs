@@ -1,10 +1,10 @@
 //! What workers write to their standard output and error, where that is read.
 
-use super::super::output::{Listening, STREAMS, Stream, Taken, Tap};
 use super::tokens::Token;
 use super::{Core, Member};
 use crate::error::Written;
 use crate::ids::{Item, Slot};
+use crate::supervisor::{Listening, STREAMS, Stream, Taken, Tap};
 use crate::sys::poller::Poller;
 
 impl Core {

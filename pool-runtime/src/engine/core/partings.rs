@@ -11,10 +11,10 @@
 
 use std::time::Duration;
 
-use super::super::obituary::Doom;
 use super::Core;
 use crate::ids::{Moment, Slot, Worker};
 use crate::limits::{DUMP_TIME, HANG_UP_GRACE};
+use crate::supervisor::Doom;
 
 /// What the worker has done last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

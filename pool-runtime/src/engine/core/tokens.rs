@@ -1,7 +1,7 @@
 //! What the engine waits on, as the poller names it.
 
-use super::super::output::Stream;
 use crate::ids::Slot;
+use crate::supervisor::Stream;
 
 /// Of a slot's worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -38,8 +38,8 @@ use std::time::Instant;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FlockOperation, flock};
 
-use super::launch::draw_mark;
 use crate::limits::{GROUP_END, GROUP_ROOM};
+use crate::sys::random;
 use crate::sys::shm::AREA;
 
 /// How the names of pools' groups begin: then come the program's pid and a number that is
@@ -52,7 +52,7 @@ const TRIES: usize = 3;
 
 /// A pool's group, which is that of its workers' groups.
 #[derive(Debug)]
-pub(super) struct Groups {
+pub(crate) struct Groups {
     path: PathBuf,
     /// The directory, locked, so that others see that it is in use.
     _lock: File,
@@ -66,7 +66,7 @@ pub(super) struct Groups {
 impl Groups {
     /// Where this program may make groups that count memory; else `None`, for whatever
     /// reason: then each process is held to its limit alone.
-    pub(super) fn open(limit: u64) -> Option<Arc<Groups>> {
+    pub(crate) fn open(limit: u64) -> Option<Arc<Groups>> {
         let place = place::find()?;
         sweep(&place);
         let (path, lock) = (0..TRIES).find_map(|_| create(&place))?;
@@ -77,7 +77,7 @@ impl Groups {
     }
 
     /// A group for one worker; `None` if there can be no more.
-    pub(super) fn make(self: &Arc<Groups>) -> Option<Group> {
+    pub(crate) fn make(self: &Arc<Groups>) -> Option<Group> {
         self.remove_left();
         let number = self.made.fetch_add(1, Ordering::Relaxed) + 1;
         let path = self.path.join(number.to_string());
@@ -126,7 +126,7 @@ impl Drop for Groups {
 
 /// A worker's group: removed when it is dropped, and what is in it killed.
 #[derive(Debug)]
-pub(super) struct Group {
+pub(crate) struct Group {
     groups: Arc<Groups>,
     path: PathBuf,
     /// Bytes on top of the limit.
@@ -134,14 +134,14 @@ pub(super) struct Group {
 }
 
 impl Group {
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The worker is sent a frame of so many bytes. One that is longer than its ring it
     /// collects in memory of its own, which is not its task's. That room stays: nobody
     /// knows when the worker has let go of it, and too little would kill the worker.
-    pub(super) fn make_room(&mut self, frame: usize) {
+    pub(crate) fn make_room(&mut self, frame: usize) {
         let room = GROUP_ROOM + frame as u64;
         if frame > AREA && room > self.room {
             let _ = self.set_room(room);
@@ -157,7 +157,7 @@ impl Group {
 
     /// Whether somebody in it was killed because it was full, and not because the
     /// machine was, or a group within.
-    pub(super) fn ran_out(&self) -> bool {
+    pub(crate) fn ran_out(&self) -> bool {
         let read = |file| fs::read_to_string(self.path.join(file));
         // Before Linux 5.2 groups within count as well.
         let events = read("memory.events.local").or_else(|_| read("memory.events"));
@@ -181,7 +181,7 @@ fn count(lines: &str, name: &str) -> u64 {
 /// A new group with a lock on it. `None` if there can be none; or if another pool has
 /// taken it for one left behind, in the moment before it was locked.
 fn create(place: &Path) -> Option<(PathBuf, File)> {
-    let path = place.join(format!("{PREFIX}{}-{:016x}", std::process::id(), draw_mark()));
+    let path = place.join(format!("{PREFIX}{}-{:016x}", std::process::id(), random::number()));
     fs::create_dir(&path).ok()?;
     match lock(&path) {
         Some(lock) => Some((path, lock)),

@@ -17,8 +17,8 @@ use std::time::Instant;
 
 use super::running::{Body, NoZygote, Zygote};
 use super::{Hopeless, House, Keeper, Likeness, Nursery};
-use crate::engine::start::NotForked;
 use crate::limits::ZYGOTE_RETRY;
+use crate::supervisor::start::NotForked;
 use crate::sys::{fds, signals};
 
 /// Of the thread, which calls nothing deep.

@@ -10,13 +10,13 @@ use rustix::net::SocketType;
 use rustix::process::Signal;
 
 use super::{Likeness, Worker};
-use crate::engine::launch;
-use crate::engine::scarcity::is_short;
-use crate::engine::start::NotForked;
 use crate::limits::{ZYGOTE_BOOT, ZYGOTE_END, ZYGOTE_REPLY};
+use crate::supervisor::scarcity::is_short;
+use crate::supervisor::start::NotForked;
 use crate::sys::child::{self, Child};
 use crate::sys::fds;
 use crate::sys::page::Page;
+use crate::sys::random;
 use crate::sys::spawn::{self, Program};
 use crate::sys::surroundings::may_look_into;
 use crate::wire::zygote::{Reply, Request, Unfit, summons};
@@ -71,7 +71,7 @@ impl Zygote {
         let (socket, theirs) = fds::pair(SocketType::SEQPACKET)?;
         let (lifeline, their_lifeline) = fds::pair(SocketType::SEQPACKET)?;
         let (page, shared) = Page::create()?;
-        let mark = launch::draw_mark();
+        let mark = random::number();
         fds::send_with(lifeline.as_fd(), &summons(mark), &[theirs.as_fd(), shared.as_fd()])?;
         let null = fds::above_standard(fds::sink()?)?;
         let template = &likeness.template;

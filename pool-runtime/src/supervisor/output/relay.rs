@@ -30,7 +30,7 @@ const AT_ONCE: usize = 4096;
 
 /// Where lines wait to be printed.
 #[derive(Debug, Default)]
-pub(in crate::engine) struct Mailbox {
+pub(crate) struct Mailbox {
     state: Mutex<State>,
     /// Something was left, or nothing will be any more.
     changed: Condvar,
@@ -78,7 +78,7 @@ impl Mailbox {
     }
 
     /// Nothing more will be left.
-    pub(in crate::engine) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.lock().is_closed = true;
         self.changed.notify_one();
     }
@@ -127,17 +127,14 @@ impl State {
 
 /// The thread, as the pool holds it.
 #[derive(Debug)]
-pub(in crate::engine) struct Relay {
+pub(crate) struct Relay {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Relay {
     /// Starts printing what is left in the mailbox. The poller is rung when that has
     /// place again.
-    pub(in crate::engine) fn start(
-        mailbox: Arc<Mailbox>,
-        poller: Arc<Poller>,
-    ) -> io::Result<Relay> {
+    pub(crate) fn start(mailbox: Arc<Mailbox>, poller: Arc<Poller>) -> io::Result<Relay> {
         // The program's signals are for its own threads; and SIGPIPE, which a closed
         // output brings upon the thread that writes, is none that must be acted upon.
         let _blocked = signals::block_all();
@@ -153,7 +150,7 @@ impl Relay {
     }
 
     /// Waits until all is printed. The mailbox is closed.
-    pub(in crate::engine) fn join(&self) {
+    pub(crate) fn join(&self) {
         // Held while it waits: who comes second waits as well.
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(thread) = thread.take() {

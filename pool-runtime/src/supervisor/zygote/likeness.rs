@@ -4,7 +4,7 @@ use std::ffi::CString;
 use std::io;
 use std::sync::Arc;
 
-use crate::engine::executable::Executable;
+use crate::supervisor::executable::Executable;
 use crate::sys::surroundings::Surroundings;
 use crate::worker::MARK;
 

@@ -6,7 +6,7 @@ use crate::wire::output::Piece;
 
 /// See the module of `output` for why one failed item is enough.
 #[derive(Debug, Default)]
-pub(super) struct Tails {
+pub(crate) struct Tails {
     /// Of the item that began last, or of what was written after it has ended.
     latest: Tail,
     /// The index of that item; a single call has none.
@@ -21,7 +21,7 @@ pub(super) struct Tails {
 
 impl Tails {
     /// `false` if there is no place for it: a failed item is not claimed.
-    pub(super) fn put(&mut self, piece: Piece<'_>) -> bool {
+    pub(crate) fn put(&mut self, piece: Piece<'_>) -> bool {
         match piece {
             Piece::Text(text) => {
                 if std::mem::take(&mut self.ended) {
@@ -44,14 +44,14 @@ impl Tails {
         true
     }
 
-    pub(super) fn claim(&mut self) -> Option<Tail> {
+    pub(crate) fn claim(&mut self) -> Option<Tail> {
         self.failed.take()
     }
 
     /// The worker is to end at this item, as it is overdue: what that wrote. The item may
     /// have ended by itself in the same moment, and the next be marked; it will not begin,
     /// so nothing comes behind that mark.
-    pub(super) fn overdue(&mut self, item: Option<Item>) -> Option<Tail> {
+    pub(crate) fn overdue(&mut self, item: Option<Item>) -> Option<Tail> {
         // Something is behind it only where a task has closed what marks are written to.
         let is_behind = self.item != item && self.latest.bytes.is_empty() && !self.ended;
         match is_behind {
@@ -62,7 +62,7 @@ impl Tails {
 
     /// The worker has died, in the middle of an item or not: what that wrote, or what
     /// was written after the last one.
-    pub(super) fn last(&mut self, in_item: bool) -> Option<Tail> {
+    pub(crate) fn last(&mut self, in_item: bool) -> Option<Tail> {
         match self.ended {
             false => Some(std::mem::take(&mut self.latest)),
             // It had ended, but the worker could not send its outcome any more.
@@ -74,7 +74,7 @@ impl Tails {
 
 /// The last bytes of what was written.
 #[derive(Debug, Default)]
-pub(super) struct Tail {
+pub(crate) struct Tail {
     bytes: Vec<u8>,
     is_cut: bool,
 }
@@ -104,7 +104,7 @@ impl Tail {
     }
 
     /// `None` if nothing was written.
-    pub(super) fn text(mut self) -> Option<String> {
+    pub(crate) fn text(mut self) -> Option<String> {
         self.cut();
         // The rest of a character whose beginning was cut off.
         let is_rest = |byte: &&u8| (0x80..0xc0).contains(*byte);

@@ -123,10 +123,10 @@ impl Default for Wishes {
 type Process = (Child, ParentEnd, Option<Tap>);
 
 /// A worker's process, how it came to be, and the control group that it joins, if it does.
-pub(super) struct Started {
-    pub(super) process: Process,
-    pub(super) start: Start,
-    pub(super) group: Option<Group>,
+pub(crate) struct Started {
+    pub(crate) process: Process,
+    pub(crate) start: Start,
+    pub(crate) group: Option<Group>,
 }
 
 /// What a worker is to have, at both ends.
@@ -192,12 +192,12 @@ impl Launch {
             groups: wishes.settings.memory.and_then(Groups::open),
             arena,
             settings: wishes.settings,
-            mark: draw_mark(),
+            mark: random::number(),
         })
     }
 
     /// How messages call the worker of a slot.
-    pub(super) fn who(&self, slot: Slot) -> String {
+    pub(crate) fn who(&self, slot: Slot) -> String {
         match self.one_shot {
             true => format!("process {}", self.name),
             false => format!("worker {slot}"),
@@ -205,17 +205,17 @@ impl Launch {
     }
 
     /// What was executed in the program's place, and not for its workers.
-    pub(super) fn starter(&self) -> Option<&Path> {
+    pub(crate) fn starter(&self) -> Option<&Path> {
         self.template.executable.starter()
     }
 
     /// How many bytes of memory a worker may have.
-    pub(super) fn memory_limit(&self) -> Option<u64> {
+    pub(crate) fn memory_limit(&self) -> Option<u64> {
         self.settings.memory
     }
 
     /// Starts a process, its boot message on the way to it. `patient`: see `zygote::fork`.
-    pub(super) fn start(&self, slot: Slot, patient: bool) -> Result<Started, Error> {
+    pub(crate) fn start(&self, slot: Slot, patient: bool) -> Result<Started, Error> {
         // No more of it than the kernel shows, and than a message holds.
         let mut name = match self.one_shot {
             true => self.name.clone(),
@@ -257,7 +257,7 @@ impl Launch {
         Ok(Started { process, start, group })
     }
 
-    pub(super) fn arena(&self) -> Option<&Arc<Arena>> {
+    pub(crate) fn arena(&self) -> Option<&Arc<Arena>> {
         self.arena.as_ref().map(|(arena, _)| arena)
     }
 
@@ -266,12 +266,12 @@ impl Launch {
         matches!(self.output, Output::Capture | Output::Prefix)
     }
 
-    pub(super) fn mailbox(&self) -> Option<&Arc<Mailbox>> {
+    pub(crate) fn mailbox(&self) -> Option<&Arc<Mailbox>> {
         self.mailbox.as_ref()
     }
 
     /// No worker will leave any more lines.
-    pub(super) fn close_mailbox(&self) {
+    pub(crate) fn close_mailbox(&self) {
         if let Some(mailbox) = &self.mailbox {
             mailbox.close();
         }
@@ -348,7 +348,7 @@ impl Launch {
         opened.map_err(|cause| self.failed(slot, "make its channel", cause))
     }
 
-    pub(super) fn failed(&self, slot: Slot, step: &str, cause: io::Error) -> Error {
+    pub(crate) fn failed(&self, slot: Slot, step: &str, cause: io::Error) -> Error {
         let (what, hint) = match step {
             spawn::EXECUTE => refusal::of(&self.template, &cause),
             _ => (step.to_owned(), String::new()),
@@ -364,13 +364,6 @@ fn program_name(argv: &[CString]) -> String {
     let path = argv.first().map_or(&b""[..], |arg| arg.to_bytes());
     let name = Path::new(OsStr::from_bytes(path)).file_name();
     name.map_or_else(|| "worker".into(), |name| name.to_string_lossy().into_owned())
-}
-
-/// A number that nobody guesses.
-pub(super) fn draw_mark() -> u64 {
-    let mut bytes = [0; 8];
-    random::fill(&mut bytes);
-    u64::from_ne_bytes(bytes)
 }
 
 /// Bytes that nobody guesses.

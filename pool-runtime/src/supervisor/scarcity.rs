@@ -9,14 +9,14 @@ use crate::error::Error;
 use crate::sys::shm;
 
 /// Whether something is short, of which there may soon be enough.
-pub(super) fn is_short(cause: &io::Error) -> bool {
+pub(crate) fn is_short(cause: &io::Error) -> bool {
     let errno = cause.raw_os_error();
     matches!(errno, Some(libc::EMFILE | libc::ENFILE | libc::EAGAIN | libc::ENOMEM))
 }
 
 /// Which resource is used up, if that is the cause of a failure to start, and what its
 /// limit is.
-pub(super) fn scarcity(cause: &io::Error) -> String {
+pub(crate) fn scarcity(cause: &io::Error) -> String {
     match cause.raw_os_error() {
         Some(libc::EMFILE) => {
             let most =
@@ -65,7 +65,7 @@ fn limit(resource: Resource) -> Option<u64> {
 }
 
 /// Whether a worker could not be started because something is short.
-pub(super) fn is_scarce(error: &Error) -> bool {
+pub(crate) fn is_scarce(error: &Error) -> bool {
     let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref());
     cause.is_some_and(is_short)
 }

@@ -15,7 +15,7 @@ use crate::wire::exit;
 
 /// Why a worker of ours was killed by us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Doom {
+pub(crate) enum Doom {
     /// The scheduler's command.
     Commanded(KillReason),
     /// It sent what no worker sends.
@@ -28,35 +28,35 @@ pub(super) enum Doom {
 
 /// All that is known of a worker that is gone.
 #[derive(Debug)]
-pub(super) struct Obituary {
-    pub(super) worker: Worker,
+pub(crate) struct Obituary {
+    pub(crate) worker: Worker,
     /// "worker 2" or "process render".
-    pub(super) who: String,
-    pub(super) pid: u32,
-    pub(super) status: Option<ExitStatus>,
-    pub(super) reported_in: bool,
+    pub(crate) who: String,
+    pub(crate) pid: u32,
+    pub(crate) status: Option<ExitStatus>,
+    pub(crate) reported_in: bool,
     /// It had begun an item, ever.
-    pub(super) began: bool,
-    pub(super) doom: Option<Doom>,
+    pub(crate) began: bool,
+    pub(crate) doom: Option<Doom>,
     /// A panic that was announced and not followed by a result.
-    pub(super) last_words: Option<Panic>,
+    pub(crate) last_words: Option<Panic>,
     /// The end of what it wrote: of its item, if it died of one.
-    pub(super) written: Written,
+    pub(crate) written: Written,
     /// What it said that it could not do, before it ended instead of reporting in.
-    pub(super) unfit: Option<String>,
+    pub(crate) unfit: Option<String>,
     /// What it noted when a signal was about to end it.
-    pub(super) sign: Option<Sign>,
+    pub(crate) sign: Option<Sign>,
     /// How many bytes of memory it was allowed.
-    pub(super) memory_limit: Option<u64>,
+    pub(crate) memory_limit: Option<u64>,
     /// The kernel has killed somebody in its control group, for lack of memory there.
-    pub(super) group_ran_out: bool,
+    pub(crate) group_ran_out: bool,
     /// What was executed in the program's place, and not for its workers.
-    pub(super) starter: Option<PathBuf>,
+    pub(crate) starter: Option<PathBuf>,
 }
 
 impl Obituary {
     /// The worker died while it ran an item.
-    pub(super) fn of_item(&self, task: &'static str, item: Option<Item>) -> Error {
+    pub(crate) fn of_item(&self, task: &'static str, item: Option<Item>) -> Error {
         let item = item.map(index);
         let on = on_item(item);
         let Obituary { who, pid, .. } = self;
@@ -87,7 +87,7 @@ impl Obituary {
     }
 
     /// Whether the pool has ended it for no fault of its own.
-    pub(super) fn is_asked_for(&self) -> bool {
+    pub(crate) fn is_asked_for(&self) -> bool {
         matches!(
             self.doom,
             Some(Doom::Commanded(
@@ -100,7 +100,7 @@ impl Obituary {
     }
 
     /// The worker ended, whatever it was at, or before it could be of use.
-    pub(super) fn of_worker(&self, start_timeout: Duration) -> Error {
+    pub(crate) fn of_worker(&self, start_timeout: Duration) -> Error {
         let Obituary { who, pid, .. } = self;
         let message = match self.doom {
             _ if self.unfit.is_some() => {
@@ -237,7 +237,7 @@ fn likely(cause: &str) -> String {
 }
 
 /// What is different for workers of a program in whose place another was executed.
-pub(super) fn started_through(starter: &Path) -> String {
+pub(crate) fn started_through(starter: &Path) -> String {
     format!(
         " (the program was started through {starter:?}, and its workers are not: see \
          `worker_program`)"
@@ -245,7 +245,7 @@ pub(super) fn started_through(starter: &Path) -> String {
 }
 
 /// Bytes in the largest unit that divides them.
-pub(super) fn describe_bytes(bytes: u64) -> String {
+pub(crate) fn describe_bytes(bytes: u64) -> String {
     let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
     let whole = units.iter().find(|(bits, _)| bytes.trailing_zeros() >= *bits && bytes > 0);
     match whole {

@@ -12,7 +12,7 @@ const STACK: usize = 128 << 10;
 /// Threads that wait, each for one group, as a rule for a moment. There is none but where
 /// the program adopts orphans and one of them has not ended at once.
 #[derive(Debug)]
-pub(super) struct Reaper {
+pub(crate) struct Reaper {
     /// A thread holds a copy while it waits; nothing is ever sent.
     waits: Option<Sender<()>>,
     waited: Receiver<()>,
@@ -21,13 +21,13 @@ pub(super) struct Reaper {
 }
 
 impl Reaper {
-    pub(super) fn new() -> Reaper {
+    pub(crate) fn new() -> Reaper {
         let (waits, waited) = channel();
         Reaper { waits: Some(waits), waited, left: Vec::new() }
     }
 
     /// Reaps them, now or when they end.
-    pub(super) fn reap(&mut self, orphans: Orphans) {
+    pub(crate) fn reap(&mut self, orphans: Orphans) {
         self.left.retain(|orphans| orphans.reap_ended());
         if !orphans.reap_ended() {
             return;

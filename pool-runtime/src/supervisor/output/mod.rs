@@ -25,7 +25,7 @@ use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 
 use self::lines::Lines;
-pub(super) use self::relay::{Mailbox, Relay};
+pub(crate) use self::relay::{Mailbox, Relay};
 use self::tails::{Tail, Tails};
 use crate::error::Written;
 use crate::ids::Item;
@@ -84,30 +84,30 @@ const TURN: usize = 64 << 10;
 
 /// The program's ends of a worker's two pipes, and what becomes of what comes.
 #[derive(Debug)]
-pub(super) struct Tap {
+pub(crate) struct Tap {
     seal: Seal,
     pipes: [Pipe; 2],
 }
 
 /// A worker's ends.
 #[derive(Debug)]
-pub(super) struct Ends {
-    pub(super) stdout: OwnedFd,
-    pub(super) stderr: OwnedFd,
+pub(crate) struct Ends {
+    pub(crate) stdout: OwnedFd,
+    pub(crate) stderr: OwnedFd,
 }
 
 /// One of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stream {
+pub(crate) enum Stream {
     Stdout = 0,
     Stderr = 1,
 }
 
-pub(super) const STREAMS: [Stream; 2] = [Stream::Stdout, Stream::Stderr];
+pub(crate) const STREAMS: [Stream; 2] = [Stream::Stdout, Stream::Stderr];
 
 /// Whether the engine is told when a stream has something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Listening {
+pub(crate) enum Listening {
     Yes,
     /// Not before what it had last has found a place.
     Paused,
@@ -117,7 +117,7 @@ pub(super) enum Listening {
 
 /// What reading a stream has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Taken {
+pub(crate) enum Taken {
     /// There is nothing more now, or not in this turn.
     Enough,
     /// Nothing more will come.
@@ -129,7 +129,7 @@ pub(super) enum Taken {
 impl Tap {
     /// Two pipes; what comes is kept for errors, or, if there is a mailbox, handed on
     /// line by line as `who` wrote it.
-    pub(super) fn new(seal: Seal, relay: Option<(&Arc<Mailbox>, &str)>) -> io::Result<(Tap, Ends)> {
+    pub(crate) fn new(seal: Seal, relay: Option<(&Arc<Mailbox>, &str)>) -> io::Result<(Tap, Ends)> {
         let open = |stream| -> io::Result<(Pipe, OwnedFd)> {
             let (reads, writes) = fds::pipe()?;
             let sink = match relay {
@@ -144,42 +144,42 @@ impl Tap {
         Ok((Tap { seal, pipes: [out, err] }, Ends { stdout, stderr }))
     }
 
-    pub(super) fn pipe(&self, stream: Stream) -> BorrowedFd<'_> {
+    pub(crate) fn pipe(&self, stream: Stream) -> BorrowedFd<'_> {
         self.pipes[stream as usize].reads.as_fd()
     }
 
-    pub(super) fn listening(&self, stream: Stream) -> Listening {
+    pub(crate) fn listening(&self, stream: Stream) -> Listening {
         self.pipes[stream as usize].listening
     }
 
-    pub(super) fn set_listening(&mut self, stream: Stream, listening: Listening) {
+    pub(crate) fn set_listening(&mut self, stream: Stream, listening: Listening) {
         self.pipes[stream as usize].listening = listening;
     }
 
     /// Whether lines are handed on, and nothing is kept.
-    pub(super) fn is_relayed(&self) -> bool {
+    pub(crate) fn is_relayed(&self) -> bool {
         self.pipes.iter().all(|pipe| matches!(pipe.sink, Sink::Lines(_)))
     }
 
     /// Takes in what a stream holds.
-    pub(super) fn take_in(&mut self, stream: Stream) -> Taken {
+    pub(crate) fn take_in(&mut self, stream: Stream) -> Taken {
         self.pipes[stream as usize].take_in(&self.seal)
     }
 
     /// Makes place for what comes next: nobody will claim what is kept.
-    pub(super) fn make_place(&mut self, stream: Stream) {
+    pub(crate) fn make_place(&mut self, stream: Stream) {
         self.pipes[stream as usize].sink.make_place();
     }
 
     /// What the item wrote whose failure has come in.
-    pub(super) fn of_failed(&mut self) -> Written {
+    pub(crate) fn of_failed(&mut self) -> Written {
         let [stdout, stderr] = self.pipes.each_mut().map(|pipe| pipe.claim(&self.seal));
         Written { stdout, stderr }
     }
 
     /// What the item has written so far that the worker is to end at; a single call has
     /// no index. Behind it there may be the mark of the next, which will not begin.
-    pub(super) fn of_overdue(&mut self, item: Option<Item>) -> Written {
+    pub(crate) fn of_overdue(&mut self, item: Option<Item>) -> Written {
         if self.is_relayed() {
             return Written::default();
         }
@@ -189,7 +189,7 @@ impl Tap {
     /// The worker has ended, in the middle of an item or not: takes in what there is,
     /// but does not wait for the end of the streams, which others may hold too. Gives
     /// what the item wrote, or what was written after the last one.
-    pub(super) fn end(mut self, in_item: bool) -> Written {
+    pub(crate) fn end(mut self, in_item: bool) -> Written {
         self.last(|tails| tails.last(in_item))
     }
 
