@@ -5,10 +5,10 @@ use super::builder::PoolBuilder;
 use super::call::Job;
 use super::feed::exact_length;
 use super::imap::{Imap, ImapUnordered};
-use crate::engine::{Engine, Replaced, Seen};
+use crate::engine::{Engine, Seen};
 use crate::error::Error;
 use crate::scheduler::Life;
-use crate::supervisor::Start;
+use crate::supervisor::{Replaced, Start};
 use crate::task::{Task, TaskInput};
 
 /// A fixed number of worker processes that stay, and share the work of any

@@ -40,7 +40,7 @@ mod worker;
 pub(crate) use frames::{Bodies, Frames, Next};
 pub(crate) use lent::Load;
 pub(crate) use line::Line;
-pub(crate) use parent::{Body, Heard, ParentEnd};
+pub(crate) use parent::{Body, Claimed, Heard, ParentEnd};
 pub(crate) use ring::{Attention, Corrupt};
 pub(crate) use sender::Sender;
 pub(crate) use worker::{Accepted, Gone, Lull, Received, WorkerEnd, accept};

@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Instant;
 
-use super::core::Question;
+use super::calls::Question;
 use super::hold::Job;
 use super::shared::{Shared, discard, dispose};
 use crate::error::Error;
@@ -104,7 +104,7 @@ impl Shared {
                 return;
             }
             let mut core = self.lock();
-            core.answer(job, item, error, again);
+            core.calls.answer(job, item, error, again);
             core.act();
         }
     }
@@ -130,7 +130,7 @@ impl Job {
         let refused = self.shared.check_may_wait(format_args!("wait for {name}"));
         let waits = || {
             let is_past = until.is_some_and(|until| until <= Instant::now());
-            !is_past && !self.shared.lock().job_mut(self.id).is_done()
+            !is_past && !self.shared.lock().calls.job_mut(self.id).is_done()
         };
         match refused.is_err() && waits() {
             true => refused,

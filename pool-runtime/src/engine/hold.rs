@@ -40,7 +40,7 @@ impl Job {
     ) -> Result<Job, Error> {
         let (token, limit) = (rules.token.clone(), rules.deadline);
         let mut core = shared.lock();
-        let id = core.open_job(JobState::new(task, shape, rules))?;
+        let id = core.calls.open_job(JobState::new(task, shape, rules))?;
         // The first item may be long in coming, and the engine's thread asleep beyond the
         // deadline.
         core.act();
@@ -63,10 +63,10 @@ impl Job {
     ) -> Result<Job, Error> {
         let token = rules.token.clone();
         let mut core = shared.lock();
-        let id = core.open_job(JobState::new(task, shape, rules))?;
+        let id = core.calls.open_job(JobState::new(task, shape, rules))?;
         let count = usize::MAX;
-        core.queue(id, pack, count);
-        core.end_job(id);
+        core.calls.queue(id, pack, count);
+        core.calls.end_job(id);
         core.act();
         drop(core);
         // Nothing is pulled for it.
@@ -82,7 +82,7 @@ impl Job {
             return;
         };
         match token.hand_out(&self.shared, self.id) {
-            Some(ticket) => self.shared.lock().job_mut(self.id).set_ticket(ticket),
+            Some(ticket) => self.shared.lock().calls.job_mut(self.id).set_ticket(ticket),
             None => self.cancel(),
         }
     }
@@ -103,7 +103,7 @@ impl Job {
             return;
         }
         let mut core = self.shared.lock();
-        core.hold(self.id, pack, pace);
+        core.calls.hold(self.id, pack, pace);
         core.act();
     }
 
@@ -114,10 +114,10 @@ impl Job {
             return (Progress::Failed(error), Work::default());
         }
         let mut core = self.shared.lock();
-        core.queue(self.id, pack, chunk);
+        core.calls.queue(self.id, pack, chunk);
         core.look();
         core.act();
-        let state = core.job_mut(self.id);
+        let state = core.calls.job_mut(self.id);
         (state.progress(), state.work)
     }
 
@@ -127,13 +127,13 @@ impl Job {
             return;
         }
         let mut core = self.shared.lock();
-        core.end_job(self.id);
+        core.calls.end_job(self.id);
         core.act();
     }
 
     /// Whether a worker would be idle if nothing more were queued now.
     pub(crate) fn is_hungry(&self) -> bool {
-        !self.shared.is_foreign() && self.shared.lock().is_hungry()
+        !self.shared.is_foreign() && self.shared.lock().calls.scheduler.is_hungry()
     }
 
     /// Takes what there is; waits until there is something. One who is `patient` wants
@@ -148,7 +148,7 @@ impl Job {
         let mut core = self.shared.lock();
         let mut patience = Patience::new(None, patient, false);
         loop {
-            let progress = core.job_mut(self.id).progress();
+            let progress = core.calls.job_mut(self.id).progress();
             if !matches!(progress, Progress::Nothing) {
                 return progress;
             }
@@ -175,7 +175,7 @@ impl Job {
         let Some(mut core) = self.locked_when_done(until) else {
             return self.foreign().map(Err);
         };
-        let state = core.leave_job(self.id).expect("a job that is done goes with its holder");
+        let state = core.calls.leave_job(self.id).expect("a job that is done goes with its holder");
         drop(core);
         self.left = true;
         Some(state.into_outcome())
@@ -187,9 +187,9 @@ impl Job {
             return None;
         }
         let mut core = self.shared.lock();
-        let patient = !core.job_mut(self.id).shape.single;
+        let patient = !core.calls.job_mut(self.id).shape.single;
         let mut patience = Patience::new(until, patient, true);
-        while !core.job_mut(self.id).is_done() {
+        while !core.calls.job_mut(self.id).is_done() {
             if !self.pause(&mut core, &mut patience) {
                 return None;
             }
@@ -205,13 +205,13 @@ impl Job {
         // Before the lock: cloning a waker may run anything too.
         let waker = waker.clone();
         let mut core = self.shared.lock();
-        let before = core.set_waker(self.id, Some(waker));
-        if !core.job_mut(self.id).is_done() && core.listen() {
+        let before = core.calls.set_waker(self.id, Some(waker));
+        if !core.calls.job_mut(self.id).is_done() && core.listen() {
             core.act();
         }
         // It may have been woken by that already, and is polled again for nothing.
-        let done = core.job_mut(self.id).is_done();
-        let unused = if done { core.set_waker(self.id, None) } else { None };
+        let done = core.calls.job_mut(self.id).is_done();
+        let unused = if done { core.calls.set_waker(self.id, None) } else { None };
         // Dropping a waker may run anything; see `Locked`.
         drop(core);
         drop((before, unused));
@@ -221,7 +221,7 @@ impl Job {
 
     /// Whether the job is done without a failure, as far as is known.
     pub(crate) fn has_failed(&self) -> bool {
-        self.shared.is_foreign() || self.shared.lock().job_mut(self.id).has_failures()
+        self.shared.is_foreign() || self.shared.lock().calls.job_mut(self.id).has_failures()
     }
 
     /// Takes the work back: what is queued never runs, what runs is ended, or spared.
@@ -237,9 +237,9 @@ impl Job {
             return;
         }
         let mut core = self.shared.lock();
-        let waker = core.set_waker(self.id, None);
-        let untaken = core.job_mut(self.id).detach();
-        core.remove_if_over(self.id);
+        let waker = core.calls.set_waker(self.id, None);
+        let untaken = core.calls.job_mut(self.id).detach();
+        core.calls.remove_if_over(self.id);
         self.left = true;
         // As in `poll_done`.
         drop(core);
@@ -255,7 +255,7 @@ impl Drop for Job {
             return;
         }
         let mut core = self.shared.lock();
-        let state = core.leave_job(self.id);
+        let state = core.calls.leave_job(self.id);
         core.act();
         // As in `poll_done`.
         drop(core);

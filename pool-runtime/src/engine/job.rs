@@ -5,8 +5,8 @@ use std::sync::{Arc, Condvar};
 use std::task::Waker;
 use std::thread::ThreadId;
 
+use super::calls::Question;
 use super::cancel::Ticket;
-use super::core::Question;
 use super::failure::Failure;
 use super::held::Held;
 use super::pace::{Pace, Pacer, Work};

@@ -55,7 +55,7 @@ impl Job {
         let is_late = self.is_late();
         if is_late && !self.shared.is_foreign() {
             let mut core = self.shared.lock();
-            core.end_late(self.id);
+            core.calls.end_late(self.id);
             core.act();
         }
         is_late
@@ -63,6 +63,6 @@ impl Job {
 
     /// What an item, or the rest of the input, ends with when the deadline has passed.
     pub(crate) fn late(&self, item: Option<Item>) -> Error {
-        self.foreign().unwrap_or_else(|| self.shared.lock().job_mut(self.id).late(item, None))
+        self.foreign().unwrap_or_else(|| self.shared.lock().calls.job_mut(self.id).late(item, None))
     }
 }

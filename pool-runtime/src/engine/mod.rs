@@ -16,6 +16,7 @@
 //! for, deaths, deadlines. It wakes for nothing else.
 
 mod asking;
+mod calls;
 mod cancel;
 mod core;
 mod failure;
@@ -40,14 +41,13 @@ use rustix::process::Signal;
 use crate::error::{Error, ErrorKind};
 use crate::ids::Slot;
 use crate::scheduler::{Config, Event, Life};
-use crate::supervisor::{Launch, Relay, Start, scarcity};
+use crate::supervisor::{Launch, Relay, Replaced, Start, scarcity};
 use crate::sys::arena::Arena;
 use crate::sys::fork_mark::ForkMark;
 use crate::sys::poller::Poller;
 use crate::task::TaskDef;
 
 use self::core::Core;
-pub(crate) use self::core::Replaced;
 use self::shared::Shared;
 pub(crate) use crate::channel::Bodies;
 pub use cancel::CancelToken;
@@ -111,10 +111,10 @@ impl Engine {
 
         let mut core = engine.shared.lock();
         core.act();
-        while core.starting_up() {
+        while core.calls.starting_up() {
             core.wait(&engine.shared.life, None);
         }
-        let failure = core.take_start_failure();
+        let failure = core.calls.take_start_failure();
         drop(core);
         // Dropping the engine kills and reaps those that did start.
         failure.map_or(Ok(engine), Err)
@@ -175,7 +175,7 @@ impl Engine {
             return;
         }
         let mut core = self.shared.lock();
-        core.tell(event);
+        core.calls.tell(event);
         core.act();
     }
 
@@ -195,7 +195,7 @@ impl Engine {
     }
 
     pub(crate) fn is_open(&self) -> bool {
-        !self.is_foreign() && self.shared.lock().is_open()
+        !self.is_foreign() && self.shared.lock().calls.scheduler.is_open()
     }
 
     /// Waits until, in a pool that is closed or terminated, all that was queued is done and
@@ -205,12 +205,12 @@ impl Engine {
             return;
         }
         let mut core = self.shared.lock();
-        let departures = core.departures();
-        core.tell(Event::Join);
+        let departures = core.calls.departures();
+        core.calls.tell(Event::Join);
         core.act();
         while !core.is_finished() {
             // Whoever has left by now may be followed by others, whom this does not wait for.
-            if core.departures() != departures {
+            if core.calls.departures() != departures {
                 return;
             }
             core.wait(&self.shared.life, None);
@@ -231,7 +231,7 @@ impl Engine {
     /// Whether the calling thread is inside of a call that is not at its end, so that to wait
     /// for all jobs here would be for ever: the call's input has come to do so.
     pub(crate) fn waits_for_this_thread(&self) -> bool {
-        !self.is_foreign() && self.shared.lock().waits_for(std::thread::current().id())
+        !self.is_foreign() && self.shared.lock().calls.waits_for(std::thread::current().id())
     }
 
     /// The process id of the latest worker of a slot.

@@ -8,7 +8,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::asking::Asking;
-use super::core::{Core, Question};
+use super::calls::Question;
+use super::core::Core;
 use super::job::Due;
 use crate::channel::Line;
 use crate::error::Error;
@@ -132,7 +133,7 @@ impl Shared {
         if core.look() {
             core.act();
         }
-        jobs.into_iter().for_each(|job| core.cancel_job(job));
+        jobs.into_iter().for_each(|job| core.calls.cancel_job(job));
         core.act();
     }
 
@@ -165,7 +166,7 @@ impl Locked<'_> {
 
     /// Releases the lock until `condvar` is notified, or `limit` has passed.
     pub(super) fn wait(&mut self, condvar: &Condvar, limit: Option<Duration>) {
-        if self.has_due() {
+        if self.calls.has_due() {
             // Whoever is woken may change what this waits for.
             return self.step_aside();
         }
@@ -204,8 +205,8 @@ impl Locked<'_> {
         // A panic of a caller's thread under the lock is as bad as one of the
         // engine's: nobody can go on with this core.
         let broken = std::thread::panicking() && !self.unwinding;
-        let mut due = if broken { guard.abandon() } else { guard.take_due() };
-        let life = broken || guard.life_changed();
+        let mut due = if broken { guard.abandon() } else { guard.calls.take_due() };
+        let life = broken || guard.calls.life_changed();
         drop(guard);
         if life {
             self.shared.life.notify_all();
@@ -341,7 +342,7 @@ mod tests {
         .join()
         .unwrap_err();
         assert!(!shared.is_poisoned());
-        assert!(shared.lock().is_open());
+        assert!(shared.lock().calls.scheduler.is_open());
     }
 
     #[test]

@@ -73,8 +73,8 @@ impl Job {
             },
         };
         match patience.patient {
-            true => core.patient += 1,
-            false => core.waiters += 1,
+            true => core.calls.patient += 1,
+            false => core.calls.waiters += 1,
         }
         // What has come by now, no bell will tell of.
         let came = core.listen();
@@ -94,8 +94,8 @@ impl Job {
             return false;
         }
         match patience.patient {
-            true => core.patient -= 1,
-            false => core.waiters -= 1,
+            true => core.calls.patient -= 1,
+            false => core.calls.waiters -= 1,
         }
         if !lines.is_empty() {
             core.hang_up(self.id, &lines);
@@ -122,10 +122,10 @@ impl Job {
         let lines = core.lines(self.id);
         if lines.is_empty() {
             let rouse = self.rouse(core, patience);
-            let arrived = core.job_mut(self.id).begin_sleep(rouse);
+            let arrived = core.calls.job_mut(self.id).begin_sleep(rouse);
             core.wait(&arrived, limit);
             if !core.is_lost() {
-                core.job_mut(self.id).end_sleep();
+                core.calls.job_mut(self.id).end_sleep();
             }
             return lines;
         }
@@ -145,11 +145,11 @@ impl Job {
     /// When one who sleeps has something to do. One who is patient has when the workers
     /// need more items soon, or when there is no more to be had.
     fn rouse(&self, core: &mut Core, patience: &Patience) -> Rouse {
-        if patience.to_the_end || (patience.patient && core.job_mut(self.id).is_ended()) {
+        if patience.to_the_end || (patience.patient && core.calls.job_mut(self.id).is_ended()) {
             return Rouse::AtEnd;
         }
         match patience.patient {
-            true => Rouse::WhenQueued(core.queued(self.id).div_ceil(2)),
+            true => Rouse::WhenQueued(core.calls.scheduler.queued(self.id).div_ceil(2)),
             false => Rouse::WhenQueued(usize::MAX),
         }
     }

@@ -179,6 +179,11 @@ impl Scheduler {
         self.jobs.get(&job).map_or(0, |job| job.queue.len())
     }
 
+    /// How many slots there are.
+    pub(crate) fn size(&self) -> usize {
+        self.config.workers
+    }
+
     /// What the worker of a slot is doing, for `Pool::workers`.
     pub(crate) fn life(&self, slot: Slot) -> &Life {
         self.slots.life(slot)

@@ -6,12 +6,14 @@
 
 mod environment;
 mod executable;
+mod fleet;
 mod groups;
 mod launch;
 mod lending;
 mod nesting;
 mod obituary;
 mod output;
+mod process;
 mod reaper;
 mod refusal;
 mod scarcity;
@@ -19,12 +21,12 @@ mod settings;
 mod start;
 mod zygote;
 
-pub(crate) use groups::Group;
-pub(crate) use launch::{Launch, Started, Stdio, Wishes};
+pub(crate) use fleet::{Failed, Fleet, Gone, Listener, Outside, TURNS, Token, to_panic};
+pub(crate) use launch::{Launch, Stdio, Wishes};
 pub(crate) use obituary::{Doom, Obituary};
 pub use output::Output;
-pub(crate) use output::{Listening, Relay, STREAMS, Stream, Taken, Tap};
-pub(crate) use reaper::Reaper;
+pub(crate) use output::{Relay, Stream};
+pub(crate) use process::{At, Replaced, WorkerProcess};
 pub(crate) use scarcity::{is_scarce, scarcity};
 pub use start::{NotForked, Start};
 pub use zygote::shutdown;

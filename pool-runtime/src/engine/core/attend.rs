@@ -1,14 +1,52 @@
 //! Who looks at the workers' rings: callers that wait, or the engine's thread when
 //! it hears a bell.
 
-use super::{Core, Member};
+use super::Core;
 use crate::channel::{Attention, Line};
 use crate::ids::{Items, JobId, Slot, Worker};
 use crate::limits::{LOOK_MOST, STOCK_TIME};
+use crate::supervisor::WorkerProcess;
 
 /// So many looks are worth it if one of them finds news: together they cost a tenth of
 /// what a bell costs.
 const LOOKS_FOR_ONE: usize = 8;
+
+/// What is known of who is to look when.
+#[derive(Debug)]
+pub(super) struct Attending {
+    /// By slot: the map that all chunks are of that a worker has, if they are of one.
+    maps: Vec<Option<JobId>>,
+    /// Somebody has rung who does so for others too, and which of these is next; see
+    /// [`Core::look_around`].
+    look_around: bool,
+    next_look: usize,
+    cores: usize,
+}
+
+impl Attending {
+    pub(super) fn new(workers: usize) -> Attending {
+        Attending {
+            maps: vec![None; workers],
+            look_around: false,
+            next_look: 0,
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+
+    /// Another worker takes the slot.
+    pub(super) fn forget(&mut self, slot: Slot) {
+        self.maps[slot.0] = None;
+    }
+
+    /// The worker of a slot has rung.
+    pub(super) fn hear_bell(&mut self, slot: Slot) {
+        self.look_around |= self.maps[slot.0].is_some();
+    }
+
+    pub(super) fn looks_around(&self) -> bool {
+        self.look_around
+    }
+}
 
 impl Core {
     /// What a worker with chunks of this one map, or with others, is to be told now.
@@ -17,7 +55,7 @@ impl Core {
             // Whatever else it has, somebody may wait for.
             return if map.is_some() { Attention::Lazy } else { Attention::Eager };
         }
-        match (self.waiters, self.patient) {
+        match (self.calls.waiters, self.calls.patient) {
             (0, 0) => Attention::Lazy,
             (0, _) => Attention::Patient,
             _ => Attention::Eager,
@@ -27,11 +65,9 @@ impl Core {
     /// Tells a worker when to summon from now on. If it is another by now than the caller
     /// thinks of, it is told what it would be told anyway.
     pub(super) fn arm(&mut self, slot: Slot) {
-        let map = self.members[slot.0].as_ref().and_then(|member| member.map);
-        let attention = self.attention(map);
-        if let Some(member) = &mut self.members[slot.0] {
-            member.attention = attention;
-            member.channel.arm(attention);
+        let attention = self.attention(self.attending.maps[slot.0]);
+        if let Some(process) = self.fleet.get_mut(slot) {
+            process.arm(attention);
         }
     }
 
@@ -40,13 +76,15 @@ impl Core {
     pub(super) fn attend_to(&mut self, worker: Worker, map: Option<JobId>, chunk: (JobId, &Items)) {
         let slot = worker.slot;
         let large = !self.is_looked_at();
-        let front = if large { self.scheduler.front(worker) } else { None };
+        let front = if large { self.calls.scheduler.front(worker) } else { None };
         let alone = front.is_some_and(|(job, items)| (job, &items) == chunk);
-        let Some(member) = self.members[slot.0].as_mut().filter(|it| it.worker == worker) else {
+        let Some(process) = self.fleet.find(worker) else {
             return;
         };
-        member.map = if alone { map } else { member.map.filter(|_| member.map == map) };
-        let (told, only) = (member.attention, member.map);
+        let told = process.attention();
+        let before = &mut self.attending.maps[slot.0];
+        *before = if alone { map } else { before.filter(|_| *before == map) };
+        let only = *before;
         let raised = told < self.attention(only);
         // Less often than before only if it has nothing else: then all is read that it has
         // sent.
@@ -70,28 +108,23 @@ impl Core {
     pub(super) fn look_around(&mut self) {
         // All of them before any is read: what a look costs is to wait for the memory of a
         // worker that was not looked at for long, and the processor waits for many at once.
-        let (first, count) = (self.next_look, self.members.len());
+        let (first, count) = (self.attending.next_look, self.fleet.size());
         let slots: [Slot; LOOK_MOST] = std::array::from_fn(|step| Slot((first + step) % count));
-        self.next_look = (first + LOOK_MOST) % count;
+        self.attending.next_look = (first + LOOK_MOST) % count;
         let news = slots.map(|slot| self.has_news(slot));
         let mut found = 0;
         for (slot, _) in slots.into_iter().zip(news).filter(|&(_, has_news)| has_news) {
             self.drain(slot);
             found += 1;
         }
-        self.look_around = found >= LOOK_MOST / LOOKS_FOR_ONE;
+        self.attending.look_around = found >= LOOK_MOST / LOOKS_FOR_ONE;
         self.decide();
-    }
-
-    /// How many chunks of a job no worker has.
-    pub(in crate::engine) fn queued(&self, job: JobId) -> usize {
-        self.scheduler.queued(job)
     }
 
     /// Whether callers look at the rings. In a large pool that would cost each of
     /// them more than the bells cost.
     fn is_looked_at(&self) -> bool {
-        self.members.len() <= LOOK_MOST
+        self.fleet.size() <= LOOK_MOST
     }
 
     /// Takes in what workers have sent, if callers look at the rings; tells whether
@@ -101,9 +134,9 @@ impl Core {
             return false;
         }
         let mut came = false;
-        for slot in 0..self.members.len() {
-            if self.members[slot].as_ref().is_some_and(Member::has_news) {
-                self.drain(Slot(slot));
+        for slot in (0..self.fleet.size()).map(Slot) {
+            if self.has_news(slot) {
+                self.drain(slot);
                 came = true;
             }
         }
@@ -117,10 +150,10 @@ impl Core {
             return false;
         }
         let attention = self.attention(None);
-        for member in self.members.iter_mut().flatten() {
-            if member.attention < attention && self.scheduler.front(member.worker).is_some() {
-                member.attention = attention;
-                member.channel.arm(attention);
+        for process in self.fleet.iter_mut() {
+            let worker = process.worker;
+            if process.attention() < attention && self.calls.scheduler.front(worker).is_some() {
+                process.arm(attention);
             }
         }
         self.look()
@@ -134,22 +167,21 @@ impl Core {
     /// engine's thread would. One that gets more to do of the job meanwhile rings its
     /// bell.
     pub(in crate::engine) fn lines(&mut self, id: JobId) -> Vec<(Slot, Line)> {
-        if !self.is_looked_at() || self.job_mut(id).is_slept_on() {
+        if !self.is_looked_at() || self.calls.job_mut(id).is_slept_on() {
             return Vec::new();
         }
         let attention = self.attention(None);
         let mut lines = Vec::new();
-        for member in self.members.iter_mut().flatten() {
-            if self.scheduler.front(member.worker).is_some_and(|(job, _)| job == id) {
-                member.attention = attention;
-                lines.push((member.worker.slot, member.channel.arm_line(attention)));
+        for process in self.fleet.iter_mut() {
+            if self.calls.is_at(process.worker, id) {
+                lines.push((process.worker.slot, process.arm_line(attention)));
             }
         }
         if lines.len() > Line::most() {
             lines.iter().for_each(|&(slot, _)| self.arm(slot));
             lines.clear();
         }
-        self.job_mut(id).set_line(lines.first().map(|(_, line)| line.clone()));
+        self.calls.job_mut(id).set_line(lines.first().map(|(_, line)| line.clone()));
         lines
     }
 
@@ -157,7 +189,7 @@ impl Core {
     /// again. What they sent before they were told so is read here; [`Core::act`]
     /// follows.
     pub(in crate::engine) fn hang_up(&mut self, id: JobId, lines: &[(Slot, Line)]) {
-        self.job_mut(id).set_line(None);
+        self.calls.job_mut(id).set_line(None);
         for &(slot, _) in lines {
             self.arm(slot);
             if self.has_news(slot) {
@@ -169,7 +201,7 @@ impl Core {
 
     /// Whether a worker has sent what is not read.
     pub(in crate::engine) fn has_news(&self, slot: Slot) -> bool {
-        self.members[slot.0].as_ref().is_some_and(Member::has_news)
+        self.fleet.get(slot).is_some_and(WorkerProcess::has_news)
     }
 
     /// Whether one who wants all results in the end may sleep beside results that have
@@ -180,17 +212,15 @@ impl Core {
         if !self.is_looked_at() {
             return false;
         }
-        let state = self.job_mut(id);
+        let state = self.calls.job_mut(id);
         let (Some(nanos), true) = (state.work.of_item(), state.is_expected()) else {
             return false;
         };
         let enough = (STOCK_TIME.as_nanos() as u64).div_ceil(nanos);
-        let members = self.members.iter().flatten();
-        let mut stocks = members
-            .filter(|member| self.scheduler.front(member.worker).is_some_and(|(job, _)| job == id))
-            .map(|member| self.scheduler.stock(member.worker.slot, id))
-            .peekable();
-        !self.is_hungry() && stocks.peek().is_some() && stocks.all(|stock| stock >= enough)
+        let scheduler = &self.calls.scheduler;
+        let at_it = self.fleet.iter().filter(|process| self.calls.is_at(process.worker, id));
+        let mut stocks = at_it.map(|process| scheduler.stock(process.worker.slot, id)).peekable();
+        !scheduler.is_hungry() && stocks.peek().is_some() && stocks.all(|stock| stock >= enough)
     }
 
     /// Whether a worker has chunks that it has not begun, so that it will summon whoever
@@ -198,9 +228,9 @@ impl Core {
     /// its ring, when it has run it. A hint, as all that a worker says: one that says it has
     /// where it has not summons before it sleeps.
     pub(in crate::engine) fn is_stocked(&self, slot: Slot) -> bool {
-        self.members[slot.0].as_ref().is_some_and(|member| {
-            let begun = member.channel.claimed().beyond(member.finished_chunks);
-            begun < self.scheduler.chunks(slot) as u64
+        self.fleet.get(slot).is_some_and(|process| {
+            let begun = process.unfinished(process.channel.claimed());
+            begun < self.calls.scheduler.chunks(slot) as u64
         })
     }
 
@@ -209,8 +239,8 @@ impl Core {
         if !self.is_looked_at() {
             return false;
         }
-        let members = self.members.iter().flatten();
-        let busy = members.filter(|member| self.scheduler.front(member.worker).is_some()).count();
-        busy < self.cores
+        let is_busy =
+            |process: &&WorkerProcess| self.calls.scheduler.front(process.worker).is_some();
+        self.fleet.iter().filter(is_busy).count() < self.attending.cores
     }
 }

@@ -53,12 +53,12 @@ impl Core {
         let Some(until) = self.asleep_until.take() else {
             return;
         };
-        let now = self.now();
+        let now = self.calls.now();
         let late = now.saturating_sub(until);
         if late > TOLERANCE {
             self.gaps.add(until, now);
-            self.partings.postpone(late);
-            self.scheduler.postpone(late, now);
+            self.fleet.postpone_partings(late);
+            self.calls.scheduler.postpone(late, now);
         }
     }
 }

@@ -6,13 +6,13 @@ use super::super::job::{Due, JobState};
 use super::super::pace::Pace;
 use super::super::pack::Pack;
 use super::super::rules;
-use super::Core;
+use super::Calls;
 use crate::error::{Error, ErrorKind};
 use crate::ids::{JobId, Moment};
 use crate::scheduler::Event;
 use crate::task::registered_twice;
 
-impl Core {
+impl Calls {
     pub(in crate::engine) fn open_job(&mut self, mut state: Box<JobState>) -> Result<JobId, Error> {
         if let Some((one, other)) = registered_twice() {
             return Err(Error::invalid(format!(
@@ -59,7 +59,7 @@ impl Core {
 
     /// Queues items as their results come.
     pub(in crate::engine) fn hold(&mut self, id: JobId, pack: Pack, pace: Pace) {
-        let workers = self.members.len();
+        let workers = self.scheduler.size();
         let state = self.job_mut(id);
         if !state.has_failed() {
             state.hold(pack, pace, workers);

@@ -1,12 +1,13 @@
 //! How workers came to their end, or to no beginning, as calls are told that fail by it.
 
-use super::Core;
+use super::Calls;
 use crate::error::Error;
+use crate::supervisor::Obituary;
 use crate::task::TaskDef;
 
 /// How a worker came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(in crate::engine) enum End {
     /// The pool has ended it, for no fault of its own.
     Asked,
     Unasked,
@@ -41,22 +42,28 @@ impl Ends {
     }
 }
 
-impl Core {
+impl Calls {
     /// Whether the builder must still wait.
     pub(in crate::engine) fn starting_up(&self) -> bool {
-        self.awaited > 0 && self.ends.last.is_none()
+        self.is_awaiting() && self.ends.last.is_none()
+    }
+
+    /// A worker has ended.
+    pub(in crate::engine) fn worker_ended(&mut self, obituary: &Obituary, end: End) {
+        self.note_end(obituary.of_worker(self.start_timeout), end);
+        self.life_changed = true;
     }
 
     /// Keeps how a worker came to its end; while the pool starts up, the first of these,
     /// which the others may follow from.
-    pub(super) fn note_end(&mut self, error: Error, end: End) {
+    pub(in crate::engine) fn note_end(&mut self, error: Error, end: End) {
         let tries = match end {
             End::NotStarted => self.ends.failed_starts + 1,
             End::Unasked => 0,
             End::Asked => self.ends.failed_starts,
         };
         self.ends.failed_starts = tries;
-        let (starts_up, is_first) = (self.awaited > 0, self.ends.last.is_none());
+        let (starts_up, is_first) = (self.is_awaiting(), self.ends.last.is_none());
         let counts = match end {
             // One that retires while others start is no failure.
             End::Asked => is_first && !starts_up,

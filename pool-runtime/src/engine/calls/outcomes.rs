@@ -1,13 +1,15 @@
 //! What becomes of items that have an outcome, and of those that failed.
 
+use super::super::failure::Failure;
 use super::super::job::{Arrival, Due};
 use super::super::rules;
-use super::Core;
-use crate::error::{Error, ErrorKind, Panic, on_item};
+use super::Calls;
+use crate::error::{Error, ErrorKind, on_item};
 use crate::ids::{Item, Items, JobId, Moment};
-use crate::scheduler::{Event, Judgement};
+use crate::scheduler::{Event, JobFailure, Judgement};
+use crate::supervisor::to_panic;
 use crate::task::TaskDef;
-use crate::wire::message::{Failure, PanicReport, Phase};
+use crate::wire::message::{self, Phase};
 
 /// Whether an item is to be tried again is for a rule of the caller's to say, which
 /// must not run under the lock.
@@ -24,9 +26,9 @@ impl std::fmt::Debug for Question {
     }
 }
 
-impl Core {
+impl Calls {
     /// An item has failed; the scheduler holds it if the job has retries.
-    pub(super) fn fail(&mut self, id: JobId, item: Item, error: Error) {
+    pub(in crate::engine) fn fail(&mut self, id: JobId, item: Item, error: Error) {
         // Behind a recall, which may have brought the end of the job.
         let Some(job) = self.jobs.get_mut(&id) else {
             return;
@@ -76,8 +78,20 @@ impl Core {
         self.settle(id, Arrival::Failed(item, error.with_tries(tries)));
     }
 
+    /// A job fails as a whole.
+    pub(in crate::engine) fn fail_job(&mut self, id: JobId, why: JobFailure) {
+        let task = self.job_mut(id).task;
+        let why = match why {
+            JobFailure::Terminated => Failure::PoolTerminated,
+            JobFailure::NoWorkers => self.no_workers(task).with_task(task.name, None).into(),
+        };
+        let due = self.job_mut(id).fail(why);
+        self.tell_later(due);
+        self.remove_if_over(id);
+    }
+
     /// The deadline of a job has passed.
-    pub(super) fn expire_job(&mut self, id: JobId) {
+    pub(in crate::engine) fn expire_job(&mut self, id: JobId) {
         if let Some(job) = self.jobs.get_mut(&id) {
             let due = job.expire();
             self.tell_later(due);
@@ -85,7 +99,7 @@ impl Core {
     }
 
     /// Items were not done when the deadline of their job passed.
-    pub(super) fn fail_late(&mut self, id: JobId, items: &Items) {
+    pub(in crate::engine) fn fail_late(&mut self, id: JobId, items: &Items) {
         for item in items.clone() {
             // The first may be the end of the job.
             let Some(job) = self.jobs.get_mut(&id).filter(|job| !job.has_failed()) else {
@@ -131,7 +145,7 @@ impl Core {
 
 /// Why a call in a living worker gave no result.
 pub(super) fn describe(
-    failure: Failure,
+    failure: message::Failure,
     task: &'static TaskDef,
     item: Option<usize>,
     pid: u32,
@@ -139,7 +153,7 @@ pub(super) fn describe(
     let name = task.name;
     let on = on_item(item);
     let error = match failure {
-        Failure::Panicked(report) => {
+        message::Failure::Panicked(report) => {
             let during = match report.phase {
                 Phase::Decode => " while its arguments were decoded",
                 Phase::Body => "",
@@ -151,24 +165,19 @@ pub(super) fn describe(
             let message = format!("task {name} panicked{during}{on}{place}: {}", panic.message);
             Error::new(ErrorKind::Panicked, message).with_panic(panic)
         }
-        Failure::Undecodable(why) => Error::new(
+        message::Failure::Undecodable(why) => Error::new(
             ErrorKind::Decode,
             format!("task {name} could not decode its input{on}: {why}"),
         ),
-        Failure::Unencodable(why) => Error::new(
+        message::Failure::Unencodable(why) => Error::new(
             ErrorKind::Encode,
             format!("task {name} could not encode its result{on}: {why}"),
         ),
-        Failure::UnknownTask => Error::invalid(format!(
+        message::Failure::UnknownTask => Error::invalid(format!(
             "the worker's program has no task {name:?} (likely cause: it was built from other \
              sources than this program, or the linker dropped the crate that has the task: name \
              that crate, as in `use my_tasks as _;`)"
         )),
     };
     error.with_task(name, item).with_process(pid, None)
-}
-
-pub(super) fn to_panic(report: PanicReport) -> Panic {
-    let PanicReport { message, location, backtrace, .. } = report;
-    Panic { message, location, backtrace }
 }

@@ -1,18 +1,18 @@
 //! What the engine waits on, as the poller names it.
 
+use super::super::output::Stream;
 use crate::ids::Slot;
-use crate::supervisor::Stream;
 
 /// Of a slot's worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Token {
+pub(crate) enum Token {
     Bell(Slot),
     Exit(Slot),
     Output(Slot, Stream),
 }
 
 impl Token {
-    pub(super) fn number(self) -> u64 {
+    pub(crate) fn number(self) -> u64 {
         let (slot, what) = match self {
             Token::Bell(slot) => (slot, 0),
             Token::Exit(slot) => (slot, 1),
@@ -23,7 +23,7 @@ impl Token {
     }
 
     /// That of a number which this gave.
-    pub(super) fn of(number: u64) -> Token {
+    pub(crate) fn of(number: u64) -> Token {
         let slot = Slot(usize::try_from(number / 4).expect("numbers are made from slots"));
         match number % 4 {
             0 => Token::Bell(slot),

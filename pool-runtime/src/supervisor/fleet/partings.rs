@@ -11,10 +11,10 @@
 
 use std::time::Duration;
 
-use super::Core;
+use super::super::obituary::Doom;
+use super::Fleet;
 use crate::ids::{Moment, Slot, Worker};
 use crate::limits::{DUMP_TIME, HANG_UP_GRACE};
-use crate::supervisor::Doom;
 
 /// What the worker has done last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ enum Parting {
 pub(super) struct Partings(Vec<(Moment, Worker, Parting)>);
 
 impl Partings {
-    pub(super) fn next(&self) -> Option<Moment> {
+    fn next(&self) -> Option<Moment> {
         self.0.iter().map(|&(until, ..)| until).min()
     }
 
@@ -38,7 +38,7 @@ impl Partings {
     }
 
     /// Nobody has run for so long.
-    pub(super) fn postpone(&mut self, by: Duration) {
+    fn postpone(&mut self, by: Duration) {
         self.0.iter_mut().for_each(|(until, ..)| *until = until.saturating_add(by));
     }
 
@@ -49,37 +49,43 @@ impl Partings {
     }
 }
 
-impl Core {
+impl Fleet {
+    /// When the next of them is waited for no longer.
+    pub(crate) fn next_parting(&self) -> Option<Moment> {
+        self.partings.next()
+    }
+
+    /// Nobody has run for so long.
+    pub(crate) fn postpone_partings(&mut self, by: Duration) {
+        self.partings.postpone(by);
+    }
+
     /// The worker has hung up.
-    pub(super) fn await_end(&mut self, worker: Worker) {
-        self.expect(worker, Parting::HungUp, HANG_UP_GRACE);
+    pub(super) fn await_end(&mut self, worker: Worker, now: Moment) {
+        self.expect(worker, Parting::HungUp, now.saturating_add(HANG_UP_GRACE));
     }
 
     /// The worker may have said that it crashes.
-    pub(super) fn hear_crash(&mut self, slot: Slot) {
-        let Some(member) = self.members[slot.0].as_ref() else {
-            return;
-        };
-        if member.has_crashed() && member.doom.is_none() {
-            let worker = member.worker;
-            self.expect(worker, Parting::Crashed, DUMP_TIME);
+    pub(crate) fn hear_crash(&mut self, slot: Slot, now: impl FnOnce() -> Moment) {
+        if let Some(process) = self.get(slot).filter(|process| process.has_crashed()) {
+            let worker = process.worker;
+            self.expect(worker, Parting::Crashed, now().saturating_add(DUMP_TIME));
         }
     }
 
-    fn expect(&mut self, worker: Worker, parting: Parting, limit: Duration) {
+    fn expect(&mut self, worker: Worker, parting: Parting, until: Moment) {
         let known = |&(_, other, of): &(Moment, Worker, Parting)| (other, of) == (worker, parting);
         if !self.partings.0.iter().any(known) {
-            let until = self.now().saturating_add(limit);
             self.partings.0.push((until, worker, parting));
         }
     }
 
     /// Ends those that should have ended by now.
-    pub(super) fn end_parting(&mut self, now: Moment) {
+    pub(crate) fn end_parting(&mut self, now: Moment) {
         for (worker, parting) in self.partings.expired(now) {
-            match (self.member(worker), parting) {
-                (Some(member), Parting::HungUp) => member.condemn(Doom::ChannelClosed),
-                (Some(member), Parting::Crashed) => member.cut_dump_short(),
+            match (self.find(worker), parting) {
+                (Some(process), Parting::HungUp) => process.condemn(Doom::ChannelClosed),
+                (Some(process), Parting::Crashed) => process.cut_dump_short(),
                 (None, _) => {}
             }
         }

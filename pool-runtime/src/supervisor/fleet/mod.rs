@@ -1,0 +1,311 @@
+//! The workers of one pool, by slot: started, heard, told and buried.
+//!
+//! The fleet decides nothing. It names its workers by incarnation, as the scheduler does, and
+//! passes on what they report to a [`Listener`], which knows what they are at.
+
+mod output;
+mod partings;
+mod reports;
+mod tokens;
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::sync::Arc;
+
+use rustix::process::Signal;
+
+use super::launch::{Launch, Started};
+use super::obituary::{Doom, Obituary};
+use super::output::{STREAMS, Stream};
+use super::process::{Replaced, WorkerProcess};
+use super::reaper::Reaper;
+use crate::channel::Heard;
+use crate::error::Error;
+use crate::ids::{Moment, Slot, Worker};
+use crate::sys::dying::Note;
+use crate::sys::poller::Poller;
+use partings::Partings;
+pub(crate) use reports::{Failed, Listener, TURNS, to_panic};
+pub(crate) use tokens::Token;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Fleet {
+    /// By slot.
+    processes: Vec<Option<WorkerProcess>>,
+    /// How the latest worker of each slot ended.
+    obituaries: Vec<Option<Obituary>>,
+    /// Why the worker before the present one of each slot is gone.
+    replaced: Vec<Option<Replaced>>,
+    partings: Partings,
+    /// Output that is not read before the mailbox has place.
+    held_output: Vec<(Slot, Stream)>,
+    /// `None` once the fleet is dissolved.
+    outside: Option<Outside>,
+}
+
+/// What holds descriptors.
+#[derive(Debug)]
+pub(crate) struct Outside {
+    poller: Arc<Poller>,
+    launch: Launch,
+    reaper: Reaper,
+}
+
+/// A worker that has ended.
+#[derive(Debug)]
+pub(crate) struct Gone {
+    pub(crate) worker: Worker,
+    /// It had begun an item whose outcome did not come.
+    pub(crate) begun: bool,
+    /// The pool has ended it, or it has left by itself as it was to.
+    pub(crate) asked: bool,
+}
+
+impl Fleet {
+    /// Room for so many workers, of which none is started.
+    pub(crate) fn new(size: usize, launch: Launch, poller: Arc<Poller>) -> Fleet {
+        Fleet {
+            processes: (0..size).map(|_| None).collect(),
+            obituaries: (0..size).map(|_| None).collect(),
+            replaced: vec![None; size],
+            partings: Partings::default(),
+            held_output: Vec::new(),
+            outside: Some(Outside { poller, launch, reaper: Reaper::new() }),
+        }
+    }
+
+    /// How many slots there are.
+    pub(crate) fn size(&self) -> usize {
+        self.processes.len()
+    }
+
+    /// The worker that a command is for. It may have ended since: then its exit
+    /// has been told to the scheduler after it gave the command.
+    pub(crate) fn find(&mut self, worker: Worker) -> Option<&mut WorkerProcess> {
+        self.processes[worker.slot.0].as_mut().filter(|process| process.worker == worker)
+    }
+
+    /// The present worker of a slot.
+    pub(crate) fn get(&self, slot: Slot) -> Option<&WorkerProcess> {
+        self.processes[slot.0].as_ref()
+    }
+
+    pub(crate) fn get_mut(&mut self, slot: Slot) -> Option<&mut WorkerProcess> {
+        self.processes[slot.0].as_mut()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &WorkerProcess> {
+        self.processes.iter().flatten()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut WorkerProcess> {
+        self.processes.iter_mut().flatten()
+    }
+
+    /// How the latest worker of a slot that has ended came to that.
+    pub(crate) fn obituary(&self, slot: Slot) -> Option<&Obituary> {
+        self.obituaries[slot.0].as_ref()
+    }
+
+    /// Why the worker before the present one of a slot is gone.
+    pub(crate) fn replaced(&self, slot: Slot) -> Option<Replaced> {
+        self.replaced[slot.0]
+    }
+
+    /// How messages call the worker of a slot.
+    pub(crate) fn who(&self, slot: Slot) -> String {
+        self.outside().launch.who(slot)
+    }
+
+    fn outside(&self) -> &Outside {
+        self.outside.as_ref().expect("workers come and go only before the fleet is dissolved")
+    }
+
+    /// Starts a worker, its boot message on the way to it. `patient`: see `zygote::fork`.
+    pub(crate) fn start(&mut self, worker: Worker, patient: bool) -> Result<(), Error> {
+        let outside = self.outside();
+        let slot = worker.slot;
+        let Started { process: (child, channel, tap), start, group } =
+            outside.launch.start(slot, patient)?;
+        let output = tap
+            .iter()
+            .flat_map(|tap| STREAMS.map(|stream| (tap.pipe(stream), Token::Output(slot, stream))));
+        let waited_on = [(channel.bell(), Token::Bell(slot)), (child.pidfd(), Token::Exit(slot))]
+            .into_iter()
+            .chain(output)
+            .try_for_each(|(fd, token)| outside.poller.add(fd, token.number()));
+        if let Err(cause) = waited_on {
+            child.kill_group();
+            child.reap_ending();
+            return Err(outside.launch.failed(slot, "wait on its channel", cause));
+        }
+        let process = WorkerProcess::new(worker, start, child, channel, tap, group);
+        let before = self.processes[slot.0].replace(process);
+        assert!(before.is_none(), "two workers in slot {slot}");
+        Ok(())
+    }
+
+    /// Asks the worker, and what it has started in its process group, to end.
+    pub(crate) fn ask(&mut self, worker: Worker, doom: Doom) {
+        if let Some(process) = self.find(worker) {
+            process.doom.get_or_insert(doom);
+            process.channel.ask_to_end();
+            process.child.ask_group();
+            self.stop_listening(worker.slot);
+        }
+    }
+
+    /// Kills a worker, from which whatever it has sent may still be read.
+    pub(crate) fn kill(&mut self, worker: Worker, doom: Doom) {
+        if let Some(process) = self.find(worker) {
+            process.condemn(doom);
+        }
+    }
+
+    /// Kills a worker; what it sends from here on is not read.
+    pub(crate) fn condemn(&mut self, slot: Slot, doom: Doom) {
+        if let Some(process) = self.get_mut(slot) {
+            process.condemn(doom);
+            self.stop_listening(slot);
+        }
+    }
+
+    fn stop_listening(&mut self, slot: Slot) {
+        let process = self.processes[slot.0].as_mut().expect("the caller saw it");
+        // Explicitly, though closing would do: a copy of the descriptor in a
+        // process that the program forked would keep its events coming.
+        if std::mem::take(&mut process.listening) {
+            let poller = &self.outside.as_ref().expect("see Fleet::outside").poller;
+            let removed = poller.remove(process.channel.bell());
+            removed.expect("the bell is among those waited on");
+        }
+    }
+
+    /// Silences the bell of a slot's worker. A token of a worker that went earlier in this
+    /// turn finds nobody, or a successor with nothing to say.
+    pub(crate) fn hush(&self, slot: Slot) -> Option<Heard> {
+        let process = self.get(slot).filter(|process| process.listening)?;
+        Some(process.channel.hush())
+    }
+
+    /// A worker has closed its end, and all that it sent is read.
+    pub(crate) fn end_of_channel(&mut self, slot: Slot, now: Moment) {
+        self.stop_listening(slot);
+        let process = self.processes[slot.0].as_mut().expect("only an exit removes it");
+        let worker = process.worker;
+        match process.child.lives_on() {
+            _ if process.doom.is_some() => {}
+            // It can say no more when there is something to hear.
+            Some(true) => process.condemn(Doom::ChannelClosed),
+            Some(false) | None => self.await_end(worker, now),
+        }
+    }
+
+    /// Whether the process of a slot's worker has ended, and how; the inner `None` is a status
+    /// that somebody else took. [`Fleet::bury`] follows, when all is read that it sent.
+    pub(crate) fn reap(&self, slot: Slot) -> Option<Option<ExitStatus>> {
+        self.get(slot)?.child.reap()
+    }
+
+    /// A worker has ended; how, is kept in its obituary.
+    pub(crate) fn bury(&mut self, slot: Slot, status: Option<ExitStatus>) -> Gone {
+        self.stop_listening(slot);
+        let mut process = self.processes[slot.0].take().expect("only an exit removes it");
+        let worker = process.worker;
+        let outside = self.outside.as_mut().expect("see Fleet::outside");
+        let removed = outside.poller.remove(process.child.pidfd());
+        removed.expect("the process is among those waited on");
+        outside.reaper.reap(process.child.orphans());
+        self.partings.forget(worker);
+        let note = Note::read(process.channel.sign());
+        // Where somebody else has taken the status, the worker's own word is all there is; and
+        // where its dump was cut short, the status may be that of the kill.
+        let status = status.filter(|&status| !(process.cut_short && is_killed(status)));
+        let status = status.or_else(|| note.map(|note| ExitStatus::from_raw(note.signal)));
+        if process.doom == Some(Doom::ChannelClosed) && !status.is_none_or(is_killed) {
+            // Not by the kill that followed the guess: it was ending, and took its time.
+            process.doom = None;
+        }
+        // Of a worker that has gone mad, whatever it says, it may have begun the next.
+        let begun = process.is_inside();
+        let launch = &self.outside().launch;
+        let mut obituary = Obituary {
+            worker,
+            who: launch.who(slot),
+            pid: process.pid(),
+            status,
+            reported_in: process.has_reported_in(),
+            began: process.channel.begun() > 0,
+            doom: process.doom,
+            last_words: process.last_words.take(),
+            unfit: process.unfit.take(),
+            sign: note.zip(status).and_then(|(note, status)| note.of(status)),
+            memory_limit: launch.memory_limit(),
+            group_ran_out: false,
+            starter: launch.starter().map(Into::into),
+            written: self.written_by_dead(&mut process, begun),
+        };
+        let (doom, replaced, group) = (process.doom, process.replaced, process.group.take());
+        // Its descriptors, of which the next step may find none else.
+        drop(process);
+        obituary.group_ran_out = group.is_some_and(|group| group.ran_out());
+        let asked = replaced.is_some() || obituary.is_asked_for();
+        self.replaced[slot.0] = Some(replaced.unwrap_or(match doom {
+            Some(Doom::Commanded(_)) => Replaced::Ended,
+            _ => Replaced::Died,
+        }));
+        self.obituaries[slot.0] = Some(obituary);
+        Gone { worker, begun, asked }
+    }
+
+    pub(crate) fn pid(&self, slot: Slot) -> Option<u32> {
+        let living = self.get(slot).map(WorkerProcess::pid);
+        living.or_else(|| self.obituary(slot).map(|obituary| obituary.pid))
+    }
+
+    pub(crate) fn signal(&self, slot: Slot, signal: Signal) -> Result<(), Error> {
+        let Some(process) = self.get(slot) else {
+            return Ok(());
+        };
+        process.signal(signal).map_err(|cause| {
+            let message = format!("failed to signal process {}: {cause}", process.pid());
+            Error::invalid(message).with_source(cause)
+        })
+    }
+
+    /// Wakes the thread that waits for the fleet.
+    pub(crate) fn ring(&self) {
+        if let Some(outside) = &self.outside {
+            outside.poller.ring();
+        }
+    }
+
+    /// No worker is left, nor will be: gives what holds descriptors, which is dropped when no
+    /// lock is held, as the last of what was killed with workers may take a moment to go.
+    pub(crate) fn dissolve(&mut self) -> Option<Outside> {
+        assert!(self.processes.iter().all(Option::is_none), "a worker is left");
+        let outside = self.outside.take();
+        if let Some(outside) = &outside {
+            outside.launch.close_mailbox();
+        }
+        outside
+    }
+
+    /// Nobody will see to the workers any more. To drop their channels lets the kernel end
+    /// them.
+    pub(crate) fn abandon(&mut self) {
+        for mut process in self.processes.iter_mut().filter_map(Option::take) {
+            process.channel.abandon();
+        }
+        if let Some(outside) = self.outside.take() {
+            // The engine's thread may sleep on it.
+            outside.poller.ring();
+            outside.launch.close_mailbox();
+        }
+    }
+}
+
+fn is_killed(status: ExitStatus) -> bool {
+    status.signal() == Some(libc::SIGKILL)
+}
