@@ -58,7 +58,7 @@ fn assert_killed(error: &Error, item: Option<usize>, shown: &str) {
 }
 
 /// One map of one caller; gives how many items were right, and how many died.
-fn call(pool: &Pool, rng: &mut Rng) -> (usize, usize) {
+fn call(pool: &Pool, rng: &mut Rng, score: &Score) -> (usize, usize) {
     let (count, chunk) = (1 + rng.below(60), rng.pick(&[1, 2, 5, 60]));
     let first = rng.any();
     let lengths: Vec<usize> = (0..count).map(|_| length(rng)).collect();
@@ -72,14 +72,17 @@ fn call(pool: &Pool, rng: &mut Rng) -> (usize, usize) {
         assert_eq!(sum, item(number) ^ check(&sent), "{shown}: item {number}");
     };
     let (mut right, mut died) = (0, 0);
-    let mut settle = |number: usize, result: Result<(u64, Vec<u8>), Error>| match result {
-        Ok(result) => {
-            assert_right(number, result);
-            right += 1;
-        }
-        Err(error) => {
-            assert_killed(&error, Some(number), &shown);
-            died += 1;
+    let mut settle = |number: usize, result: Result<(u64, Vec<u8>), Error>| {
+        score.settled.fetch_add(1, Ordering::Relaxed);
+        match result {
+            Ok(result) => {
+                assert_right(number, result);
+                right += 1;
+            }
+            Err(error) => {
+                assert_killed(&error, Some(number), &shown);
+                died += 1;
+            }
         }
     };
     match rng.below(4) {
@@ -106,19 +109,46 @@ fn call(pool: &Pool, rng: &mut Rng) -> (usize, usize) {
     (right, died)
 }
 
+/// What has happened so far.
+#[derive(Debug, Default)]
+struct Score {
+    /// Items whose result or error has come.
+    settled: AtomicUsize,
+    right: AtomicUsize,
+    died: AtomicUsize,
+    kills: AtomicUsize,
+}
+
+impl Score {
+    fn of(count: &AtomicUsize) -> usize {
+        count.load(Ordering::Relaxed)
+    }
+
+    fn is_enough(&self) -> bool {
+        Score::of(&self.right) > 100 && Score::of(&self.kills) > 20
+    }
+}
+
 /// Kills workers at work again and again, until it is told to stop; gives whom.
-fn torment(pool: &Pool, mut rng: Rng, stop: &AtomicBool) -> BTreeSet<u32> {
-    let mut killed = BTreeSet::new();
+fn torment(pool: &Pool, mut rng: Rng, score: &Score, stop: &AtomicBool) -> BTreeSet<u32> {
+    let (mut killed, mut before) = (BTreeSet::new(), None);
     while !stop.load(Ordering::Relaxed) {
         std::thread::sleep(Duration::from_micros(rng.below(60_000) as u64));
-        // Those that begin nothing, life after life, would be given up.
+        // Where no item begins between the kills, as on a machine that takes longer to start
+        // workers than to kill them, the pool would give up.
+        let now = Some(Score::of(&score.settled));
+        if now == before {
+            continue;
+        }
         let mut busy = pool.workers();
         busy.retain(|worker| worker.state == WorkerState::Busy);
         if !busy.is_empty() {
             let pid = busy[rng.below(busy.len())].pid;
             // It may be gone by now.
             if kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL).is_ok() {
+                before = now;
                 killed.insert(pid);
+                score.kills.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
@@ -147,18 +177,19 @@ fn results_are_right_whatever_is_sent_and_whoever_is_killed() {
         println!("seed {seed}");
         let pool = Pool::new(WORKERS).unwrap();
         let (stop, start) = (AtomicBool::new(false), Instant::now());
-        let (right, died) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let score = Score::default();
         let killed = std::thread::scope(|scope| {
-            let tormentor = scope.spawn(|| torment(&pool, Rng::new(seed), &stop));
+            let tormentor = scope.spawn(|| torment(&pool, Rng::new(seed), &score, &stop));
             let callers: Vec<_> = (1..=CALLERS)
                 .map(|caller| {
                     let mut rng = Rng::new(seed ^ caller << 32);
-                    let (pool, right, died) = (&pool, &right, &died);
+                    let (pool, score) = (&pool, &score);
                     scope.spawn(move || {
-                        while start.elapsed() < LONG {
-                            let (some, others) = call(pool, &mut rng);
-                            right.fetch_add(some, Ordering::Relaxed);
-                            died.fetch_add(others, Ordering::Relaxed);
+                        // For longer where all this takes longer.
+                        while start.elapsed() < LONG || !score.is_enough() {
+                            let (some, others) = call(pool, &mut rng, score);
+                            score.right.fetch_add(some, Ordering::Relaxed);
+                            score.died.fetch_add(others, Ordering::Relaxed);
                         }
                     })
                 })
@@ -170,8 +201,7 @@ fn results_are_right_whatever_is_sent_and_whoever_is_killed() {
             over.into_iter().for_each(|over| over.unwrap());
             tormentor.join().unwrap()
         });
-        let (right, died) = (right.into_inner(), died.into_inner());
-        assert!(right > 100 && killed.len() > 20, "{right} right, {} kills", killed.len());
+        let (right, died) = (Score::of(&score.right), Score::of(&score.died));
         assert!(died <= killed.len(), "{died} items died of {} kills", killed.len());
         wait::until("the killed to go", || killed.is_disjoint(&pids(&pool)));
         assert!(mapped_channels() <= WORKERS, "channels of the dead are mapped");
