@@ -12,6 +12,7 @@ use pool_tests::fault::limit;
 use pool_tests::temp::TempDir;
 use pool_tests::wait;
 use rustix::process::Resource;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::changes::{IO_FLUSHER, MDWE, MEMORY_MERGE, checked, holds, in_a_fork, in_an_executed};
 use crate::helpers::{assert_forked, file_of, zygote, zygotes_of};
@@ -106,7 +107,11 @@ fn what_cannot_be_passed_along_makes_another_zygote() {
             holds("umask", || assert_ne!(libc::umask(0o027), 0o027));
             holds("a limit", || limit(Resource::Nofile, 200));
             holds("another limit", || limit(Resource::Fsize, 1 << 40));
-            holds("niceness", || checked("nice", libc::setpriority(libc::PRIO_PROCESS, 0, 5)));
+            // From whatever it is, as the privileged alone may lower it.
+            let niceness = libc::getpriority(libc::PRIO_PROCESS, 0) + 1;
+            holds("niceness", || {
+                checked("nice", libc::setpriority(libc::PRIO_PROCESS, 0, niceness));
+            });
             holds("scheduling", || {
                 let parameter = std::mem::zeroed();
                 checked("batch", libc::sched_setscheduler(0, libc::SCHED_BATCH, &parameter));
@@ -120,11 +125,16 @@ fn what_cannot_be_passed_along_makes_another_zygote() {
             holds("the choice of a victim", || {
                 std::fs::write("/proc/self/oom_score_adj", "321").unwrap();
             });
-            holds("affinity", || {
-                let mut set: libc::cpu_set_t = std::mem::zeroed();
-                libc::CPU_SET(0, &mut set);
-                checked("affinity", libc::sched_setaffinity(0, size_of_val(&set), &set));
-            });
+            let cores = sched_getaffinity(None).unwrap();
+            let first = (0..CpuSet::MAX_CPU).find(|&core| cores.is_set(core)).unwrap();
+            // With a single core there is no other affinity to have.
+            if cores.count() > 1 {
+                holds("affinity", || {
+                    let mut one = CpuSet::new();
+                    one.set(first);
+                    sched_setaffinity(None, &one).unwrap();
+                });
+            }
             holds("a new session", || {
                 // The leader of a group cannot have one; a test that is alone is none
                 // unless it was started by hand.
