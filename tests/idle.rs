@@ -1,13 +1,18 @@
 //! A pool that has nothing to do does nothing: no thread of it wakes up.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use pool_runtime::{Output, Pool, pool_task};
 use pool_tests::alone::alone;
 use pool_tests::fault::kill_this_process;
 use pool_tests::pools::{idle, pids};
-use pool_tests::wait;
+use pool_tests::temp::TempDir;
+use pool_tests::{runs, wait};
+use rustix::fs::{CWD, FileType, Mode};
 
 #[pool_task]
 fn square(n: u64) -> u64 {
@@ -27,6 +32,13 @@ fn length(data: Vec<u8>) -> usize {
 #[pool_task]
 fn die() {
     kill_this_process();
+}
+
+/// Notes that it runs, and waits in one system call until somebody opens the pipe.
+#[pool_task]
+fn wait_in_the_kernel(dir: &Path, item: u64, pipe: &str) {
+    runs::note(dir, item);
+    std::fs::read(pipe).unwrap();
 }
 
 /// Of each thread, how often it came off a core and how long it was on one, in
@@ -66,6 +78,11 @@ fn number(text: Option<&str>) -> u64 {
 /// Waits until the pool has come to rest, and sees that it stays there.
 fn assert_rests(pool: &Pool, after: &str, long: Duration) {
     idle(pool, 2);
+    assert_is_still(pool, after, long);
+}
+
+/// The same, where its workers may be at an item.
+fn assert_is_still(pool: &Pool, after: &str, long: Duration) {
     let mut before = activity(pool);
     let start = Instant::now();
     wait::until("the pool to rest", || {
@@ -74,7 +91,7 @@ fn assert_rests(pool: &Pool, after: &str, long: Duration) {
         std::mem::replace(&mut before, now.clone()) == now
     });
     // What it had to do was over soon.
-    assert!(start.elapsed() < Duration::from_secs(5), "{after}: it was long in coming to rest");
+    assert!(start.elapsed() < Duration::from_secs(30), "{after}: it was long in coming to rest");
     assert!(before.values().any(|(name, ..)| name.trim() == "pool-engine"), "{before:?}");
     assert!(before.len() >= 4, "two workers, the engine, and the test's own: {before:?}");
     std::thread::sleep(long);
@@ -141,13 +158,19 @@ fn an_idle_pool_whose_output_is_read_does_nothing() {
 #[test]
 fn a_pool_that_waits_for_a_long_item_does_nothing_but_wait() {
     alone("a_pool_that_waits_for_a_long_item_does_nothing_but_wait", || {
-        let pool = Pool::new(2).unwrap();
+        let (pool, dir, pipes) = (Pool::new(2).unwrap(), TempDir::new(), TempDir::new());
+        let pipe = pipes.file("pipe");
+        rustix::fs::mknodat(CWD, &*pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let items = || [0, 1].map(|item| (dir.path(), item, &*pipe));
         std::thread::scope(|scope| {
-            let waits = scope.spawn(|| pool.map(nap, [4_000, 4_000]));
-            std::thread::sleep(Duration::from_millis(500));
-            let before = activity(&pool);
-            std::thread::sleep(Duration::from_secs(2));
-            assert_eq!(activity(&pool), before);
+            let waits = scope.spawn(|| pool.map(wait_in_the_kernel, items()));
+            wait::until("both items to begin", || runs::noted(dir.path()).len() == 2);
+            assert_is_still(&pool, "while items run", SHORT);
+            wait::until("both items to end", || {
+                // Without one who reads, there is nothing to open.
+                drop(File::options().write(true).custom_flags(libc::O_NONBLOCK).open(&pipe));
+                waits.is_finished()
+            });
             waits.join().unwrap().unwrap();
         });
     });
