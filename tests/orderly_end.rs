@@ -19,7 +19,7 @@ use pool_tests::temp::TempDir;
 use pool_tests::wait;
 
 /// Generous, for machines that are busy: whoever waits for items waits longer.
-const PROMPT: Duration = Duration::from_secs(20);
+const PROMPT: Duration = Duration::from_secs(60);
 
 #[pool_task]
 fn square(n: u64) -> u64 {

@@ -65,14 +65,14 @@ fn a_slow_source_does_not_hold_results_back() {
     let _clean = clean();
     let pool = Pool::new(2).unwrap();
     let pulled = Cell::new(0);
-    let slow = (0..30_u64).inspect(|_| {
+    let slow = (0..60_u64).inspect(|_| {
         pulled.set(pulled.get() + 1);
         std::thread::sleep(Duration::from_millis(20));
     });
-    let mut results = pool.job(square).window(30).imap(slow);
+    let mut results = pool.job(square).window(60).imap(slow);
     assert_eq!(results.next().unwrap().unwrap(), 0);
-    assert!(pulled.get() < 30, "all was pulled before the first result");
-    assert_eq!(results.count(), 29);
+    assert!(pulled.get() < 60, "all was pulled before the first result");
+    assert_eq!(results.count(), 59);
 }
 
 #[test]

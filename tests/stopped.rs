@@ -41,7 +41,7 @@ fn what_a_stopped_worker_has_not_begun_runs_in_another() {
     let stopped = pool.workers()[0].pid;
     let pid = Pid::from_raw(i32::try_from(stopped).unwrap()).unwrap();
     kill_process(pid, Signal::STOP).unwrap();
-    let ran_in = pool.job(whereabouts).timeout(Duration::from_millis(200)).apply(()).unwrap();
+    let ran_in = pool.job(whereabouts).timeout(Duration::from_millis(500)).apply(()).unwrap();
     assert_ne!(ran_in, stopped);
 }
 
@@ -51,7 +51,7 @@ fn a_worker_that_stops_among_quick_items_costs_one_of_them_at_most() {
     let _clean = clean();
     let pool = Pool::builder().workers(1).kill_grace(Duration::ZERO).build().unwrap();
     for _ in 0..3 {
-        let job = pool.job(count).timeout(Duration::from_millis(200)).chunk_size(10_000);
+        let job = pool.job(count).timeout(Duration::from_millis(500)).chunk_size(10_000);
         let outcomes: Vec<Result<u64, Error>> = job.imap(0..20_000).collect();
         let mut failed = 0;
         for (n, outcome) in (0..).zip(outcomes) {

@@ -79,7 +79,8 @@ fn a_program_that_is_not_ours_and_ends_is_an_error_at_once() {
         let says = format!("exited with code {code} before it reported in (likely cause: ");
         assert!(error.to_string().contains(&says), "{error}");
         assert!(error.to_string().contains("a worker program that does not use"), "{error}");
-        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+        // The limit of a start, which it need not wait for.
+        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
     }
 }
 
@@ -108,7 +109,7 @@ fn a_program_that_stays_silent_is_an_error_in_time() {
         let start = Instant::now();
         let error = failed(pool_of(&program).start_timeout(Duration::from_millis(200)));
         assert_eq!(error.kind(), ErrorKind::Spawn, "{program}: {error}");
-        assert!(start.elapsed() < Duration::from_secs(5), "{program}: {:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(10), "{program}: {:?}", start.elapsed());
         let text = error.to_string();
         let silent = text.contains("did not report in within 200ms and was killed");
         assert!(silent || program.ends_with("lets go"), "{program}: {text}");

@@ -211,7 +211,7 @@ fn nothing_is_written_where_a_worker_still_reads_that_is_asked_to_end() {
         let pool = Pool::builder().workers(2).kill_grace(long).build().unwrap();
         let has_left = |name: &str| dir.path().join(name).exists();
         if is_overdue {
-            let job = pool.job(watch).timeout(Duration::from_millis(200));
+            let job = pool.job(watch).timeout(Duration::from_secs(2));
             let error = job.imap(items(0).take(1)).next().unwrap().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
             assert!(has_left("watches"));

@@ -202,7 +202,7 @@ fn one_that_takes_too_long_has_said_something() {
     let _clean = clean();
     let temp = TempDir::new();
     let pool = capturing(1).build().unwrap();
-    let job = pool.job(hang).timeout(Duration::from_millis(300));
+    let job = pool.job(hang).timeout(Duration::from_secs(1));
     let error = job.apply(temp.file("")).unwrap_err();
     assert_eq!((error.kind(), error.stderr()), (ErrorKind::TimedOut, Some("about to hang")));
 }
@@ -277,7 +277,7 @@ fn a_worker_that_cannot_start_says_why() {
     assert!(error.to_string().ends_with(r#"its stderr: "cannot find libfoo.so""#), "{error}");
 
     let slow = program("echo waiting for the licence server >&2; exec sleep 1000000");
-    let builder = capturing(1).worker_program(slow).start_timeout(Duration::from_millis(300));
+    let builder = capturing(1).worker_program(slow).start_timeout(Duration::from_secs(1));
     let error = builder.build().unwrap_err();
     assert!(error.to_string().contains("did not report in"), "{error}");
     assert_eq!(error.stderr(), Some("waiting for the licence server\n"));

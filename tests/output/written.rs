@@ -78,7 +78,7 @@ fn what_delivered_items_have_printed_is_there_however_their_worker_ends() {
                 assert_eq!(results[4].as_ref().unwrap_err().kind(), ErrorKind::Died);
             }
             "hang" => {
-                let limit = Duration::from_millis(500);
+                let limit = Duration::from_secs(1);
                 let results: Vec<_> = job.timeout(limit).imap(calls(4, "hang")).collect();
                 assert!(results[..4].iter().all(Result::is_ok));
                 assert_eq!(results[4].as_ref().unwrap_err().kind(), ErrorKind::TimedOut);

@@ -84,7 +84,7 @@ fn r055_a_task_that_ignores_signals_is_killed_all_the_same() {
     assert_eq!(running.get().unwrap_err().kind(), ErrorKind::Terminated);
     let pool = Pool::builder().workers(1).kill_grace(Duration::from_millis(100)).build().unwrap();
     let notes = TempDir::new();
-    let late = pool.job(ignore_signals).timeout(Duration::from_millis(300)).apply(notes.path());
+    let late = pool.job(ignore_signals).timeout(Duration::from_secs(1)).apply(notes.path());
     assert_eq!(late.unwrap_err().kind(), ErrorKind::TimedOut);
     assert_eq!(pool.apply(square, 2).unwrap(), 4);
     let overdue = begun(&notes, 0);

@@ -1,13 +1,13 @@
 //! Signals, limits, nesting.
 
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use pool_runtime::{ErrorKind, Pool, WorkerState, pool_task};
 use pool_tests::alone::alone;
 use pool_tests::clean::clean;
 use pool_tests::dispositions::dispositions;
-use pool_tests::parent::Parent;
+use pool_tests::parent::{PROMISED, Parent};
 use pool_tests::pools::idle;
 use pool_tests::temp::TempDir;
 use pool_tests::{runs, wait};
@@ -47,7 +47,7 @@ fn r089_an_interrupt_from_the_keyboard_ends_all_and_leaves_handlers_alone() {
     kill_process_group(Pid::from_child(&program.child), Signal::INT).unwrap();
     program.child.wait().unwrap();
     wait::until("the workers to be gone", || !processes.iter().copied().any(wait::is_running));
-    assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
+    assert!(since.elapsed() < PROMISED, "{:?}", since.elapsed());
 
     let before = dispositions();
     let pool = Pool::new(2).unwrap();

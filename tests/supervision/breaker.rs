@@ -90,7 +90,7 @@ fn what_the_pool_ends_itself_is_no_death() {
         .kill_grace(Duration::ZERO)
         .build()
         .unwrap();
-    let job = pool.job(act).timeout(Duration::from_millis(50));
+    let job = pool.job(act).timeout(Duration::from_millis(500));
     let results: Vec<_> = job.imap(items(at, &[Act::Hang, Act::Return, Act::Hang])).collect();
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
     pool.apply(whoami, ()).unwrap();

@@ -69,7 +69,7 @@ fn endless_input_ends_with_one_error_more() {
     let dir = TempDir::new();
     let at = dir.path().to_str().unwrap();
     let pool = Pool::new(2).unwrap();
-    let job = pool.job(act).deadline(DEADLINE);
+    let job = pool.job(act).deadline(4 * DEADLINE);
     let mut pulled = 0;
     let endless = std::iter::from_fn(|| {
         pulled += 1;
@@ -109,7 +109,7 @@ fn what_is_to_be_tried_again_is_not_after_the_deadline() {
     let at = dir.path().to_str().unwrap();
     let pool = Pool::new(1).unwrap();
     let long = Duration::from_secs(60);
-    let job = pool.job(act).deadline(DEADLINE).retries(5).backoff(long, long);
+    let job = pool.job(act).deadline(Duration::from_secs(2)).retries(5).backoff(long, long);
     let results: Vec<_> = job.imap(items(at, &[Act::Return, Act::Die])).collect();
     assert_eq!(*results[0].as_ref().unwrap(), 0);
     let error = results[1].as_ref().unwrap_err();
@@ -132,20 +132,20 @@ fn an_item_that_had_failed_before_the_deadline_says_how_often_and_how() {
     let dir = TempDir::new();
     let at = dir.path().to_str().unwrap();
     let pool = Pool::new(1).unwrap();
-    let job = pool.job(act).deadline(Duration::from_secs(2)).retries(9);
+    let job = pool.job(act).deadline(Duration::from_secs(4)).retries(9);
     // It is at its third try when the deadline passes, which is none that has failed.
     let error = job.apply((at, 1, Act::DieTimesAndHang(2))).unwrap_err();
     assert_tried(&error, 2, ErrorKind::Died);
     assert!(
         error
             .to_string()
-            .ends_with("deadline of its job, 2s (see `deadline`) (2 tries had failed)"),
+            .ends_with("deadline of its job, 4s (see `deadline`) (2 tries had failed)"),
         "{error}"
     );
     assert_eq!(runs::noted(dir.path())[&1].len(), 3);
     // By the caller's own rule, and as the one error of a map.
     let long = Duration::from_secs(60);
-    let waits = job.clone().timeout(Duration::from_millis(100)).backoff(long, long);
+    let waits = job.clone().timeout(Duration::from_millis(500)).backoff(long, long);
     let waits = waits.retry_if(|error| error.kind() == ErrorKind::TimedOut);
     let error = waits.map(items(at, &[Act::Return, Act::Return, Act::Hang])).unwrap_err();
     assert_tried(&error, 1, ErrorKind::TimedOut);
@@ -225,15 +225,15 @@ fn a_map_async_is_late_whose_input_had_not_ended_though_all_that_it_gave_is_done
     let _clean = clean();
     let pool = Pool::new(2).unwrap();
     let mut asked = 0;
-    // So many are queued while the next is waited for.
-    let many = 4096;
+    // So many are queued while the next is waited for, and before the deadline.
+    let (many, deadline) = (4096, 5 * DEADLINE);
     let input = (0..many + 3).inspect(|&item| {
         asked += 1;
         if item >= many {
-            std::thread::sleep(2 * DEADLINE);
+            std::thread::sleep(2 * deadline);
         }
     });
-    let error = pool.job(whoami_at).deadline(DEADLINE).map_async(input).unwrap().get().unwrap_err();
+    let error = pool.job(whoami_at).deadline(deadline).map_async(input).unwrap().get().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
     assert_eq!(asked, many + 1);
     assert_eq!(pool.map(whoami_at, 0..10).unwrap().len(), 10);

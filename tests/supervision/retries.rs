@@ -20,7 +20,7 @@ use super::{Act, act, items};
 fn deaths_and_timeouts_are_tried_again_by_every_kind_of_call() {
     let _clean = clean();
     let pool = Pool::builder().workers(2).kill_grace(Duration::ZERO).build().unwrap();
-    let job = pool.job(act).retries(2).timeout(Duration::from_millis(200));
+    let job = pool.job(act).retries(2).timeout(Duration::from_millis(500));
     let mut acts = [Act::Return; 30];
     (acts[3], acts[17], acts[29]) = (Act::DieTimes(2), Act::HangTimes(1), Act::DieTimes(1));
     let expected: Vec<u64> = (0..30).collect();

@@ -37,8 +37,9 @@ fn whatever_a_worker_has_made_of_its_memory_its_items_end_in_time() {
                     );
                 }
                 assert!(!hangs || scribbled.is_err(), "word {number} + {value}");
-                // It may be dying, or silent from here on: the next call is limited too.
-                let next = pool.job(whoami).timeout(limit).retries(2).apply(());
+                // It may be dying, or silent from here on: the next call is limited too, and
+                // tried again where a slow machine takes that long.
+                let next = pool.job(whoami).timeout(limit).retries(9).apply(());
                 assert!(next.is_ok(), "word {number} + {value}, {hangs}: {next:?}");
             }
         }
