@@ -11,10 +11,11 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 /// Generous: a program that takes this long hangs.
-const WATCHDOG: Duration = Duration::from_secs(120);
+const WATCHDOG: Duration = Duration::from_secs(600);
 
-/// What is promised for the end of everything with that of the program.
-const SOON: Duration = Duration::from_secs(1);
+/// How long what a program starts may outlive it. A second is promised, and ten are left to
+/// a machine that is slow or busy.
+const SOON: Duration = Duration::from_secs(10);
 
 /// In the environment of a program and of all that it starts.
 const MARK: &str = "POOL_EXAMPLES_RUN";
