@@ -149,8 +149,9 @@ impl Known<'_> {
         }
         let limited = self.timeout.is_some() && says.contains("after its time limit of");
         let deed = self.deed.filter(|_| limited && error.item() == self.item)?;
-        // What prints waits while the pipe is full.
-        let slow = matches!(deed, Deed::Stays | Deed::Prints(_));
+        // What prints waits while the pipe is full. To find the names in a panic's backtrace,
+        // the first in a worker, takes a slow machine seconds.
+        let slow = matches!(deed, Deed::Stays | Deed::Prints(_) | Deed::Errs(Fault::Panic));
         let stopped = error.pid().is_some_and(|pid| self.account.was_stopped(pid));
         (slow || stopped).then_some(Cause::Limit)
     }

@@ -60,7 +60,7 @@ impl Terms {
             |least, most| Duration::from_millis((least + rng.below(most - least)) as u64);
         Terms {
             // Longer than what ends by itself takes on a machine that is busy.
-            timeout: timed.then(|| millis(500, 1000)),
+            timeout: timed.then(|| millis(1000, 2000)),
             deadline: due.then(|| millis(20, 600)),
             retries: if tried { 1 + u32::try_from(rng.below(3)).unwrap() } else { 0 },
             rule: ruled.then_some(rule),
