@@ -100,10 +100,9 @@ impl Shared {
                 return;
             };
             questions.extend(put_off);
-            if self.is_poisoned() {
+            let Some(mut core) = self.lock_to_drop() else {
                 return;
-            }
-            let mut core = self.lock();
+            };
             core.calls.answer(job, item, error, again);
             core.act();
         }
@@ -130,7 +129,8 @@ impl Job {
         let refused = self.shared.check_may_wait(format_args!("wait for {name}"));
         let waits = || {
             let is_past = until.is_some_and(|until| until <= Instant::now());
-            !is_past && !self.shared.lock().calls.job_mut(self.id).is_done()
+            !is_past
+                && self.shared.lock().is_ok_and(|mut core| !core.calls.job_mut(self.id).is_done())
         };
         match refused.is_err() && waits() {
             true => refused,

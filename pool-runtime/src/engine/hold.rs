@@ -11,7 +11,7 @@ use super::job::{Arrival, JobState, Progress, Shape};
 use super::pace::{Pace, Work};
 use super::pack::Pack;
 use super::rules::Rules;
-use super::shared::{Locked, Shared};
+use super::shared::{Foreign, Locked, Shared};
 use super::waiting::Patience;
 use crate::error::Error;
 use crate::ids::JobId;
@@ -39,7 +39,7 @@ impl Job {
         rules: Rules,
     ) -> Result<Job, Error> {
         let (token, limit) = (rules.token.clone(), rules.deadline);
-        let mut core = shared.lock();
+        let mut core = Job::lock(shared, task)?;
         let id = core.calls.open_job(JobState::new(task, shape, rules))?;
         // The first item may be long in coming, and the engine's thread asleep beyond the
         // deadline.
@@ -62,7 +62,7 @@ impl Job {
         pack: Pack,
     ) -> Result<Job, Error> {
         let token = rules.token.clone();
-        let mut core = shared.lock();
+        let mut core = Job::lock(shared, task)?;
         let id = core.calls.open_job(JobState::new(task, shape, rules))?;
         let count = usize::MAX;
         core.calls.queue(id, pack, count);
@@ -76,21 +76,28 @@ impl Job {
         Ok(job)
     }
 
+    fn lock<'a>(shared: &'a Shared, task: &TaskDef) -> Result<Locked<'a>, Error> {
+        shared.lock().map_err(|copy| copy.error(format_args!("call {}", task.name)))
+    }
+
     /// Ends with the token, which may have been cancelled already.
     fn obey(&self, token: Option<CancelToken>) {
-        let Some(token) = token.filter(|_| !self.shared.is_foreign()) else {
+        let Some(token) = token else {
             return;
         };
         match token.hand_out(&self.shared, self.id) {
-            Some(ticket) => self.shared.lock().calls.job_mut(self.id).set_ticket(ticket),
             None => self.cancel(),
+            Some(ticket) => {
+                if let Ok(mut core) = self.shared.lock() {
+                    core.calls.job_mut(self.id).set_ticket(ticket);
+                }
+            }
         }
     }
 
-    /// Why nothing can be had of the job, in a forked copy of the program.
-    pub(super) fn foreign(&self) -> Option<Error> {
-        let name = self.task.name;
-        self.shared.is_foreign().then(|| self.shared.foreign(&format!("wait for {name}")))
+    /// Why nothing can be had of the job in a forked copy of the program.
+    pub(super) fn foreign(&self, copy: Foreign) -> Error {
+        copy.error(format_args!("wait for {}", self.task.name))
     }
 
     pub(crate) fn task(&self) -> &'static TaskDef {
@@ -99,21 +106,19 @@ impl Job {
 
     /// Queues items as the pace allows, also when the caller has gone.
     pub(crate) fn hold(&self, pack: Pack, pace: Pace) {
-        if self.shared.is_foreign() {
-            return;
+        if let Ok(mut core) = self.shared.lock() {
+            core.calls.hold(self.id, pack, pace);
+            core.act();
         }
-        let mut core = self.shared.lock();
-        core.calls.hold(self.id, pack, pace);
-        core.act();
     }
 
     /// Queues items, in chunks of so many; they are on their way to a worker that
     /// has room for them when this returns. Takes what has arrived meanwhile.
     pub(crate) fn exchange(&self, pack: Pack, chunk: usize) -> (Progress, Work) {
-        if let Some(error) = self.foreign() {
-            return (Progress::Failed(error), Work::default());
-        }
-        let mut core = self.shared.lock();
+        let mut core = match self.shared.lock() {
+            Ok(core) => core,
+            Err(copy) => return (Progress::Failed(self.foreign(copy)), Work::default()),
+        };
         core.calls.queue(self.id, pack, chunk);
         core.look();
         core.act();
@@ -123,29 +128,27 @@ impl Job {
 
     /// No more items will be queued.
     pub(crate) fn end(&self) {
-        if self.shared.is_foreign() {
-            return;
+        if let Ok(mut core) = self.shared.lock() {
+            core.calls.end_job(self.id);
+            core.act();
         }
-        let mut core = self.shared.lock();
-        core.calls.end_job(self.id);
-        core.act();
     }
 
     /// Whether a worker would be idle if nothing more were queued now.
     pub(crate) fn is_hungry(&self) -> bool {
-        !self.shared.is_foreign() && self.shared.lock().calls.scheduler.is_hungry()
+        self.shared.lock().is_ok_and(|core| core.calls.scheduler.is_hungry())
     }
 
     /// Takes what there is; waits until there is something. One who is `patient` wants
     /// all results in the end, and may be woken for many at once.
     pub(crate) fn wait(&self, patient: bool) -> Progress {
-        if let Some(error) = self.foreign() {
-            return Progress::Failed(error);
-        }
         if let Err(error) = self.check_may_wait(None) {
             return Progress::Failed(error);
         }
-        let mut core = self.shared.lock();
+        let mut core = match self.shared.lock() {
+            Ok(core) => core,
+            Err(copy) => return Progress::Failed(self.foreign(copy)),
+        };
         let mut patience = Patience::new(None, patient, false);
         loop {
             let progress = core.calls.job_mut(self.id).progress();
@@ -153,7 +156,8 @@ impl Job {
                 return progress;
             }
             if !self.pause(&mut core, &mut patience) {
-                return Progress::Failed(self.foreign().expect("there was time"));
+                let copy = self.shared.lock().expect_err("there was time");
+                return Progress::Failed(self.foreign(copy));
             }
         }
     }
@@ -173,7 +177,7 @@ impl Job {
         until: Option<Instant>,
     ) -> Option<Result<VecDeque<Arrival>, Error>> {
         let Some(mut core) = self.locked_when_done(until) else {
-            return self.foreign().map(Err);
+            return self.shared.lock().err().map(|copy| Err(self.foreign(copy)));
         };
         let state = core.calls.leave_job(self.id).expect("a job that is done goes with its holder");
         drop(core);
@@ -183,10 +187,7 @@ impl Job {
 
     /// `None` also in a forked copy of the program.
     fn locked_when_done(&self, until: Option<Instant>) -> Option<Locked<'_>> {
-        if self.shared.is_foreign() {
-            return None;
-        }
-        let mut core = self.shared.lock();
+        let mut core = self.shared.lock().ok()?;
         let patient = !core.calls.job_mut(self.id).shape.single;
         let mut patience = Patience::new(until, patient, true);
         while !core.calls.job_mut(self.id).is_done() {
@@ -199,12 +200,11 @@ impl Job {
 
     /// As a future waits: `waker` is woken when nothing more will arrive.
     pub(crate) fn poll_done(&self, waker: &Waker) -> Poll<()> {
-        if self.shared.is_foreign() {
-            return Poll::Ready(());
-        }
         // Before the lock: cloning a waker may run anything too.
         let waker = waker.clone();
-        let mut core = self.shared.lock();
+        let Ok(mut core) = self.shared.lock() else {
+            return Poll::Ready(());
+        };
         let before = core.calls.set_waker(self.id, Some(waker));
         if !core.calls.job_mut(self.id).is_done() && core.listen() {
             core.act();
@@ -221,7 +221,8 @@ impl Job {
 
     /// Whether the job is done without a failure, as far as is known.
     pub(crate) fn has_failed(&self) -> bool {
-        self.shared.is_foreign() || self.shared.lock().calls.job_mut(self.id).has_failures()
+        let lock = self.shared.lock();
+        lock.map_or(true, |mut core| core.calls.job_mut(self.id).has_failures())
     }
 
     /// Takes the work back: what is queued never runs, what runs is ended, or spared.
@@ -232,11 +233,14 @@ impl Job {
 
     /// Lets the job go on with nobody holding it.
     pub(crate) fn detach(mut self) {
-        // As in `drop`, which follows.
-        if self.left || self.shared.is_poisoned() || self.shared.is_foreign() {
+        if self.left {
             return;
         }
-        let mut core = self.shared.lock();
+        // `drop` follows.
+        let shared = Arc::clone(&self.shared);
+        let Some(mut core) = shared.lock_to_drop() else {
+            return;
+        };
         let waker = core.calls.set_waker(self.id, None);
         let untaken = core.calls.job_mut(self.id).detach();
         core.calls.remove_if_over(self.id);
@@ -249,12 +253,12 @@ impl Job {
 
 impl Drop for Job {
     fn drop(&mut self) {
-        // After a panic of the engine its callers are told by panics elsewhere; one
-        // here could be a second one, which aborts the program.
-        if self.left || self.shared.is_poisoned() || self.shared.is_foreign() {
+        if self.left {
             return;
         }
-        let mut core = self.shared.lock();
+        let Some(mut core) = self.shared.lock_to_drop() else {
+            return;
+        };
         let state = core.calls.leave_job(self.id);
         core.act();
         // As in `poll_done`.

@@ -53,8 +53,7 @@ impl Job {
     /// Fails the whole job if the deadline has passed; tells whether it has.
     pub(crate) fn end_if_late(&self) -> bool {
         let is_late = self.is_late();
-        if is_late && !self.shared.is_foreign() {
-            let mut core = self.shared.lock();
+        if is_late && let Ok(mut core) = self.shared.lock() {
             core.calls.end_late(self.id);
             core.act();
         }
@@ -63,6 +62,9 @@ impl Job {
 
     /// What an item, or the rest of the input, ends with when the deadline has passed.
     pub(crate) fn late(&self, item: Option<Item>) -> Error {
-        self.foreign().unwrap_or_else(|| self.shared.lock().calls.job_mut(self.id).late(item, None))
+        match self.shared.lock() {
+            Ok(mut core) => core.calls.job_mut(self.id).late(item, None),
+            Err(copy) => self.foreign(copy),
+        }
     }
 }

@@ -109,7 +109,7 @@ impl Engine {
                 Some(relay.map_err(|cause| failed("start the thread that prints", cause))?);
         }
 
-        let mut core = engine.shared.lock();
+        let mut core = engine.shared.lock().expect("nobody has forked the engine yet");
         core.act();
         while core.calls.starting_up() {
             core.wait(&engine.shared.life, None);
@@ -118,10 +118,6 @@ impl Engine {
         drop(core);
         // Dropping the engine kills and reaps those that did start.
         failure.map_or(Ok(engine), Err)
-    }
-
-    fn is_foreign(&self) -> bool {
-        self.shared.is_foreign()
     }
 
     pub(crate) fn workers(&self) -> usize {
@@ -140,7 +136,6 @@ impl Engine {
         shape: Shape,
         rules: Rules,
     ) -> Result<Job, Error> {
-        self.check_owner(task)?;
         rules.check_token(task)?;
         Job::open(&self.shared, task, shape, rules)
     }
@@ -153,7 +148,6 @@ impl Engine {
         rules: Rules,
         pack: Pack,
     ) -> Result<Job, Error> {
-        self.check_owner(task)?;
         rules.check_token(task)?;
         Job::submit(&self.shared, task, shape, rules, pack)
     }
@@ -163,20 +157,11 @@ impl Engine {
         self.shared.check_may_wait(wanted)
     }
 
-    fn check_owner(&self, task: &'static TaskDef) -> Result<(), Error> {
-        match self.is_foreign() {
-            false => Ok(()),
-            true => Err(self.shared.foreign(&format!("call {}", task.name))),
-        }
-    }
-
     fn tell(&self, event: Event) {
-        if self.is_foreign() {
-            return;
+        if let Ok(mut core) = self.shared.lock() {
+            core.calls.tell(event);
+            core.act();
         }
-        let mut core = self.shared.lock();
-        core.calls.tell(event);
-        core.act();
     }
 
     pub(crate) fn close(&self) {
@@ -188,23 +173,21 @@ impl Engine {
     }
 
     pub(crate) fn terminate(&self) {
-        if self.is_foreign() {
-            return;
+        if let Ok(mut core) = self.shared.lock() {
+            core.terminate();
         }
-        self.shared.lock().terminate();
     }
 
     pub(crate) fn is_open(&self) -> bool {
-        !self.is_foreign() && self.shared.lock().calls.scheduler.is_open()
+        self.shared.lock().is_ok_and(|core| core.calls.scheduler.is_open())
     }
 
     /// Waits until, in a pool that is closed or terminated, all that was queued is done and
     /// every worker is reaped. It may go on after that, if a lazy map is not at its end.
     pub(crate) fn join(&self) {
-        if self.is_foreign() {
+        let Ok(mut core) = self.shared.lock() else {
             return;
-        }
-        let mut core = self.shared.lock();
+        };
         let departures = core.calls.departures();
         core.calls.tell(Event::Join);
         core.act();
@@ -231,19 +214,19 @@ impl Engine {
     /// Whether the calling thread is inside of a call that is not at its end, so that to wait
     /// for all jobs here would be for ever: the call's input has come to do so.
     pub(crate) fn waits_for_this_thread(&self) -> bool {
-        !self.is_foreign() && self.shared.lock().calls.waits_for(std::thread::current().id())
+        let this = std::thread::current().id();
+        self.shared.lock().is_ok_and(|core| core.calls.waits_for(this))
     }
 
     /// The process id of the latest worker of a slot.
     pub(crate) fn pid(&self, slot: Slot) -> Option<u32> {
-        if self.is_foreign() { None } else { self.shared.lock().pid(slot) }
+        self.shared.lock().ok()?.pid(slot)
     }
 
     pub(crate) fn seen(&self) -> Vec<Seen> {
-        if self.is_foreign() {
+        let Ok(mut core) = self.shared.lock() else {
             return Vec::new();
-        }
-        let mut core = self.shared.lock();
+        };
         if core.look() {
             core.act();
         }
@@ -251,27 +234,26 @@ impl Engine {
     }
 
     pub(crate) fn signal(&self, slot: Slot, signal: Signal) -> Result<(), Error> {
-        if self.is_foreign() {
-            return Err(self.shared.foreign("signal a process"));
-        }
-        self.shared.lock().signal(slot, signal)
+        let core =
+            self.shared.lock().map_err(|copy| copy.error(format_args!("signal a process")))?;
+        core.signal(slot, signal)
     }
 
     /// How the latest worker of a slot ended, once one has. The inner `None` is
     /// a status that somebody else took.
     pub(crate) fn last_exit(&self, slot: Slot) -> Option<Option<ExitStatus>> {
-        if self.is_foreign() { None } else { self.shared.lock().last_exit(slot) }
+        self.shared.lock().ok()?.last_exit(slot)
     }
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        // After a panic of the engine its channels are closed, and with them its
-        // workers gone; a second panic here would abort the program.
-        if self.shared.is_poisoned() || self.is_foreign() {
+        // After a panic of the engine its channels are closed, and with them its workers gone.
+        let Some(mut core) = self.shared.lock_to_drop() else {
             return;
-        }
-        self.terminate();
+        };
+        core.terminate();
+        drop(core);
         // A waker that holds the last handle of a pool drops it on the engine's own
         // thread, which cannot wait for itself; it goes on and reaps all the same.
         let own = std::thread::current().id();

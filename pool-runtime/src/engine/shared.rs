@@ -47,15 +47,6 @@ impl Shared {
         self.mark.is_copy()
     }
 
-    /// What such a copy is told of what it wants.
-    pub(super) fn foreign(&self, wanted: &str) -> Error {
-        let owner = self.owner;
-        Error::invalid(format!(
-            "failed to {wanted}: the pool belongs to process {owner}, of which this is a forked \
-             copy; build a pool in the copy"
-        ))
-    }
-
     /// Refuses to wait inside of a caller's rule; see [`Asking`].
     pub(super) fn check_may_wait(&self, wanted: fmt::Arguments<'_>) -> Result<(), Error> {
         // A forked copy is told otherwise, and must not wait for the lock in there.
@@ -68,14 +59,25 @@ impl Shared {
         )))
     }
 
+    /// The core, unless this is a forked copy of the process that the pool belongs to.
+    ///
     /// # Panics
     ///
     /// When the engine has panicked: a broken invariant of this library. Its
     /// callers must not wait for what nobody will bring.
-    pub(super) fn lock(&self) -> Locked<'_> {
-        assert!(!self.is_foreign(), "a forked copy keeps its hands off");
+    pub(super) fn lock(&self) -> Result<Locked<'_>, Foreign> {
+        if self.is_foreign() {
+            return Err(Foreign { owner: self.owner });
+        }
         let unwinding = std::thread::panicking();
-        Locked { guard: Some(self.core.lock().expect(PANICKED)), shared: self, unwinding }
+        Ok(Locked { guard: Some(self.core.lock().expect(PANICKED)), shared: self, unwinding })
+    }
+
+    /// The core, for a destructor: nothing in a forked copy, nor after a panic of the engine,
+    /// of which callers are told elsewhere. A panic here might be a second one, which aborts
+    /// the program.
+    pub(super) fn lock_to_drop(&self) -> Option<Locked<'_>> {
+        if self.is_poisoned() { None } else { self.lock().ok() }
     }
 
     /// The engine has panicked: ends the workers, and wakes whoever waits, to find
@@ -126,10 +128,9 @@ impl Shared {
 
     /// Takes jobs back, those that are there and not done.
     pub(super) fn cancel(&self, jobs: impl IntoIterator<Item = JobId>) {
-        if self.is_foreign() || self.is_poisoned() {
+        let Some(mut core) = self.lock_to_drop() else {
             return;
-        }
-        let mut core = self.lock();
+        };
         if core.look() {
             core.act();
         }
@@ -139,6 +140,23 @@ impl Shared {
 
     pub(super) fn is_poisoned(&self) -> bool {
         self.core.is_poisoned()
+    }
+}
+
+/// This process is a forked copy of the one that the pool belongs to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Foreign {
+    owner: u32,
+}
+
+impl Foreign {
+    /// What such a copy is told of what it wants.
+    pub(super) fn error(self, wanted: fmt::Arguments<'_>) -> Error {
+        let owner = self.owner;
+        Error::invalid(format!(
+            "failed to {wanted}: the pool belongs to process {owner}, of which this is a forked \
+             copy; build a pool in the copy"
+        ))
     }
 }
 
@@ -292,7 +310,7 @@ mod tests {
         let (waits, waiting) = mpsc::channel();
         let shared = Arc::clone(shared);
         let thread = std::thread::spawn(move || {
-            let mut core = shared.lock();
+            let mut core = shared.lock().unwrap();
             waits.send(()).unwrap();
             loop {
                 core.wait(&shared.life, None);
@@ -318,7 +336,7 @@ mod tests {
         let waiter = waiter(&shared);
         let caller = Arc::clone(&shared);
         let panicked = std::thread::spawn(move || {
-            let _core = caller.lock();
+            let _core = caller.lock().unwrap();
             panic!("a broken invariant");
         });
         panicked.join().unwrap_err();
@@ -330,7 +348,7 @@ mod tests {
         struct LocksInDrop(Arc<Shared>);
         impl Drop for LocksInDrop {
             fn drop(&mut self) {
-                drop(self.0.lock());
+                drop(self.0.lock().unwrap());
             }
         }
         let shared = shared();
@@ -342,7 +360,7 @@ mod tests {
         .join()
         .unwrap_err();
         assert!(!shared.is_poisoned());
-        assert!(shared.lock().calls.scheduler.is_open());
+        assert!(shared.lock().unwrap().calls.scheduler.is_open());
     }
 
     #[test]

@@ -23,11 +23,17 @@ pub(super) fn spawn(
 
 fn turn(shared: &Shared, poller: &Poller) {
     let mut tokens = Vec::new();
-    let mut timeout = shared.lock().timeout();
+    let Ok(mut core) = shared.lock() else {
+        return;
+    };
+    let mut timeout = core.timeout();
+    drop(core);
     loop {
         tokens.clear();
         poller.wait(timeout, &mut tokens).expect("waiting on descriptors of our own cannot fail");
-        let mut core = shared.lock();
+        let Ok(mut core) = shared.lock() else {
+            return;
+        };
         core.turn(&tokens);
         if core.is_finished() {
             let outside = core.let_go();
