@@ -104,7 +104,6 @@ impl Shared {
                 return;
             };
             core.calls.answer(job, item, error, again);
-            core.act();
         }
     }
 

@@ -43,7 +43,6 @@ impl Job {
         let id = core.calls.open_job(JobState::new(task, shape, rules))?;
         // The first item may be long in coming, and the engine's thread asleep beyond the
         // deadline.
-        core.act();
         drop(core);
         // Not before the core has looked at the clock: its deadline is never the later one.
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
@@ -67,7 +66,6 @@ impl Job {
         let count = usize::MAX;
         core.calls.queue(id, pack, count);
         core.calls.end_job(id);
-        core.act();
         drop(core);
         // Nothing is pulled for it.
         let deadline = None;
@@ -108,7 +106,6 @@ impl Job {
     pub(crate) fn hold(&self, pack: Pack, pace: Pace) {
         if let Ok(mut core) = self.shared.lock() {
             core.calls.hold(self.id, pack, pace);
-            core.act();
         }
     }
 
@@ -121,7 +118,6 @@ impl Job {
         };
         core.calls.queue(self.id, pack, chunk);
         core.look();
-        core.act();
         let state = core.calls.job_mut(self.id);
         (state.progress(), state.work)
     }
@@ -130,7 +126,6 @@ impl Job {
     pub(crate) fn end(&self) {
         if let Ok(mut core) = self.shared.lock() {
             core.calls.end_job(self.id);
-            core.act();
         }
     }
 
@@ -206,8 +201,8 @@ impl Job {
             return Poll::Ready(());
         };
         let before = core.calls.set_waker(self.id, Some(waker));
-        if !core.calls.job_mut(self.id).is_done() && core.listen() {
-            core.act();
+        if !core.calls.job_mut(self.id).is_done() {
+            core.listen();
         }
         // It may have been woken by that already, and is polled again for nothing.
         let done = core.calls.job_mut(self.id).is_done();
@@ -260,7 +255,6 @@ impl Drop for Job {
             return;
         };
         let state = core.calls.leave_job(self.id);
-        core.act();
         // As in `poll_done`.
         drop(core);
         drop(state);

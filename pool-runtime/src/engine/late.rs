@@ -55,7 +55,6 @@ impl Job {
         let is_late = self.is_late();
         if is_late && let Ok(mut core) = self.shared.lock() {
             core.calls.end_late(self.id);
-            core.act();
         }
         is_late
     }

@@ -110,7 +110,8 @@ impl Engine {
         }
 
         let mut core = engine.shared.lock().expect("nobody has forked the engine yet");
-        core.act();
+        // The scheduler has decided already that all workers are started.
+        core.settle();
         while core.calls.starting_up() {
             core.wait(&engine.shared.life, None);
         }
@@ -160,7 +161,6 @@ impl Engine {
     fn tell(&self, event: Event) {
         if let Ok(mut core) = self.shared.lock() {
             core.calls.tell(event);
-            core.act();
         }
     }
 
@@ -190,7 +190,6 @@ impl Engine {
         };
         let departures = core.calls.departures();
         core.calls.tell(Event::Join);
-        core.act();
         while !core.is_finished() {
             // Whoever has left by now may be followed by others, whom this does not wait for.
             if core.calls.departures() != departures {
@@ -228,7 +227,7 @@ impl Engine {
             return Vec::new();
         };
         if core.look() {
-            core.act();
+            core.settle();
         }
         core.seen()
     }

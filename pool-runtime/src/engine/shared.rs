@@ -86,14 +86,11 @@ impl Shared {
         if self.is_foreign() {
             return discard(panic);
         }
-        let mut due = Vec::new();
         // Poisoned where it is not yet: the panic may have been outside the lock.
-        let _ = catch_unwind(AssertUnwindSafe(|| {
-            let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
-            due = core.abandon();
-            self.life.notify_all();
-            resume_unwind(Box::new(()));
-        }));
+        let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = core.abandon();
+        poison(core);
+        self.life.notify_all();
         self.wake(due);
         discard(panic);
     }
@@ -131,11 +128,8 @@ impl Shared {
         let Some(mut core) = self.lock_to_drop() else {
             return;
         };
-        if core.look() {
-            core.act();
-        }
+        core.look();
         jobs.into_iter().for_each(|job| core.calls.cancel_job(job));
-        core.act();
     }
 
     pub(super) fn is_poisoned(&self) -> bool {
@@ -184,6 +178,7 @@ impl Locked<'_> {
 
     /// Releases the lock until `condvar` is notified, or `limit` has passed.
     pub(super) fn wait(&mut self, condvar: &Condvar, limit: Option<Duration>) {
+        self.end_turn();
         if self.calls.has_due() {
             // Whoever is woken may change what this waits for.
             return self.step_aside();
@@ -222,23 +217,40 @@ impl Locked<'_> {
         };
         // A panic of a caller's thread under the lock is as bad as one of the
         // engine's: nobody can go on with this core.
-        let broken = std::thread::panicking() && !self.unwinding;
+        let mut broken = std::thread::panicking() && !self.unwinding;
+        let mut panic = None;
+        if !broken && let Err(thrown) = catch_unwind(AssertUnwindSafe(|| guard.end_turn())) {
+            (broken, panic) = (true, Some(thrown));
+        }
         let mut due = if broken { guard.abandon() } else { guard.calls.take_due() };
         let life = broken || guard.calls.life_changed();
-        drop(guard);
+        match panic {
+            None => drop(guard),
+            Some(_) => poison(guard),
+        }
         if life {
             self.shared.life.notify_all();
         }
-        if due.is_empty() {
-            return;
+        if !due.is_empty() {
+            let questions: Vec<Question> =
+                due.iter_mut().filter_map(|due| due.question.take()).collect();
+            self.shared.wake(due);
+            if !questions.is_empty() {
+                self.shared.ask(questions);
+            }
         }
-        let questions: Vec<Question> =
-            due.iter_mut().filter_map(|due| due.question.take()).collect();
-        self.shared.wake(due);
-        if !questions.is_empty() {
-            self.shared.ask(questions);
+        if let Some(panic) = panic {
+            resume_unwind(panic);
         }
     }
+}
+
+/// Releases the lock so that nobody takes it again.
+fn poison(guard: MutexGuard<'_, Core>) {
+    let _ = catch_unwind(AssertUnwindSafe(move || {
+        let _guard = guard;
+        resume_unwind(Box::new(()));
+    }));
 }
 
 const HELD: &str = "held until it is dropped";
@@ -285,7 +297,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::scheduler::Config;
+    use crate::scheduler::{Config, Event};
     use crate::supervisor::{Launch, Wishes};
     use crate::sys::poller::Poller;
 
@@ -341,6 +353,22 @@ mod tests {
         });
         panicked.join().unwrap_err();
         waiter.join().expect_err("it waits no longer, and is told by a panic");
+    }
+
+    #[test]
+    fn a_panic_at_the_end_of_a_callers_turn_reaches_who_waits() {
+        let shared = shared();
+        let waiter = waiter(&shared);
+        let caller = Arc::clone(&shared);
+        let panicked = std::thread::spawn(move || {
+            let mut core = caller.lock().unwrap();
+            // There is nothing left to start workers by.
+            assert!(core.abandon().is_empty());
+            core.calls.tell(Event::Reset);
+        });
+        panicked.join().unwrap_err();
+        waiter.join().expect_err("it waits no longer, and is told by a panic");
+        assert!(shared.is_poisoned());
     }
 
     #[test]

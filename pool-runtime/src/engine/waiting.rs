@@ -55,9 +55,6 @@ impl Job {
         if patience.looks > 0 {
             patience.looks -= 1;
             let came = core.look();
-            if came {
-                core.act();
-            }
             match patience.looks.is_multiple_of(LOOKS_AT_ONCE) {
                 true => core.step_aside(),
                 false if came => {}
@@ -78,10 +75,8 @@ impl Job {
         }
         // What has come by now, no bell will tell of.
         let came = core.listen();
-        if came {
-            // Others may have something to do about it.
-            core.act();
-        }
+        // Others may have something to do about it, and who is at the job depends on it.
+        core.settle();
         let spare = self.is_spare(core, patience);
         let lines = match came && !spare {
             false => self.sleep(core, patience, limit, spare),
@@ -100,7 +95,6 @@ impl Job {
         if !lines.is_empty() {
             core.hang_up(self.id, &lines);
         }
-        core.act();
         true
     }
 

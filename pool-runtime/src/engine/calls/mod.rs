@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::job::{Due, JobState};
 use super::packs::Packs;
 use crate::ids::{JobId, JobMap, Moment, Worker};
-use crate::scheduler::{Config, Event, Scheduler, Verdict};
+use crate::scheduler::{Command, Config, Event, Scheduler, Verdict};
 use crate::sys::clock;
 pub(super) use ends::End;
 use ends::Ends;
@@ -36,6 +36,8 @@ pub(super) struct Calls {
     life_changed: bool,
     /// Of how many departures those know who wait for one.
     departures_told: u64,
+    /// Something was told that the scheduler has not decided upon.
+    undecided: bool,
     /// Whom to tell when the lock is released.
     due: Vec<Due>,
     /// Callers that sleep until something arrives, and futures that are to be woken.
@@ -57,6 +59,7 @@ impl Calls {
             awaited: config.workers,
             life_changed: false,
             departures_told: 0,
+            undecided: false,
             due: Vec::new(),
             waiters: 0,
             patient: 0,
@@ -64,20 +67,37 @@ impl Calls {
         }
     }
 
-    /// Takes a fact; that the scheduler decides follows.
+    /// Takes a fact, which the scheduler decides upon when the core settles.
     pub(super) fn tell(&mut self, event: Event) {
-        let _ = self.scheduler.note(event);
+        let _ = self.note(event);
+    }
+
+    fn note(&mut self, event: Event) -> Verdict {
+        self.undecided = true;
+        self.scheduler.note(event)
     }
 
     fn accept(&mut self, event: Event) {
-        let accepted = self.scheduler.note(event);
+        let accepted = self.note(event);
         assert_eq!(accepted, Verdict::Accepted, "the worker is at these items");
     }
 
-    /// Lets the scheduler decide; its commands are carried out next.
-    pub(super) fn decide(&mut self) {
-        let epoch = self.epoch;
-        self.scheduler.decide(|| epoch.elapsed());
+    /// Whether facts were told that the scheduler has not decided upon.
+    pub(super) fn is_undecided(&self) -> bool {
+        self.undecided
+    }
+
+    /// The next of what the scheduler has decided; else of what it decides upon all that it
+    /// was told meanwhile. Not before: an item that is still to fail may end its job, of which
+    /// nothing must be sent then.
+    pub(super) fn next_command(&mut self) -> Option<Command> {
+        let decided = self.scheduler.poll_command();
+        if decided.is_none() && std::mem::take(&mut self.undecided) {
+            let epoch = self.epoch;
+            self.scheduler.decide(|| epoch.elapsed());
+            return self.scheduler.poll_command();
+        }
+        decided
     }
 
     pub(super) fn now(&self) -> Moment {

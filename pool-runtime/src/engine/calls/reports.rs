@@ -26,7 +26,7 @@ impl Listener for Calls {
     fn ready(&mut self, worker: Worker) {
         self.life_changed = true;
         self.ends.worker_reported_in();
-        let ready = self.scheduler.note(Event::WorkerReady { worker });
+        let ready = self.note(Event::WorkerReady { worker });
         if ready == Verdict::Accepted && worker.incarnation == 1 {
             self.awaited -= 1;
         }

@@ -118,7 +118,7 @@ impl Core {
             found += 1;
         }
         self.attending.look_around = found >= LOOK_MOST / LOOKS_FOR_ONE;
-        self.decide();
+        self.settle();
     }
 
     /// Whether callers look at the rings. In a large pool that would cost each of
@@ -128,7 +128,7 @@ impl Core {
     }
 
     /// Takes in what workers have sent, if callers look at the rings; tells whether
-    /// there was anything. [`Core::act`] follows.
+    /// there was anything.
     pub(in crate::engine) fn look(&mut self) -> bool {
         if !self.is_looked_at() {
             return false;
@@ -144,7 +144,7 @@ impl Core {
     }
 
     /// Has every worker that is at work ring as somebody who waits needs it; tells
-    /// whether some had news by now. Then [`Core::act`] follows.
+    /// whether some had news by now. Then
     pub(in crate::engine) fn listen(&mut self) -> bool {
         if !self.is_looked_at() {
             return false;

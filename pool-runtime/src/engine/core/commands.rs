@@ -10,10 +10,11 @@ use crate::wire::message::{self, request};
 use crate::wire::output::SINGLE;
 
 impl Core {
-    /// Carries out what the scheduler has decided, and what it decides upon that.
-    pub(super) fn carry_out(&mut self) {
+    /// Lets the scheduler decide upon all that was told, and carries out what it commands,
+    /// until nothing is left of either. The release of the lock does so.
+    pub(in crate::engine) fn settle(&mut self) {
         let mut sent_to = std::mem::take(&mut self.sent_to);
-        while let Some(command) = self.next_command() {
+        while let Some(command) = self.calls.next_command() {
             match command {
                 Command::Start { worker } => self.start(worker),
                 Command::Send { worker, job, items } => {
@@ -33,10 +34,7 @@ impl Core {
                     self.fail_item(worker, job, item, why);
                 }
                 Command::ExpireJob { job } => self.calls.expire_job(job),
-                Command::FailItems { job, items } => {
-                    self.calls.fail_late(job, &items);
-                    self.undecided = true;
-                }
+                Command::FailItems { job, items } => self.calls.fail_late(job, &items),
                 Command::FailJob { job, why } => self.calls.fail_job(job, why),
             }
         }
@@ -50,17 +48,6 @@ impl Core {
         self.sent_to = sent_to;
     }
 
-    /// The next of what was decided; else of what is decided upon all that. Not before:
-    /// an item that is still to fail may end its job, of which nothing must be sent then.
-    fn next_command(&mut self) -> Option<Command> {
-        let decided = self.calls.scheduler.poll_command();
-        if decided.is_none() && std::mem::take(&mut self.undecided) {
-            self.calls.decide();
-            return self.calls.scheduler.poll_command();
-        }
-        decided
-    }
-
     fn start(&mut self, worker: Worker) {
         self.attending.forget(worker.slot);
         if let Err(error) = self.fleet.start(worker, self.calls.is_awaiting()) {
@@ -68,7 +55,6 @@ impl Core {
             self.calls.note_end(error, End::NotStarted);
             self.calls.note_life();
             self.calls.tell(Event::StartFailed { worker, scarce, now });
-            self.undecided = true;
         }
     }
 
@@ -128,7 +114,6 @@ impl Core {
         };
         let now = self.calls.now();
         self.calls.tell(Event::Recalled { worker, kept, now });
-        self.undecided = true;
     }
 
     /// A worker whose memory makes no sense is killed.
@@ -139,7 +124,6 @@ impl Core {
     }
 
     fn fail_item(&mut self, worker: Worker, id: JobId, item: Item, why: ItemFailure) {
-        self.undecided = true;
         // Behind a recall, which may have brought the end of the job.
         let Some(job) = self.calls.get(id) else {
             return;

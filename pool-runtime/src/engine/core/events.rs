@@ -34,7 +34,7 @@ impl Core {
                 return;
             }
             self.drain(slot);
-            self.decide();
+            self.settle();
             let process = self.fleet.get(slot).expect("only an exit removes it");
             // What it has sent since it was told when to ring, it rings for if it is to.
             if told.is_some_and(|sent| process.channel.has_read(sent)) {
@@ -79,15 +79,12 @@ impl Core {
         let obituary = self.fleet.obituary(slot).expect("it was buried");
         let end = if asked { End::Asked } else { End::Unasked };
         self.calls.worker_ended(obituary, end);
-        // Decided once its item has failed: that may end the job, and then no worker
-        // must be given more of it.
         self.calls.tell(Event::WorkerExited { worker, begun });
-        self.undecided = true;
-        self.carry_out();
+        self.settle();
     }
 
-    /// Takes in what a worker has sent by now. The scheduler has not decided upon it yet:
-    /// [`Core::decide`] follows, once all that is known is told.
+    /// Takes in what a worker has sent by now, which the scheduler decides upon once all that
+    /// is known is told.
     pub(super) fn drain(&mut self, slot: Slot) {
         self.fleet.drain(slot, &mut self.calls);
     }

@@ -30,8 +30,6 @@ pub(super) struct Core {
     fleet: Fleet,
     attending: Attending,
     gaps: Gaps,
-    /// What commands have led to is not decided upon.
-    undecided: bool,
     /// Workers with more to read than one turn takes.
     unread: Vec<Slot>,
     /// Kept for their memory, empty between uses: a chunk's head, and the slots that
@@ -49,7 +47,6 @@ impl Core {
             attending: Attending::new(config.workers),
             calls: Calls::new(config),
             gaps: Gaps::default(),
-            undecided: false,
             unread: Vec::new(),
             head: Vec::new(),
             sent_to: Vec::new(),
@@ -57,16 +54,14 @@ impl Core {
         }
     }
 
-    /// Lets the scheduler decide, and carries out what it does.
-    fn decide(&mut self) {
-        self.calls.decide();
-        self.carry_out();
-    }
-
-    /// The same, for a caller.
-    pub(super) fn act(&mut self) {
-        self.decide();
-        self.wake_thread();
+    /// Ends a caller's turn, before it releases the lock: settles what it has told, and sees to
+    /// it that the engine's thread is awake for what comes of it.
+    #[inline]
+    pub(super) fn end_turn(&mut self) {
+        if self.calls.is_undecided() {
+            self.settle();
+            self.wake_thread();
+        }
     }
 
     /// Ends everything. What workers have sent is taken in first: one whose outcomes are
@@ -77,7 +72,6 @@ impl Core {
         }
         let now = self.calls.now();
         self.calls.tell(Event::Terminate { now });
-        self.act();
     }
 
     /// Handles whatever the tokens stand for, and what time has brought.
@@ -115,7 +109,7 @@ impl Core {
         }
         self.fleet.end_parting(now);
         self.calls.scheduler.expire(now);
-        self.carry_out();
+        self.settle();
     }
 
     /// How long the engine's thread may sleep; it must ask right before.
