@@ -76,6 +76,19 @@ fn a_limit_on_addresses_is_named_with_its_value_and_what_a_worker_takes() {
 }
 
 #[test]
+fn a_limit_on_data_is_named() {
+    alone("a_limit_on_data_is_named", || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let data = status.lines().find_map(|line| line.strip_prefix("VmData:")).unwrap();
+        let kibibytes: u64 = data.trim().trim_end_matches(" kB").parse().unwrap();
+        // Too little for the stack of a thread.
+        limit(Resource::Data, (kibibytes + 1024) << 10);
+        let error = Pool::new(1).map(drop).unwrap_err();
+        assert_told(&error, &["`ulimit -d`", "RLIMIT_DATA"]);
+    });
+}
+
+#[test]
 fn a_limit_on_descriptors_is_named_with_its_value() {
     alone("a_limit_on_descriptors_is_named_with_its_value", || {
         limit(Resource::Nofile, 64);

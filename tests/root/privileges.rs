@@ -112,3 +112,21 @@ fn a_program_that_drops_its_privileges_has_workers_without() {
 fn read_shadow() -> bool {
     File::open("/etc/shadow").is_ok()
 }
+
+#[test]
+fn a_program_without_proc_is_told_that_it_needs_it() {
+    alone("privileges::a_program_without_proc_is_told_that_it_needs_it", || {
+        use rustix::mount::{
+            MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount,
+        };
+        use rustix::thread::{UnshareFlags, unshare_unsafe};
+        // SAFETY: of the mounts only, which no other thread looks at meanwhile.
+        unsafe { unshare_unsafe(UnshareFlags::NEWNS) }.unwrap();
+        mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).unwrap();
+        unmount("/proc", UnmountFlags::DETACH).unwrap();
+        let error = Pool::new(1).map(drop).expect_err("it cannot find the program").to_string();
+        mount("proc", "/proc", "proc", MountFlags::empty(), None).unwrap();
+        assert!(error.contains("/proc is not mounted"), "{error}");
+        assert_eq!(Pool::new(1).unwrap().apply(own_user, ()).unwrap(), 0);
+    });
+}

@@ -61,7 +61,14 @@ impl Executable {
     /// This program.
     pub(super) fn of_this_program() -> Result<Executable, Error> {
         let failed = |cause: io::Error| {
-            let hint = scarcity(&cause);
+            let hint = match cause.kind() {
+                io::ErrorKind::NotFound => {
+                    " (likely cause: /proc is not mounted, or not for this PID namespace: the \
+                     library finds the program there)"
+                        .into()
+                }
+                _ => scarcity(&cause),
+            };
             let message = format!("failed to see how this program was started: {cause}{hint}");
             Error::new(ErrorKind::Spawn, message).with_source(cause)
         };

@@ -32,14 +32,14 @@ pub(crate) fn scarcity(cause: &io::Error) -> String {
         Some(libc::EAGAIN) => {
             let most = limit(Resource::Nproc).map_or_else(String::new, |most| format!(", {most}"));
             // What the C library makes of a thread's stack that could not be had.
-            let addresses = addresses().map_or_else(String::new, |told| format!("; or {told}"));
+            let memory = memory().map_or_else(String::new, |told| format!("; or {told}"));
             format!(
                 " (no processes left: see `ulimit -u`, RLIMIT_NPROC{most}, and the pids limit of \
-                 the cgroup{addresses})"
+                 the cgroup{memory})"
             )
         }
         Some(libc::ENOMEM) => {
-            let told = addresses().unwrap_or_else(|| {
+            let told = memory().unwrap_or_else(|| {
                 "no memory left for another process: see `free`, `sysctl vm.overcommit_memory` and \
                  `sysctl vm.max_map_count`"
                     .into()
@@ -50,14 +50,21 @@ pub(crate) fn scarcity(cause: &io::Error) -> String {
     }
 }
 
-/// What there is to say of a limit on addresses, where there is one.
-fn addresses() -> Option<String> {
-    let most = describe_bytes(limit(Resource::As)?);
-    let each = shm::MAPPED >> 20;
-    Some(format!(
-        "the program may have {most} of addresses: raise `ulimit -v`, RLIMIT_AS, or use fewer \
-         workers; each takes {each} MiB of them here, and as many in itself"
-    ))
+/// What there is to say of limits on addresses and data, where there are some.
+fn memory() -> Option<String> {
+    let addresses = limit(Resource::As).map(|most| {
+        let (most, each) = (describe_bytes(most), shm::MAPPED >> 20);
+        format!(
+            "the program may have {most} of addresses: raise `ulimit -v`, RLIMIT_AS, or use fewer \
+             workers; each takes {each} MiB of them here, and as many in itself"
+        )
+    });
+    let data = limit(Resource::Data).map(|most| {
+        let most = describe_bytes(most);
+        format!("the program may have {most} of data: raise `ulimit -d`, RLIMIT_DATA")
+    });
+    let told: Vec<String> = addresses.into_iter().chain(data).collect();
+    (!told.is_empty()).then(|| told.join("; or "))
 }
 
 fn limit(resource: Resource) -> Option<u64> {
