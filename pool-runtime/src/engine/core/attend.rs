@@ -186,8 +186,7 @@ impl Core {
     }
 
     /// The caller sleeps no longer on these workers, which are to ring their bells
-    /// again. What they sent before they were told so is read here; [`Core::act`]
-    /// follows.
+    /// again. What they sent before they were told so is read here.
     pub(in crate::engine) fn hang_up(&mut self, id: JobId, lines: &[(Slot, Line)]) {
         self.calls.job_mut(id).set_line(None);
         for &(slot, _) in lines {
