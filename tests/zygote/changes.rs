@@ -1,10 +1,10 @@
 //! Whether a change that a program makes to itself holds in its next worker, as if that
 //! had been executed at that moment.
 
-use pool_runtime::{Pool, pool_task};
+use pool_runtime::pool_task;
 use pool_tests::wait;
 
-use crate::helpers::{assert_forked, executed, zygote};
+use crate::helpers::{executed, forks, zygote};
 
 /// What the kernel tells of this process that an exec would keep.
 fn inherited() -> String {
@@ -89,8 +89,7 @@ fn surroundings() -> String {
 }
 
 pub(crate) fn in_a_fork() -> String {
-    let pool = Pool::new(1).unwrap();
-    assert_forked(&pool);
+    let pool = forks(1);
     pool.apply(surroundings, ()).unwrap()
 }
 

@@ -14,7 +14,7 @@ use pool_tests::wait;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 
-use crate::helpers::{assert_forked, children_of, own_pid, square, zygote};
+use crate::helpers::{assert_forked, children_of, forks, own_pid, square, zygote};
 
 fn await_no_children() {
     wait::until("the zygote to be reaped", || children_of(std::process::id()).is_empty());
@@ -24,14 +24,14 @@ fn await_no_children() {
 fn killed_while_it_is_idle_it_is_reaped_and_replaced() {
     let _clean = clean();
     let before = descriptors();
-    drop(Pool::new(1).unwrap());
+    drop(forks(1));
     let first = zygote();
     send(first, Signal::KILL);
     // By nobody's call.
     await_no_children();
     wait::until("its descriptors to be closed", || descriptors() == before);
-    let pool = Pool::new(2).unwrap();
-    assert_ne!(assert_forked(&pool), first);
+    let pool = forks(2);
+    assert_ne!(zygote(), first);
     assert_eq!(pool.map(square, 0..3).unwrap(), [0, 1, 4]);
 }
 
@@ -68,7 +68,7 @@ fn killed_while_workers_run_it_is_not_missed() {
 #[test]
 fn a_stopped_one_holds_nobody_up_for_long() {
     let _clean = clean();
-    drop(Pool::new(1).unwrap());
+    drop(forks(1));
     let stopped = zygote();
     send(stopped, Signal::STOP);
     let start = Instant::now();
@@ -106,7 +106,7 @@ fn it_ends_after_ten_idle_seconds_and_leaves_nothing() {
     let _clean = clean();
     let before = descriptors();
     let start = Instant::now();
-    drop(Pool::new(1).unwrap());
+    drop(forks(1));
     let pid = Pid::from_raw(zygote().cast_signed()).unwrap();
     let pidfd = pidfd_open(pid, PidfdFlags::empty()).unwrap();
     let forever = None;
@@ -137,7 +137,7 @@ fn program() {
     if std::env::var_os(PROGRAM).is_none() {
         return;
     }
-    drop(Pool::new(2).unwrap());
+    drop(forks(2));
     println!("zygote {}", zygote());
     std::io::stdin().read_line(&mut String::new()).unwrap();
 }

@@ -1,10 +1,10 @@
 //! Filters of system calls, which belong to threads: a worker has those of the thread
 //! that starts it, also where another thread has as many.
 
-use pool_runtime::{Pool, pool_task};
+use pool_runtime::pool_task;
 use pool_tests::alone::alone;
 
-use crate::helpers::assert_forked;
+use crate::helpers::{forks, zygote};
 
 /// System calls that nothing else here needs.
 const CALLS: [i64; 2] = [libc::SYS_times, libc::SYS_getitimer];
@@ -45,9 +45,8 @@ fn forbid(call: i64) {
 
 /// What is forbidden to a worker that this thread starts, and its zygote.
 fn in_a_worker() -> ([bool; 2], u32) {
-    let pool = Pool::new(1).unwrap();
-    let zygote = assert_forked(&pool);
-    (pool.apply(forbidden, ()).unwrap(), zygote)
+    let pool = forks(1);
+    (pool.apply(forbidden, ()).unwrap(), zygote())
 }
 
 #[test]

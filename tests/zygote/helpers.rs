@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use pool_runtime::{NotForked, Pool, PoolBuilder, Start, pool_task};
+use pool_runtime::{NotForked, Pool, PoolBuilder, Start, pool_task, shutdown};
 use pool_tests::pools::pids;
 pub(crate) use pool_tests::processes::{children_of, file_of, zygote, zygotes_of};
+use pool_tests::wait;
 
 #[pool_task]
 pub(crate) fn own_pid() -> u32 {
@@ -41,6 +42,33 @@ pub(crate) fn assert_forked(pool: &Pool) -> u32 {
         assert_eq!(mark_of(worker), mark_of(zygote), "worker {worker} of zygote {zygote}");
     }
     zygote
+}
+
+/// A pool whose workers are forks. On a slow machine that is busy a zygote may be late, and
+/// workers are executed then; not each time.
+#[track_caller]
+pub(crate) fn forked(builder: impl Fn() -> PoolBuilder) -> Pool {
+    let mut forked = None;
+    wait::until("a zygote that is in time", || {
+        let pool = builder().build().unwrap();
+        let late = [NotForked::NoAnswer, NotForked::NotUp].map(Start::Executed);
+        if pool.workers().iter().any(|worker| late.contains(&worker.start)) {
+            drop(pool);
+            // Without it no other is tried for some time.
+            shutdown();
+            return false;
+        }
+        assert_forked(&pool);
+        forked = Some(pool);
+        true
+    });
+    forked.unwrap()
+}
+
+/// So many of them.
+#[track_caller]
+pub(crate) fn forks(workers: usize) -> Pool {
+    forked(|| Pool::builder().workers(workers))
 }
 
 /// Asserts that every worker was executed by itself, and is said to be, and why.

@@ -13,14 +13,15 @@ use pool_tests::temp::TempDir;
 use pool_tests::wait;
 
 use crate::helpers::{
-    assert_forked, children_of, executed, file_of, own_pid, square, zygote, zygotes_of,
+    assert_forked, children_of, executed, file_of, forked, forks, own_pid, square, zygote,
+    zygotes_of,
 };
 
 #[test]
 fn a_pool_and_a_process_are_forked_from_one_zygote() {
     let _clean = clean();
-    let pool = Pool::new(3).unwrap();
-    let first = assert_forked(&pool);
+    let pool = forks(3);
+    let first = zygote();
     assert_eq!(pool.map(square, 0..5).unwrap(), [0, 1, 4, 9, 16]);
     let mut process = own_pid.spawn(()).unwrap();
     let pid = process.pid();
@@ -57,8 +58,7 @@ fn it_holds_none_of_the_programs_descriptors() {
 fn it_holds_none_of_the_programs_memory() {
     let _clean = clean();
     let secret = vec![1u8; 256 << 20];
-    let pool = Pool::new(1).unwrap();
-    assert_forked(&pool);
+    let pool = forks(1);
     for pid in pids(&pool).into_iter().chain([zygote()]) {
         let status = std::fs::read_to_string(file_of(pid, "status")).unwrap();
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
@@ -76,12 +76,9 @@ fn a_random_number() -> u64 {
 #[test]
 fn workers_draw_different_random_numbers() {
     let _clean = clean();
-    let pools: Vec<_> = (0..4).map(|_| Pool::new(1).unwrap()).collect();
+    let pools: Vec<_> = (0..4).map(|_| forks(1)).collect();
     let drawn: std::collections::BTreeSet<u64> =
         pools.iter().map(|pool| pool.apply(a_random_number, ()).unwrap()).collect();
-    for pool in &pools {
-        assert_forked(pool);
-    }
     assert_eq!(drawn.len(), 4);
 }
 
@@ -135,8 +132,7 @@ fn identity() -> ([bool; 3], bool, Option<String>, String) {
 #[test]
 fn a_forked_worker_knows_who_it_is() {
     let _clean = clean();
-    let pool = Pool::builder().workers(1).worker_name("painter").build().unwrap();
-    assert_forked(&pool);
+    let pool = forked(|| Pool::builder().workers(1).worker_name("painter"));
     let forked = pool.apply(identity, ()).unwrap();
     let pool = executed(1).worker_name("painter").build().unwrap();
     assert_eq!(forked, pool.apply(identity, ()).unwrap());
@@ -159,8 +155,8 @@ fn end_by(how: &str) {
 #[test]
 fn a_forked_worker_ends_as_any_process_does_and_the_zygote_stays() {
     let _clean = clean();
-    let pool = Pool::new(2).unwrap();
-    let zygote = assert_forked(&pool);
+    let pool = forks(2);
+    let before = zygote();
     let ends = [
         ("abort", Some(libc::SIGABRT), None),
         ("raise", Some(libc::SIGTERM), None),
@@ -174,7 +170,7 @@ fn a_forked_worker_ends_as_any_process_does_and_the_zygote_stays() {
     }
     let error = pool.apply(end_by, "panic").unwrap_err();
     assert_eq!(error.panic_message(), Some("on purpose"));
-    assert_eq!(assert_forked(&pool), zygote);
+    assert_eq!(assert_forked(&pool), before);
 }
 
 #[pool_task]
@@ -217,8 +213,8 @@ fn keep_a_zygote() -> u32 {
 #[test]
 fn a_worker_has_a_zygote_of_its_own_that_ends_with_it() {
     let _clean = clean();
-    let pool = Pool::new(1).unwrap();
-    let outer = assert_forked(&pool);
+    let pool = forks(1);
+    let outer = zygote();
     let inner = pool.apply(keep_a_zygote, ()).unwrap();
     assert_ne!(inner, outer);
     assert!(wait::is_running(inner));

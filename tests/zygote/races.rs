@@ -11,7 +11,7 @@ use pool_tests::fork::in_a_copy;
 use pool_tests::wait;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::helpers::{assert_forked, children_of, square, zygote, zygotes_of};
+use crate::helpers::{assert_forked, children_of, forks, square, zygote, zygotes_of};
 
 /// Tells the other threads of a test that it is over, also when it has failed.
 struct TellsTheEnd<'a>(&'a AtomicBool);
@@ -101,14 +101,14 @@ fn shutdown_at_any_moment_harms_nobody() {
 #[test]
 fn a_copy_that_the_program_forks_has_its_own() {
     alone("races::a_copy_that_the_program_forks_has_its_own", || {
-        let pool = Pool::new(1).unwrap();
-        let original = assert_forked(&pool);
+        let _pool = forks(1);
+        let original = zygote();
         let status = in_a_copy(|| {
             // Neither ended by the copy nor used by it.
             shutdown();
-            let pool = Pool::new(1).unwrap();
+            let pool = forks(1);
             assert_eq!(pool.map(square, 0..3).unwrap(), [0, 1, 4]);
-            assert_ne!(assert_forked(&pool), original);
+            assert_ne!(zygote(), original);
             drop(pool);
             shutdown();
             assert!(children_of(std::process::id()).is_empty());
@@ -125,9 +125,9 @@ fn a_program_that_ignores_the_end_of_children_has_one_too() {
         // SAFETY: a valid disposition; no handler is installed.
         unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
         for _ in 0..20 {
-            let pool = Pool::new(2).unwrap();
+            let pool = forks(2);
             assert_eq!(pool.map(square, 0..3).unwrap(), [0, 1, 4]);
-            let pid = Pid::from_raw(assert_forked(&pool).cast_signed()).unwrap();
+            let pid = Pid::from_raw(zygote().cast_signed()).unwrap();
             kill_process(pid, Signal::KILL).unwrap();
         }
         // SAFETY: as above.

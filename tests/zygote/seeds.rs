@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use pool_runtime::{NotForked, Pool, Process, pool_task, shutdown};
 use pool_tests::clean::clean;
 
-use crate::helpers::{assert_executed, assert_forked};
+use crate::helpers::{assert_executed, assert_forked, forked};
 
 /// Has a constructor of the program draw the seed of its thread's hash maps.
 const EARLY: &str = "POOL_TESTS_EARLY_HASHES";
@@ -60,9 +60,10 @@ fn hash_seeds_are_each_workers_own_also_if_a_constructor_has_drawn_them() {
     for early in [false, true] {
         let hashes: BTreeSet<u64> = (0..4)
             .map(|_| {
-                let builder = Pool::builder().workers(1);
-                let pool = if early { builder.env(EARLY, "1") } else { builder }.build().unwrap();
-                assert_forked(&pool);
+                let pool = forked(|| {
+                    let builder = Pool::builder().workers(1);
+                    if early { builder.env(EARLY, "1") } else { builder }
+                });
                 pool.apply(hash_of_nothing, ()).unwrap()
             })
             .collect();
@@ -71,10 +72,10 @@ fn hash_seeds_are_each_workers_own_also_if_a_constructor_has_drawn_them() {
 }
 
 /// What three workers in a row say of the library.
-fn told(forked: bool) -> [((u64, u32), u32); 3] {
+fn told(forks: bool) -> [((u64, u32), u32); 3] {
     [(); 3].map(|()| {
-        let pool = Pool::builder().workers(1).forked(forked).build().unwrap();
-        if forked {
+        let pool = Pool::builder().workers(1).forked(forks).build().unwrap();
+        if forks {
             assert_forked(&pool);
         } else {
             assert_executed(&pool, NotForked::Unwanted);

@@ -9,7 +9,7 @@ use pool_tests::pools::idle;
 use pool_tests::temp::TempDir;
 use pool_tests::wait;
 
-use crate::helpers::{assert_forked, square};
+use crate::helpers::{forked, forks, square};
 
 /// A directory: while there is a file `hold` in it, whoever is executed with this in its
 /// environment writes down its process id, and waits.
@@ -44,8 +44,7 @@ fn calls_go_on_while_one_boots() {
     let _clean = clean();
     let dir = TempDir::new();
     let (hold, noted) = (dir.path().join("hold"), dir.path().join("noted"));
-    let pool = Pool::builder().workers(3).env(HELD, dir.path()).build().unwrap();
-    assert_forked(&pool);
+    let pool = forked(|| Pool::builder().workers(3).env(HELD, dir.path()));
     // A call must come back before the first that boots has ended. On a busy machine it may be
     // given up before, since it takes so long; not each time.
     wait::until("a call beside a zygote that boots", || {
@@ -70,7 +69,7 @@ fn calls_go_on_while_one_boots() {
     });
     // Whoever builds a pool waits for it.
     drop(pool);
-    assert_forked(&Pool::new(2).unwrap());
+    forks(2);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use rustix::process::Resource;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::changes::{IO_FLUSHER, MDWE, MEMORY_MERGE, checked, holds, in_a_fork, in_an_executed};
-use crate::helpers::{assert_forked, file_of, zygote, zygotes_of};
+use crate::helpers::{file_of, forked, forks, zygote, zygotes_of};
 
 #[test]
 fn what_is_passed_along_needs_no_other_zygote() {
@@ -71,9 +71,9 @@ fn pools_with_different_environments_take_turns() {
         for (pool, name) in [(red(), Some("red")), (blue(), Some("blue"))] {
             assert_eq!(pool.apply(colour, ()).unwrap().as_deref(), name);
         }
-        let pool = Pool::new(1).unwrap();
+        let pool = forks(1);
         assert_eq!(pool.apply(colour, ()).unwrap(), None);
-        assert_ne!(assert_forked(&pool), before, "each has the environment from its start");
+        assert_ne!(zygote(), before, "each has the environment from its start");
         before = zygote();
     }
     // A worker that is replaced has that of its pool.
@@ -93,8 +93,7 @@ fn stack_limit() -> Option<u64> {
 fn a_stack_limit_is_that_of_the_pool() {
     let _clean = clean();
     for bytes in [1 << 20, 3 << 20] {
-        let pool = Pool::builder().workers(1).stack_size(bytes).build().unwrap();
-        assert_forked(&pool);
+        let pool = forked(|| Pool::builder().workers(1).stack_size(bytes));
         assert_eq!(pool.apply(stack_limit, ()).unwrap(), Some(bytes));
     }
 }
@@ -247,8 +246,8 @@ fn a_program_that_shuts_itself_in_has_workers_that_are_shut_in_too() {
     alone("surroundings::a_program_that_shuts_itself_in_has_workers_that_are_shut_in_too", || {
         // SAFETY: integers only. It comes first, so that it is not what is seen.
         checked("nnp", unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) });
-        let pool = Pool::new(1).unwrap();
-        let before = assert_forked(&pool);
+        let pool = forks(1);
+        let before = zygote();
         assert!(pool.apply(lists, "/etc").unwrap());
         drop(pool);
         forbid_to_list();
