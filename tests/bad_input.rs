@@ -249,11 +249,15 @@ fn a_stack_that_cannot_be_had_is_refused() {
         builder().stack_size(8 << 20).build().unwrap();
         let result = builder().stack_size(9 << 20).build();
         refused(result, ErrorKind::Spawn, &["worker 0", "stack limit", "ulimit -Hs"]);
-        // Too small for the environment, however large pages are.
-        let too_small = builder().env("POOL_TESTS_LONG", "v".repeat(100_000)).stack_size(1);
-        let error = too_small.build().map(|_| ()).expect_err("no stack");
-        assert_eq!(error.kind(), ErrorKind::Spawn, "{error}");
-        assert!(error.to_string().contains("worker "), "{error}");
+        for bytes in [0, 1, (64 << 10) - 1] {
+            let result = builder().stack_size(bytes).build();
+            let says = format!("a stack_size of {bytes} bytes: the least is 65536");
+            refused(result, ErrorKind::InvalidArgument, &[&says]);
+        }
+        // Too small for the environment, which may take a quarter of it.
+        let too_small = builder().env("POOL_TESTS_LONG", "v".repeat(100_000));
+        let result = too_small.stack_size(64 << 10).build();
+        refused(result, ErrorKind::Spawn, &["worker 0"]);
         assert_eq!(double.pmap(0..3, 2).unwrap(), [0, 2, 4]);
     });
 }

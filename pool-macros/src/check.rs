@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
-use syn::{Attribute, FnArg, GenericParam, Item, ReturnType, Safety, Signature, Type};
+use syn::{Attribute, FnArg, GenericParam, Item, ReturnType, Safety, Signature, TraitItemFn, Type};
 
 use crate::args::Args;
 use crate::expand::Task;
@@ -67,6 +67,10 @@ pub(crate) fn task(options: TokenStream, item: TokenStream) -> syn::Result<Task>
 }
 
 fn not_a_function(item: TokenStream, error: syn::Error) -> syn::Error {
+    if let Ok(TraitItemFn { semi_token: Some(semicolon), .. }) = syn::parse2(item.clone()) {
+        let message = "a task needs a body: write `{ … }` in place of the semicolon";
+        return syn::Error::new(semicolon.span, message);
+    }
     let message = "only a function can be a task";
     match syn::parse2::<Item>(item) {
         Ok(Item::Fn(_)) | Err(_) => error,

@@ -156,6 +156,11 @@ pub(crate) const ZYGOTE_RETRY: Duration = Duration::from_secs(10);
 /// longer (a file system that does not answer); then it is reaped when it ends.
 pub(crate) const ZYGOTE_END: Duration = Duration::from_secs(1);
 
+/// The least stack of a worker, in bytes. It starts with half of it, if the environment is
+/// small (measured in a debug build, with pages of 4 KiB); with less the kernel ends it
+/// before anything of it has run.
+pub(crate) const LEAST_STACK: u64 = 64 << 10;
+
 /// The least age at which workers may be replaced: one takes longer to start, and
 /// an idle pool would do nothing but start others.
 pub(crate) const LEAST_AGE: Duration = Duration::from_micros(100);

@@ -66,8 +66,8 @@ impl PoolBuilder {
     }
 
     /// The limit of the stack that tasks run on, in bytes: the soft limit
-    /// `RLIMIT_STACK` of the workers. More than the hard limit (`ulimit -Hs`) is
-    /// an error of `build`.
+    /// `RLIMIT_STACK` of the workers. More than the hard limit (`ulimit -Hs`), or less than
+    /// 64 KiB, is an error of `build`.
     ///
     /// A task that needs more is killed by SIGSEGV, and the error says that its stack
     /// overflowed, and how large it was. Of the stacks of threads that a task starts it

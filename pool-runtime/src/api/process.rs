@@ -41,6 +41,7 @@ use crate::wire::settings::{OomScore, Resource};
 /// # Ok::<(), pool_runtime::Error>(())
 /// ```
 #[derive(Debug)]
+#[must_use = "a process that is dropped is killed"]
 pub struct Process<O> {
     engine: Engine,
     result: AsyncResult<O>,

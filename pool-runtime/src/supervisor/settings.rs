@@ -7,12 +7,17 @@ use rustix::thread::CpuSet;
 
 use super::launch::Wishes;
 use crate::error::Error;
+use crate::limits::LEAST_STACK;
 
 /// Refuses what no worker could do; gives the cores that were asked for.
 pub(super) fn check(wishes: &Wishes) -> Result<Option<Vec<u32>>, Error> {
     let settings = &wishes.settings;
     if settings.memory == Some(0) {
         return Err(Error::invalid("a memory limit of 0 bytes: a worker needs some"));
+    }
+    if let Some(stack) = wishes.stack.filter(|&stack| stack < LEAST_STACK) {
+        let message = format!("a stack_size of {stack} bytes: the least is {LEAST_STACK}");
+        return Err(Error::invalid(message));
     }
     if let Some(nice) = settings.nice.filter(|nice| !(-20..=19).contains(nice)) {
         let message = format!("a niceness of {nice}: it is between -20 and 19");

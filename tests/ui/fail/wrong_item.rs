@@ -10,6 +10,9 @@ fn add(a: u64, b: u64) -> u64 {
     a + b
 }
 
+#[pool_task]
+fn without_body(n: u64) -> u64;
+
 fn main() {
     let _ = doubler.pmap(["a"], 1);
     let _ = add.pmap([1, 2], 1);
