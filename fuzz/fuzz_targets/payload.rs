@@ -1,6 +1,6 @@
 //! Any bytes as values of several types: an error or a value, and if it is a value,
 //! its bytes are those. `-malloc_limit_mb` sees to it that nothing is allocated that
-//! the bytes cannot fill.
+//! the bytes cannot fill, but for a bounded number of elements that take none.
 
 #![no_main]
 
@@ -33,6 +33,14 @@ enum Shape {
     Both(Box<Shape>, Option<Box<Shape>>),
 }
 
+/// Takes memory and no bytes.
+#[derive(Debug, Serialize, Deserialize)]
+struct Cached {
+    #[serde(skip)]
+    #[allow(dead_code)]
+    cache: Option<String>,
+}
+
 /// Decodes, and if that succeeds encodes again.
 fn exact<'a, T: Serialize + Deserialize<'a> + Debug>(bytes: &'a [u8]) {
     if let Ok(value) = decode::<T>(bytes) {
@@ -63,6 +71,10 @@ fuzz_target!(|input: &[u8]| {
         12 => drop(decode::<BTreeMap<u16, HashSet<u8>>>(bytes)),
         13 => drop(decode::<Slice<'_, f64>>(bytes)),
         14 => drop(decode::<Option<Slice<'_, String>>>(bytes)),
-        _ => drop(decode::<(Vec<()>, Vec<Vec<()>>)>(bytes)),
+        _ => {
+            exact::<(Vec<()>, Vec<Vec<()>>)>(bytes);
+            exact::<(Vec<Cached>, Vec<Vec<[Cached; 2]>>)>(bytes);
+            drop(decode::<Vec<HashMap<(), Cached>>>(bytes));
+        }
     }
 });

@@ -24,7 +24,7 @@ macro_rules! primitives {
     )*};
 }
 
-primitives!(u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64 bool);
+primitives!(() u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64 bool);
 
 /// Whether `T` is this type.
 #[inline]

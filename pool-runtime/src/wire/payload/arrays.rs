@@ -1,4 +1,5 @@
-//! Arrays of bytes and numbers, which move as one copy.
+//! Arrays of bytes and numbers, which move as one copy, and of `()`, which are no more than
+//! their length.
 //!
 //! serde shows a codec one element after another. But it shows types too, and
 //! two of them give an array away, wherever in a value it is: every slice and
@@ -45,8 +46,14 @@ pub(super) fn whole(items: AnyRef<'_>) -> Option<(usize, &[u8])> {
     items.rest_of::<bool>().map(|bools| (bools.len(), cast_slice(bools)))
 }
 
+/// How many elements an iterator has, if it is one over a slice of `()`.
+#[inline(always)]
+pub(super) fn units(items: AnyRef<'_>) -> Option<usize> {
+    items.rest_of::<()>().map(<[()]>::len)
+}
+
 /// The vector that a visitor is to make of the next `count` elements, if it is
-/// the visitor of a vector of numbers.
+/// the visitor of a vector of numbers, or of `()`.
 #[inline]
 pub(super) fn vector<'de, V: Visitor<'de>>(
     decoder: &mut Decoder<'de>,
@@ -58,7 +65,7 @@ pub(super) fn vector<'de, V: Visitor<'de>>(
 
 type Reader = fn(&mut Decoder<'_>, usize) -> Result<Vector>;
 
-/// How to read what a visitor makes, if it is the visitor of a vector of numbers.
+/// How to read what a visitor makes, if it is the visitor of such a vector.
 /// That it makes such vectors is not enough: a visitor of the user's may make
 /// them of anything.
 #[inline(always)]
@@ -66,6 +73,9 @@ fn reader(made: TypeId, visitor: TypeId) -> Option<Reader> {
     for_each_number!(Of => if made == TypeId::of::<Vec<Of>>() {
         return (visitor_of_vector::<Of>() == Some(visitor)).then_some(numbers::<Of> as Reader);
     });
+    if made == TypeId::of::<Vec<()>>() {
+        return (visitor_of_vector::<()>() == Some(visitor)).then_some(unit_vector as Reader);
+    }
     let bool = made == TypeId::of::<Vec<bool>>() && visitor_of_vector::<bool>() == Some(visitor);
     bool.then_some(bools as Reader)
 }
@@ -91,6 +101,11 @@ fn bools(decoder: &mut Decoder<'_>, count: usize) -> Result<Vector> {
         return Err(Cause::Bool(*wrong.expect("one of them has that bit")).into());
     }
     Ok(Vector::new(bytes.iter().map(|byte| *byte == 1).collect::<Vec<bool>>()))
+}
+
+fn unit_vector(decoder: &mut Decoder<'_>, count: usize) -> Result<Vector> {
+    decoder.empty.charge_units(count)?;
+    Ok(Vector::new(vec![(); count]))
 }
 
 /// The type of the visitor that a vector passes to a deserializer. It has no name
@@ -147,6 +162,7 @@ mod tests {
     fn serde_still_gives_arrays_away() {
         struct OfTheUsers;
         for_each_number!(Of => assert!(visitor_of_vector::<Of>().is_some()));
+        assert!(visitor_of_vector::<()>().is_some());
         let by = |visitor| reader(TypeId::of::<Vec<u8>>(), visitor).is_some();
         assert!(by(visitor_of_vector::<u8>().unwrap()));
         assert!(!by(visitor_of_vector::<i8>().unwrap()));
@@ -157,6 +173,8 @@ mod tests {
         }
         assert!(is_whole(IntoIterator::into_iter(&vec![1.5_f64])));
         assert!(is_whole([1_u8, 2].iter()));
+        assert_eq!(units(AnyRef::new(&[(), ()].iter())), Some(2));
+        assert_eq!(units(AnyRef::new(&[[(); 0]].iter())), None);
         assert!(!is_whole([1_u8, 2].iter().rev()));
         assert!(!is_whole(['a'].iter()));
     }

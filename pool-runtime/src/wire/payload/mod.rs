@@ -8,7 +8,8 @@
 //! takes hold of serde at two methods that a codec has and a user has not.
 //!
 //! A corrupt length is a clean error: bytes are read from a slice, which knows
-//! how much is left, and nothing is allocated that the rest of it cannot fill.
+//! how much is left, and nothing is allocated that the rest of it cannot fill, but for
+//! elements that take no bytes, which are few ([`empty`]).
 //!
 //! A value may be nested as deep as there is stack to follow it: both ways look at
 //! every level whether there is ([`Headroom`](crate::sys::headroom::Headroom)), at those
@@ -17,6 +18,7 @@
 
 mod arrays;
 mod de;
+mod empty;
 mod error;
 mod ser;
 mod slice;
@@ -27,12 +29,6 @@ use serde::{Deserialize, Serialize};
 
 pub use error::PayloadError;
 pub use slice::Slice;
-
-/// The most elements of one message that take no bytes, such as those of a `Vec<()>`. In
-/// a message they are no more than a length, so a corrupt one would keep a loop busy for
-/// years; as many as these take some seconds. What is encoded keeps to it as well, so
-/// that the error comes where the value is.
-const MOST_EMPTY: u64 = 1 << 32;
 
 /// Bytes that grow at their end.
 pub(crate) trait Out: DerefMut<Target = [u8]> {

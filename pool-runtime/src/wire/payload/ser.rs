@@ -6,8 +6,9 @@ use serde::ser::{
     SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
+use super::empty::Empty;
 use super::error::{Cause, PayloadError, Result};
-use super::{MOST_EMPTY, Out, arrays};
+use super::{Out, arrays};
 use crate::sys::cast::AnyRef;
 use crate::sys::headroom::Headroom;
 
@@ -15,14 +16,13 @@ use crate::sys::headroom::Headroom;
 pub(super) struct Encoder<'a, O> {
     out: &'a mut O,
     headroom: Headroom,
-    /// How many more elements may take no bytes.
-    pub(super) empty: u64,
+    pub(super) empty: Empty,
 }
 
 impl<'a, O: Out> Encoder<'a, O> {
     #[inline]
     pub(super) fn new(out: &'a mut O) -> Self {
-        Encoder { out, headroom: Headroom::begin(), empty: MOST_EMPTY }
+        Encoder { out, headroom: Headroom::begin(), empty: Empty::new() }
     }
 
     /// To be asked wherever a value begins that has others in it.
@@ -47,7 +47,7 @@ impl<'a, O: Out> Encoder<'a, O> {
         let before = self.out.len();
         self.inner(value)?;
         if self.out.len() == before {
-            self.empty = self.empty.checked_sub(1).ok_or(Cause::EmptyElements(MOST_EMPTY))?;
+            self.empty.charge_element(size_of_val(value))?;
         }
         Ok(())
     }
@@ -79,14 +79,14 @@ macro_rules! numbers {
     )*};
 }
 
-impl<O: Out> Serializer for &mut Encoder<'_, O> {
+impl<'a, 'o, O: Out> Serializer for &'a mut Encoder<'o, O> {
     type Ok = ();
     type Error = PayloadError;
     type SerializeSeq = Self;
     type SerializeTuple = Self;
     type SerializeTupleStruct = Self;
     type SerializeTupleVariant = Self;
-    type SerializeMap = Self;
+    type SerializeMap = Entries<'a, 'o, O>;
     type SerializeStruct = Self;
     type SerializeStructVariant = Self;
 
@@ -173,11 +173,6 @@ impl<O: Out> Serializer for &mut Encoder<'_, O> {
     fn serialize_seq(self, length: Option<usize>) -> Result<Self> {
         self.deeper()?;
         let length = length.ok_or(Cause::UnknownLength)?;
-        // More than that many take no bytes, for a message has fewer. (A list may be as
-        // long as there are numbers, where its elements take no memory.)
-        if length as u64 > 2 * MOST_EMPTY {
-            return Err(Cause::EmptyElements(MOST_EMPTY).into());
-        }
         self.put_length(length)?;
         Ok(self)
     }
@@ -208,8 +203,8 @@ impl<O: Out> Serializer for &mut Encoder<'_, O> {
     }
 
     #[inline]
-    fn serialize_map(self, length: Option<usize>) -> Result<Self> {
-        self.serialize_seq(length)
+    fn serialize_map(self, length: Option<usize>) -> Result<Entries<'a, 'o, O>> {
+        Ok(Entries { encoder: self.serialize_seq(length)?, key: (0, 0) })
     }
 
     #[inline]
@@ -242,6 +237,10 @@ impl<O: Out> Serializer for &mut Encoder<'_, O> {
         if let Some((length, bytes)) = arrays::whole(AnyRef::new(&items)) {
             self.put_length(length)?;
             return self.put(bytes);
+        }
+        if let Some(units) = arrays::units(AnyRef::new(&items)) {
+            self.empty.charge_units(units)?;
+            return self.put_length(units);
         }
         let length = match items.size_hint() {
             (least, Some(most)) if least == most => Some(most),
@@ -277,7 +276,39 @@ parts! {
     SerializeTuple: serialize_element by inner;
     SerializeTupleStruct: serialize_field by inner;
     SerializeTupleVariant: serialize_field by inner;
-    SerializeMap: serialize_key by element, serialize_value by inner;
+}
+
+/// A map, an element of which is a key and its value.
+pub(super) struct Entries<'a, 'o, O> {
+    encoder: &'a mut Encoder<'o, O>,
+    /// How many bytes there were before the last key, and its size in memory.
+    key: (usize, usize),
+}
+
+impl<O: Out> SerializeMap for Entries<'_, '_, O> {
+    type Ok = ();
+    type Error = PayloadError;
+
+    #[inline]
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<()> {
+        self.key = (self.encoder.out.len(), size_of_val(key));
+        self.encoder.inner(key)
+    }
+
+    #[inline]
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+        self.encoder.inner(value)?;
+        let (before, size) = self.key;
+        if self.encoder.out.len() == before {
+            self.encoder.empty.charge_element(size + size_of_val(value))?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn end(self) -> Result<()> {
+        Ok(())
+    }
 }
 
 macro_rules! named_parts {

@@ -7,6 +7,7 @@ use super::*;
 
 mod corrupt;
 mod deep;
+mod empty;
 mod reference;
 
 fn bytes_of<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {

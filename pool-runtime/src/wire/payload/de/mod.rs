@@ -1,20 +1,22 @@
 //! Bytes to values.
 
+mod access;
+
 use serde::de::value::U32Deserializer;
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
-    VariantAccess, Visitor,
+    DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, VariantAccess, Visitor,
 };
 
+use super::empty::Empty;
 use super::error::{Cause, PayloadError, Result};
-use super::{MOST_EMPTY, arrays, slice};
+use super::{arrays, slice};
 use crate::sys::headroom::Headroom;
+use access::Entries;
 
 /// Takes values off the front of what is left.
 pub(super) struct Decoder<'de> {
     rest: &'de [u8],
-    /// How many more elements may take no bytes.
-    pub(super) empty: u64,
+    pub(super) empty: Empty,
     headroom: Headroom,
     /// How many values the one is in that is decoded. Set back by who goes on to the next
     /// element, and not by who returns: what passes a value on takes stack for it in a
@@ -25,7 +27,7 @@ pub(super) struct Decoder<'de> {
 impl<'de> Decoder<'de> {
     #[inline]
     pub(super) fn new(bytes: &'de [u8]) -> Self {
-        Decoder { rest: bytes, empty: MOST_EMPTY, headroom: Headroom::begin(), level: 0 }
+        Decoder { rest: bytes, empty: Empty::new(), headroom: Headroom::begin(), level: 0 }
     }
 
     /// To be asked wherever a value begins that has others in it.
@@ -36,23 +38,6 @@ impl<'de> Decoder<'de> {
             Ok(()) => Ok(()),
             Err(shortage) => Err(PayloadError::too_deep(self.level.into(), shortage)),
         }
-    }
-
-    /// As many elements as the type has.
-    #[inline]
-    fn fixed(&mut self, count: usize) -> Fixed<'_, 'de> {
-        let level = self.level;
-        Fixed { decoder: self, left: count, level }
-    }
-
-    /// As many elements, or entries, as a length on the wire says, if there can be so many.
-    #[inline]
-    fn counted(&mut self, count: usize) -> Result<Counted<'_, 'de>> {
-        if count as u64 > self.empty.saturating_add(self.rest.len() as u64) {
-            return Err(Cause::TooShort.into());
-        }
-        let level = self.level;
-        Ok(Counted { decoder: self, left: count, level })
     }
 
     #[inline]
@@ -108,17 +93,6 @@ impl<'de> Decoder<'de> {
         };
         let text = std::str::from_utf8(self.take(width)?).map_err(|_| Cause::Char)?;
         Ok(text.chars().next().ok_or(Cause::Char)?)
-    }
-
-    /// One of as many elements as a length on the wire says.
-    #[inline]
-    fn element<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value> {
-        let before = self.rest.len();
-        let value = seed.deserialize(&mut *self)?;
-        if self.rest.len() == before {
-            self.empty = self.empty.checked_sub(1).ok_or(Cause::EmptyElements(MOST_EMPTY))?;
-        }
-        Ok(value)
     }
 }
 
@@ -248,7 +222,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         let count = self.length()?;
         self.deeper()?;
-        visitor.visit_map(self.counted(count)?)
+        visitor.visit_map(Entries::of(self.counted(count)?))
     }
 
     #[inline]
@@ -292,86 +266,6 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
     ) -> Result<V::Value> {
         self.deeper()?;
         visitor.visit_enum(self)
-    }
-}
-
-/// As many elements as the type has.
-struct Fixed<'a, 'de> {
-    decoder: &'a mut Decoder<'de>,
-    left: usize,
-    level: u32,
-}
-
-impl<'de> SeqAccess<'de> for Fixed<'_, 'de> {
-    type Error = PayloadError;
-
-    #[inline]
-    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>> {
-        if self.left == 0 {
-            return Ok(None);
-        }
-        self.left -= 1;
-        self.decoder.level = self.level;
-        seed.deserialize(&mut *self.decoder).map(Some)
-    }
-
-    #[inline]
-    fn size_hint(&self) -> Option<usize> {
-        Some(self.left)
-    }
-}
-
-/// As many elements, or entries, as a length on the wire says.
-struct Counted<'a, 'de> {
-    decoder: &'a mut Decoder<'de>,
-    left: usize,
-    level: u32,
-}
-
-impl Counted<'_, '_> {
-    /// What room may be made for: what is left could hold it.
-    #[inline]
-    fn hint(&self) -> Option<usize> {
-        (self.left <= self.decoder.rest.len()).then_some(self.left)
-    }
-}
-
-impl<'de> SeqAccess<'de> for Counted<'_, 'de> {
-    type Error = PayloadError;
-
-    #[inline]
-    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>> {
-        if self.left == 0 {
-            return Ok(None);
-        }
-        self.left -= 1;
-        self.decoder.level = self.level;
-        self.decoder.element(seed).map(Some)
-    }
-
-    #[inline]
-    fn size_hint(&self) -> Option<usize> {
-        self.hint()
-    }
-}
-
-impl<'de> MapAccess<'de> for Counted<'_, 'de> {
-    type Error = PayloadError;
-
-    #[inline]
-    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>> {
-        self.next_element_seed(seed)
-    }
-
-    #[inline]
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value> {
-        self.decoder.level = self.level;
-        seed.deserialize(&mut *self.decoder)
-    }
-
-    #[inline]
-    fn size_hint(&self) -> Option<usize> {
-        self.hint()
     }
 }
 
