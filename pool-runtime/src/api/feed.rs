@@ -20,7 +20,7 @@ use std::time::Instant;
 
 use super::crossing::{decode, unencodable};
 use super::pool::Pool;
-use crate::engine::{self, Arrival, Bodies, Pace, Pacer, Packer, Progress, Rules, Shape};
+use crate::engine::{self, Arrival, Bodies, Pace, Packer, Progress, Rules, Shape, Window};
 use crate::error::Error;
 use crate::ids::{Item, Items};
 use crate::limits::FILL_TIME;
@@ -56,11 +56,10 @@ pub(super) struct Feed<T, I> {
     job: engine::Job,
     items: I,
     packer: Packer,
-    pacer: Pacer,
+    /// Of items that are pulled and not taken.
+    window: Window,
     /// When the first item of the packer was pulled.
     filling_since: Instant,
-    pulled: u64,
-    taken: u64,
     /// Items with the engine, whose outcomes have not arrived here.
     outstanding: u64,
     exhausted: bool,
@@ -97,17 +96,15 @@ where
         fail_fast: bool,
     ) -> Result<Self, Error> {
         rules.check()?;
-        let pacer = Pacer::new(pace.check()?, pool.engine().workers());
+        let window = Window::new(pace.check()?, pool.engine().workers());
         pool.engine().check_may_wait(format_args!("call {}", T::def().name))?;
         let shape = Shape { single: false, fail_fast };
         Ok(Feed {
             job: pool.engine().open(T::def(), shape, rules)?,
             items,
             packer: Packer::new(pool.engine().arena()),
-            pacer,
+            window,
             filling_since: Instant::now(),
-            pulled: 0,
-            taken: 0,
             outstanding: 0,
             exhausted: false,
             cut: false,
@@ -124,7 +121,7 @@ where
 
     /// The caller has been given one more outcome: the window moves on.
     pub(super) fn take(&mut self) {
-        self.taken += 1;
+        self.window.done(1);
     }
 
     /// The next outcome to arrive; `None` when the job is at its end. `Err` is
@@ -153,7 +150,7 @@ where
         loop {
             if let Some(arrival) = self.arrived.pop_front() {
                 let items = arrival.items();
-                self.taken += items.end - items.start;
+                self.window.done(items.end - items.start);
                 return Ok(Some(arrival));
             }
             if !self.pull_chunk() && self.wait() {
@@ -310,8 +307,7 @@ where
     /// Pulls one item, if the window allows; tells whether there may be more.
     #[inline]
     fn pull(&mut self) -> bool {
-        if self.exhausted || self.thrown.is_some() || self.pulled - self.taken >= self.pacer.window
-        {
+        if self.exhausted || self.thrown.is_some() || !self.window.has_room() {
             return false;
         }
         if self.job.is_late() {
@@ -326,7 +322,7 @@ where
         };
         let packed = self.packer.push(|out| input.write_item(&mut ItemWriter::new(out)));
         // Not before: an item whose encoding panics is never taken.
-        self.pulled += 1;
+        self.window.enter(1);
         match packed {
             Ok(()) if self.is_full() => self.flush(),
             Ok(()) => {}
@@ -351,7 +347,7 @@ where
     /// Whether what was packed should go on its way.
     fn is_full(&mut self) -> bool {
         let length = self.packer.len();
-        if length >= self.pacer.batch || self.packer.is_heavy() {
+        if length >= self.window.batch() || self.packer.is_heavy() {
             return true;
         }
         if length == 1 {
@@ -367,10 +363,10 @@ where
             return;
         }
         self.outstanding += self.packer.len() as u64;
-        let (progress, work) = self.job.exchange(self.packer.take(), self.pacer.chunk);
+        let (progress, work) = self.job.exchange(self.packer.take(), self.window.chunk());
         // Not the end: more is to come, if only the word that nothing is.
         self.take_in(progress);
         let rest = self.rest();
-        self.pacer.measure(work, self.taken, rest);
+        self.window.measure(work, rest);
     }
 }

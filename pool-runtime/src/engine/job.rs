@@ -9,7 +9,7 @@ use super::calls::Question;
 use super::cancel::Ticket;
 use super::failure::Failure;
 use super::held::Held;
-use super::pace::{Pace, Pacer, Work};
+use super::pace::{Pace, Window, Work};
 use super::pack::Pack;
 use super::packs::Packs;
 use super::rules::{Rules, Tries};
@@ -203,7 +203,7 @@ impl JobState {
     /// Items that are queued as the pace allows; see [`JobState::next_chunk`].
     pub(super) fn hold(&mut self, pack: Pack, pace: Pace, workers: usize) {
         let items = pack.items();
-        let held = self.held.get_or_insert_with(|| Held::new(Pacer::new(pace, workers)));
+        let held = self.held.get_or_insert_with(|| Held::new(Window::new(pace, workers)));
         held.push(items);
         self.accept(pack);
     }

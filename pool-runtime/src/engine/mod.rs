@@ -53,7 +53,7 @@ pub(crate) use crate::channel::Bodies;
 pub use cancel::CancelToken;
 pub(crate) use hold::Job;
 pub(crate) use job::{Arrival, Progress, Shape};
-pub(crate) use pace::{Pace, Pacer};
+pub(crate) use pace::{Pace, Window};
 pub(crate) use pack::{NotPacked, Pack, Packer};
 pub(crate) use rules::Rules;
 

@@ -54,23 +54,70 @@ impl Work {
     }
 }
 
+/// The items of one map that are under way, from when they enter until they are done with,
+/// and how many these may be.
+///
+/// A caller's items enter when they are pulled, and are done with when their outcomes are
+/// taken. Those of a caller that does not stay enter when the scheduler is given them, and
+/// are done with when they are settled.
+#[derive(Debug)]
+pub(crate) struct Window {
+    pacer: Pacer,
+    entered: u64,
+    done: u64,
+}
+
+impl Window {
+    pub(crate) fn new(pace: Pace, workers: usize) -> Window {
+        Window { pacer: Pacer::new(pace, workers), entered: 0, done: 0 }
+    }
+
+    #[inline]
+    pub(crate) fn has_room(&self) -> bool {
+        self.entered - self.done < self.pacer.window
+    }
+
+    #[inline]
+    pub(crate) fn enter(&mut self, items: u64) {
+        self.entered += items;
+    }
+
+    #[inline]
+    pub(crate) fn done(&mut self, items: u64) {
+        self.done += items;
+    }
+
+    /// Items in a chunk.
+    pub(crate) fn chunk(&self) -> usize {
+        self.pacer.chunk
+    }
+
+    /// Items that are queued at a time: one chunk, or many of a small size.
+    #[inline]
+    pub(crate) fn batch(&self) -> usize {
+        self.pacer.batch
+    }
+
+    /// Adapts to what workers have done; `rest` are to come, if that is known.
+    pub(crate) fn measure(&mut self, work: Work, rest: Option<usize>) {
+        self.pacer.measure(work, self.done, rest);
+    }
+}
+
 /// The pace of one map.
 #[derive(Debug)]
-pub(crate) struct Pacer {
+struct Pacer {
     pace: Pace,
     workers: usize,
     since: Instant,
-    /// Items in a chunk.
-    pub(crate) chunk: usize,
-    /// Items that are queued at a time: one chunk, or many of a small size.
-    pub(crate) batch: usize,
-    /// Items that may be pulled and not yet taken.
-    pub(crate) window: u64,
+    chunk: usize,
+    batch: usize,
+    window: u64,
 }
 
 impl Pacer {
     /// The first items go one by one, so that there is something to measure.
-    pub(crate) fn new(pace: Pace, workers: usize) -> Pacer {
+    fn new(pace: Pace, workers: usize) -> Pacer {
         let chunk = pace.chunk.unwrap_or(1);
         let since = Instant::now();
         let mut pacer = Pacer { pace, workers, since, chunk, batch: chunk, window: 0 };
@@ -83,10 +130,10 @@ impl Pacer {
         self.window = self.pace.window.unwrap_or(room.max(MIN_WINDOW)) as u64;
     }
 
-    /// Measures again: what workers have done, and that the caller has taken `settled`
-    /// items; `rest` are to come, if that is known. A caller who is slow to take or to
-    /// give items needs no large chunks, however quick they are.
-    pub(crate) fn measure(&mut self, work: Work, settled: u64, rest: Option<usize>) {
+    /// Measures again: what workers have done, and that `settled` items are done with;
+    /// `rest` are to come, if that is known. A caller who is slow to take or to give items
+    /// needs no large chunks, however quick they are.
+    fn measure(&mut self, work: Work, settled: u64, rest: Option<usize>) {
         let Some(worked) = work.of_item().filter(|_| settled > 0) else {
             return;
         };

@@ -239,7 +239,7 @@ fn likely(cause: &str) -> String {
 /// What is different for workers of a program in whose place another was executed.
 pub(crate) fn started_through(starter: &Path) -> String {
     format!(
-        " (the program was started through {starter:?}, and its workers are not: see \
+        " (the program was started through {starter:?}, its workers perhaps not: see \
          `worker_program`)"
     )
 }
