@@ -6,12 +6,12 @@
 
 mod environment;
 mod executable;
+mod exit_report;
 mod fleet;
 mod groups;
 mod launch;
 mod lending;
 mod nesting;
-mod obituary;
 mod output;
 mod process;
 mod reaper;
@@ -21,9 +21,9 @@ mod settings;
 mod start;
 mod zygote;
 
+pub(crate) use exit_report::{ExitReport, KillCause};
 pub(crate) use fleet::{Failed, Fleet, Gone, Listener, Outside, TURNS, Token, to_panic};
 pub(crate) use launch::{Launch, Stdio, Wishes};
-pub(crate) use obituary::{Doom, Obituary};
 pub use output::Output;
 pub(crate) use output::{Relay, Stream};
 pub(crate) use process::{At, Replaced, WorkerProcess};

@@ -3,8 +3,8 @@
 use rustix::process::Signal;
 use std::io;
 
+use super::exit_report::KillCause;
 use super::groups::Group;
-use super::obituary::Doom;
 use super::output::Tap;
 use super::start::Start;
 use crate::channel::{Attention, Body, Claimed, Corrupt, Line, ParentEnd};
@@ -31,8 +31,8 @@ pub(crate) struct WorkerProcess {
     /// Items and chunks whose outcomes have come.
     finished_items: u64,
     finished_chunks: u64,
-    pub(super) doom: Option<Doom>,
-    pub(super) last_words: Option<Panic>,
+    pub(super) kill_cause: Option<KillCause>,
+    pub(super) panic: Option<Panic>,
     /// The latest item that it was seen at, counted as it counts, and when that began.
     seen_at: Option<(u64, Moment)>,
     /// Why it leaves by itself.
@@ -103,8 +103,8 @@ impl WorkerProcess {
             worked: 0,
             finished_items: 0,
             finished_chunks: 0,
-            doom: None,
-            last_words: None,
+            kill_cause: None,
+            panic: None,
             seen_at: None,
             replaced: None,
             tap,
@@ -121,7 +121,7 @@ impl WorkerProcess {
     /// Whether it has sent what is not read. Of one that makes no sense nothing is
     /// read any more, so its news would stay news for ever.
     pub(crate) fn has_news(&self) -> bool {
-        self.doom != Some(Doom::Nonsense) && self.channel.has_news()
+        self.kill_cause != Some(KillCause::Corrupt) && self.channel.has_news()
     }
 
     pub(super) fn has_reported_in(&self) -> bool {
@@ -171,7 +171,7 @@ impl WorkerProcess {
     /// The first `count` of the items that it is at have their outcomes, and with them
     /// the chunk or not. Gives how long it has worked on them, in nanoseconds.
     pub(super) fn finish(&mut self, count: u64, is_end_of_chunk: bool) -> u64 {
-        self.last_words = None;
+        self.panic = None;
         let worked = self.channel.worked();
         let time = worked.saturating_sub(std::mem::replace(&mut self.worked, worked));
         self.finished_items += count;
@@ -235,7 +235,7 @@ impl WorkerProcess {
 
     /// Whether it says that a signal is about to end it, and nobody has killed it.
     pub(crate) fn has_crashed(&self) -> bool {
-        self.doom.is_none() && Note::read(self.channel.sign()).is_some()
+        self.kill_cause.is_none() && Note::read(self.channel.sign()).is_some()
     }
 
     /// Kills a worker that has crashed: it has ended by what it noted.
@@ -246,8 +246,8 @@ impl WorkerProcess {
     }
 
     /// Kills the worker, for this reason if it is the first.
-    pub(super) fn condemn(&mut self, doom: Doom) {
-        self.doom.get_or_insert(doom);
+    pub(super) fn kill(&mut self, cause: KillCause) {
+        self.kill_cause.get_or_insert(cause);
         self.child.kill_group();
         self.channel.cut_lifeline();
     }

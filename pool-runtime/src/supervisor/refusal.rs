@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use rustix::param::page_size;
 use rustix::process::{Resource, getegid, geteuid, getrlimit};
 
-use super::obituary::started_through;
+use super::exit_report::started_through;
 use super::zygote::Template;
 use crate::sys::spawn;
 

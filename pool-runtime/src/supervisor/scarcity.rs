@@ -4,7 +4,7 @@ use std::io;
 
 use rustix::process::{Resource, getrlimit};
 
-use super::obituary::describe_bytes;
+use super::exit_report::describe_bytes;
 use crate::error::Error;
 use crate::sys::shm;
 

@@ -2,7 +2,7 @@
 
 use super::Calls;
 use crate::error::Error;
-use crate::supervisor::Obituary;
+use crate::supervisor::ExitReport;
 use crate::task::TaskDef;
 
 /// How a worker came to its end.
@@ -49,8 +49,8 @@ impl Calls {
     }
 
     /// A worker has ended.
-    pub(in crate::engine) fn worker_ended(&mut self, obituary: &Obituary, end: End) {
-        self.note_end(obituary.of_worker(self.start_timeout), end);
+    pub(in crate::engine) fn worker_ended(&mut self, exit_report: &ExitReport, end: End) {
+        self.note_end(exit_report.of_worker(self.start_timeout), end);
         self.life_changed = true;
     }
 

@@ -5,7 +5,7 @@ use super::Core;
 use crate::channel::Corrupt;
 use crate::ids::{Item, Items, JobId, Worker};
 use crate::scheduler::{Command, Event, ItemFailure, Kept};
-use crate::supervisor::{Doom, is_scarce};
+use crate::supervisor::{KillCause, is_scarce};
 use crate::wire::message::{self, request};
 use crate::wire::output::SINGLE;
 
@@ -28,8 +28,8 @@ impl Core {
                     self.check(worker, told.unwrap_or(Ok(())));
                     sent_to.push(worker.slot);
                 }
-                Command::Ask { worker, why } => self.fleet.ask(worker, Doom::Commanded(why)),
-                Command::Kill { worker, why } => self.fleet.kill(worker, Doom::Commanded(why)),
+                Command::Ask { worker, why } => self.fleet.ask(worker, KillCause::Commanded(why)),
+                Command::Kill { worker, why } => self.fleet.kill(worker, KillCause::Commanded(why)),
                 Command::FailItem { worker, job, item, why } => {
                     self.fail_item(worker, job, item, why);
                 }
@@ -119,7 +119,7 @@ impl Core {
     /// A worker whose memory makes no sense is killed.
     fn check(&mut self, worker: Worker, result: Result<(), Corrupt>) {
         if result.is_err() {
-            self.fleet.condemn(worker.slot, Doom::Nonsense);
+            self.fleet.kill_unread(worker.slot, KillCause::Corrupt);
         }
     }
 
@@ -137,9 +137,9 @@ impl Core {
                 error.with_written(self.fleet.written_by_overdue(worker.slot, named))
             }
             ItemFailure::Died => {
-                let obituary = self.fleet.obituary(worker.slot).expect("the worker has died");
-                assert_eq!(obituary.worker, worker, "the worker that died last in its slot");
-                obituary.of_item(job.task.name, named)
+                let exit_report = self.fleet.exit_report(worker.slot).expect("the worker has died");
+                assert_eq!(exit_report.worker, worker, "the worker that died last in its slot");
+                exit_report.of_item(job.task.name, named)
             }
         };
         self.calls.fail(id, item, error);

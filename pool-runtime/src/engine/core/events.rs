@@ -5,7 +5,7 @@ use super::Core;
 use crate::channel::Heard;
 use crate::ids::{Moment, Slot};
 use crate::scheduler::Event;
-use crate::supervisor::{At, Doom, Gone, Stream, TURNS};
+use crate::supervisor::{At, Gone, KillCause, Stream, TURNS};
 
 impl Core {
     /// The worker of a slot has rung, or has closed its end.
@@ -30,7 +30,7 @@ impl Core {
                 return;
             };
             if process.channel.catch_up().is_err() {
-                self.fleet.condemn(slot, Doom::Nonsense);
+                self.fleet.kill_unread(slot, KillCause::Corrupt);
                 return;
             }
             self.drain(slot);
@@ -62,7 +62,7 @@ impl Core {
     /// A worker that summons may do so because it can claim nothing that it was sent.
     pub(super) fn check_claims(&mut self, slot: Slot) {
         if self.fleet.get(slot).is_some_and(|process| process.channel.is_stuck()) {
-            self.fleet.condemn(slot, Doom::Damaged);
+            self.fleet.kill_unread(slot, KillCause::Damaged);
         }
     }
 
@@ -75,10 +75,10 @@ impl Core {
         // memory still, and write there, so this does not read for ever: what is there
         // is less than a few turns' worth.
         self.drain(slot);
-        let Gone { worker, begun, asked } = self.fleet.bury(slot, status);
-        let obituary = self.fleet.obituary(slot).expect("it was buried");
+        let Gone { worker, begun, asked } = self.fleet.remove(slot, status);
+        let exit_report = self.fleet.exit_report(slot).expect("it was kept with that");
         let end = if asked { End::Asked } else { End::Unasked };
-        self.calls.worker_ended(obituary, end);
+        self.calls.worker_ended(exit_report, end);
         self.calls.tell(Event::WorkerExited { worker, begun });
         self.settle();
     }
@@ -105,7 +105,7 @@ impl Core {
                 At::Nothing => None,
                 At::Item { began } => Some(self.calls.moment(began).min(now)),
                 At::Unread => return,
-                At::Nonsense => return self.fleet.condemn(slot, Doom::Nonsense),
+                At::Nonsense => return self.fleet.kill_unread(slot, KillCause::Corrupt),
             };
             process.see(began).map(|began| self.gaps.without(began).min(now))
         };

@@ -185,6 +185,6 @@ impl Core {
     }
 
     pub(super) fn last_exit(&self, slot: Slot) -> Option<Option<ExitStatus>> {
-        self.fleet.obituary(slot).map(|obituary| obituary.status)
+        self.fleet.exit_report(slot).map(|exit_report| exit_report.status)
     }
 }

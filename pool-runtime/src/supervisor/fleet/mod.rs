@@ -1,4 +1,4 @@
-//! The workers of one pool, by slot: started, heard, told and buried.
+//! The workers of one pool, by slot: started, heard, told and reaped.
 //!
 //! The fleet decides nothing. It names its workers by incarnation, as the scheduler does, and
 //! passes on what they report to a [`Listener`], which knows what they are at.
@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use rustix::process::Signal;
 
+use super::exit_report::{ExitReport, KillCause};
 use super::launch::{Launch, Started};
-use super::obituary::{Doom, Obituary};
 use super::output::{STREAMS, Stream};
 use super::process::{Replaced, WorkerProcess};
 use super::reaper::Reaper;
@@ -34,7 +34,7 @@ pub(crate) struct Fleet {
     /// By slot.
     processes: Vec<Option<WorkerProcess>>,
     /// How the latest worker of each slot ended.
-    obituaries: Vec<Option<Obituary>>,
+    exit_reports: Vec<Option<ExitReport>>,
     /// Why the worker before the present one of each slot is gone.
     replaced: Vec<Option<Replaced>>,
     partings: Partings,
@@ -67,7 +67,7 @@ impl Fleet {
     pub(crate) fn new(size: usize, launch: Launch, poller: Arc<Poller>) -> Fleet {
         Fleet {
             processes: (0..size).map(|_| None).collect(),
-            obituaries: (0..size).map(|_| None).collect(),
+            exit_reports: (0..size).map(|_| None).collect(),
             replaced: vec![None; size],
             partings: Partings::default(),
             held_output: Vec::new(),
@@ -104,8 +104,8 @@ impl Fleet {
     }
 
     /// How the latest worker of a slot that has ended came to that.
-    pub(crate) fn obituary(&self, slot: Slot) -> Option<&Obituary> {
-        self.obituaries[slot.0].as_ref()
+    pub(crate) fn exit_report(&self, slot: Slot) -> Option<&ExitReport> {
+        self.exit_reports[slot.0].as_ref()
     }
 
     /// Why the worker before the present one of a slot is gone.
@@ -147,9 +147,9 @@ impl Fleet {
     }
 
     /// Asks the worker, and what it has started in its process group, to end.
-    pub(crate) fn ask(&mut self, worker: Worker, doom: Doom) {
+    pub(crate) fn ask(&mut self, worker: Worker, kill_cause: KillCause) {
         if let Some(process) = self.find(worker) {
-            process.doom.get_or_insert(doom);
+            process.kill_cause.get_or_insert(kill_cause);
             process.channel.ask_to_end();
             process.child.ask_group();
             self.stop_listening(worker.slot);
@@ -157,16 +157,16 @@ impl Fleet {
     }
 
     /// Kills a worker, from which whatever it has sent may still be read.
-    pub(crate) fn kill(&mut self, worker: Worker, doom: Doom) {
+    pub(crate) fn kill(&mut self, worker: Worker, kill_cause: KillCause) {
         if let Some(process) = self.find(worker) {
-            process.condemn(doom);
+            process.kill(kill_cause);
         }
     }
 
     /// Kills a worker; what it sends from here on is not read.
-    pub(crate) fn condemn(&mut self, slot: Slot, doom: Doom) {
+    pub(crate) fn kill_unread(&mut self, slot: Slot, cause: KillCause) {
         if let Some(process) = self.get_mut(slot) {
-            process.condemn(doom);
+            process.kill(cause);
             self.stop_listening(slot);
         }
     }
@@ -195,21 +195,21 @@ impl Fleet {
         let process = self.processes[slot.0].as_mut().expect("only an exit removes it");
         let worker = process.worker;
         match process.child.lives_on() {
-            _ if process.doom.is_some() => {}
+            _ if process.kill_cause.is_some() => {}
             // It can say no more when there is something to hear.
-            Some(true) => process.condemn(Doom::ChannelClosed),
+            Some(true) => process.kill(KillCause::ChannelClosed),
             Some(false) | None => self.await_end(worker, now),
         }
     }
 
     /// Whether the process of a slot's worker has ended, and how; the inner `None` is a status
-    /// that somebody else took. [`Fleet::bury`] follows, when all is read that it sent.
+    /// that somebody else took. [`Fleet::remove`] follows, when all is read that it sent.
     pub(crate) fn reap(&self, slot: Slot) -> Option<Option<ExitStatus>> {
         self.get(slot)?.child.reap()
     }
 
-    /// A worker has ended; how, is kept in its obituary.
-    pub(crate) fn bury(&mut self, slot: Slot, status: Option<ExitStatus>) -> Gone {
+    /// A worker has ended; how, is kept in its exit_report.
+    pub(crate) fn remove(&mut self, slot: Slot, status: Option<ExitStatus>) -> Gone {
         self.stop_listening(slot);
         let mut process = self.processes[slot.0].take().expect("only an exit removes it");
         let worker = process.worker;
@@ -223,22 +223,22 @@ impl Fleet {
         // where its dump was cut short, the status may be that of the kill.
         let status = status.filter(|&status| !(process.cut_short && is_killed(status)));
         let status = status.or_else(|| note.map(|note| ExitStatus::from_raw(note.signal)));
-        if process.doom == Some(Doom::ChannelClosed) && !status.is_none_or(is_killed) {
+        if process.kill_cause == Some(KillCause::ChannelClosed) && !status.is_none_or(is_killed) {
             // Not by the kill that followed the guess: it was ending, and took its time.
-            process.doom = None;
+            process.kill_cause = None;
         }
         // Of a worker that has gone mad, whatever it says, it may have begun the next.
         let begun = process.is_inside();
         let launch = &self.outside().launch;
-        let mut obituary = Obituary {
+        let mut exit_report = ExitReport {
             worker,
             who: launch.who(slot),
             pid: process.pid(),
             status,
             reported_in: process.has_reported_in(),
             began: process.channel.begun() > 0,
-            doom: process.doom,
-            last_words: process.last_words.take(),
+            kill_cause: process.kill_cause,
+            panic: process.panic.take(),
             unfit: process.unfit.take(),
             sign: note.zip(status).and_then(|(note, status)| note.of(status)),
             memory_limit: launch.memory_limit(),
@@ -246,22 +246,23 @@ impl Fleet {
             starter: launch.starter().map(Into::into),
             written: self.written_by_dead(&mut process, begun),
         };
-        let (doom, replaced, group) = (process.doom, process.replaced, process.group.take());
+        let (kill_cause, replaced, group) =
+            (process.kill_cause, process.replaced, process.group.take());
         // Its descriptors, of which the next step may find none else.
         drop(process);
-        obituary.group_ran_out = group.is_some_and(|group| group.ran_out());
-        let asked = replaced.is_some() || obituary.is_asked_for();
-        self.replaced[slot.0] = Some(replaced.unwrap_or(match doom {
-            Some(Doom::Commanded(_)) => Replaced::Ended,
+        exit_report.group_ran_out = group.is_some_and(|group| group.ran_out());
+        let asked = replaced.is_some() || exit_report.is_asked_for();
+        self.replaced[slot.0] = Some(replaced.unwrap_or(match kill_cause {
+            Some(KillCause::Commanded(_)) => Replaced::Ended,
             _ => Replaced::Died,
         }));
-        self.obituaries[slot.0] = Some(obituary);
+        self.exit_reports[slot.0] = Some(exit_report);
         Gone { worker, begun, asked }
     }
 
     pub(crate) fn pid(&self, slot: Slot) -> Option<u32> {
         let living = self.get(slot).map(WorkerProcess::pid);
-        living.or_else(|| self.obituary(slot).map(|obituary| obituary.pid))
+        living.or_else(|| self.exit_report(slot).map(|exit_report| exit_report.pid))
     }
 
     pub(crate) fn signal(&self, slot: Slot, signal: Signal) -> Result<(), Error> {

@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use super::super::obituary::Doom;
+use super::super::exit_report::KillCause;
 use super::Fleet;
 use crate::ids::{Moment, Slot, Worker};
 use crate::limits::{DUMP_TIME, HANG_UP_GRACE};
@@ -84,7 +84,7 @@ impl Fleet {
     pub(crate) fn end_parting(&mut self, now: Moment) {
         for (worker, parting) in self.partings.expired(now) {
             match (self.find(worker), parting) {
-                (Some(process), Parting::HungUp) => process.condemn(Doom::ChannelClosed),
+                (Some(process), Parting::HungUp) => process.kill(KillCause::ChannelClosed),
                 (Some(process), Parting::Crashed) => process.cut_dump_short(),
                 (None, _) => {}
             }

@@ -1,6 +1,6 @@
 //! What workers report, read from their channels.
 
-use super::super::obituary::Doom;
+use super::super::exit_report::KillCause;
 use super::Fleet;
 use crate::channel::{Bodies, Frames, Next};
 use crate::error::{Panic, Written};
@@ -57,13 +57,13 @@ impl Fleet {
         for _ in 0..TURNS {
             let process = self.processes[slot.0].as_mut().expect("the caller saw it");
             let Ok(mut frames) = process.channel.receive() else {
-                return self.condemn(slot, Doom::Nonsense);
+                return self.kill_unread(slot, KillCause::Corrupt);
             };
             let understood = self.take_in(slot, &mut frames, listener);
             let process = self.processes[slot.0].as_mut().expect("only an exit removes it");
             process.channel.put_back(frames);
             if !understood {
-                return self.condemn(slot, Doom::Nonsense);
+                return self.kill_unread(slot, KillCause::Corrupt);
             }
             if process.channel.has_read(sent) {
                 return;
@@ -101,7 +101,7 @@ impl Fleet {
                     process.unfit = Some(why);
                 }
                 (Some(Report::LastWords(report)), _) => {
-                    process.last_words = Some(to_panic(report));
+                    process.panic = Some(to_panic(report));
                 }
                 (Some(Report::Failed(failure)), Some((job, items))) => {
                     let (is_end, pid) = (items.start + 1 == items.end, process.pid());

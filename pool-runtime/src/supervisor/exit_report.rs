@@ -15,11 +15,11 @@ use crate::wire::exit;
 
 /// Why a worker of ours was killed by us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Doom {
+pub(crate) enum KillCause {
     /// The scheduler's command.
     Commanded(KillReason),
     /// It sent what no worker sends.
-    Nonsense,
+    Corrupt,
     /// It could claim nothing that it was sent.
     Damaged,
     /// It closed its end of the channel and lived on.
@@ -28,7 +28,7 @@ pub(crate) enum Doom {
 
 /// All that is known of a worker that is gone.
 #[derive(Debug)]
-pub(crate) struct Obituary {
+pub(crate) struct ExitReport {
     pub(crate) worker: Worker,
     /// "worker 2" or "process render".
     pub(crate) who: String,
@@ -37,9 +37,9 @@ pub(crate) struct Obituary {
     pub(crate) reported_in: bool,
     /// It had begun an item, ever.
     pub(crate) began: bool,
-    pub(crate) doom: Option<Doom>,
+    pub(crate) kill_cause: Option<KillCause>,
     /// A panic that was announced and not followed by a result.
-    pub(crate) last_words: Option<Panic>,
+    pub(crate) panic: Option<Panic>,
     /// The end of what it wrote: of its item, if it died of one.
     pub(crate) written: Written,
     /// What it said that it could not do, before it ended instead of reporting in.
@@ -54,16 +54,16 @@ pub(crate) struct Obituary {
     pub(crate) starter: Option<PathBuf>,
 }
 
-impl Obituary {
+impl ExitReport {
     /// The worker died while it ran an item.
     pub(crate) fn of_item(&self, task: &'static str, item: Option<Item>) -> Error {
         let item = item.map(index);
         let on = on_item(item);
-        let Obituary { who, pid, .. } = self;
+        let ExitReport { who, pid, .. } = self;
         // Where it ended otherwise, the task caught that panic and met its end later.
         let aborted = |status: ExitStatus| status.signal() == Some(libc::SIGABRT);
-        let last_words = self.last_words.as_ref().filter(|_| self.status.is_none_or(aborted));
-        let error = match last_words {
+        let panic = self.panic.as_ref().filter(|_| self.status.is_none_or(aborted));
+        let error = match panic {
             Some(panic) => {
                 let place =
                     panic.location.as_deref().map_or_else(String::new, |at| format!(" at {at}"));
@@ -89,8 +89,8 @@ impl Obituary {
     /// Whether the pool has ended it for no fault of its own.
     pub(crate) fn is_asked_for(&self) -> bool {
         matches!(
-            self.doom,
-            Some(Doom::Commanded(
+            self.kill_cause,
+            Some(KillCause::Commanded(
                 KillReason::JobDropped
                     | KillReason::ItemTimeout
                     | KillReason::JobDeadline
@@ -101,12 +101,12 @@ impl Obituary {
 
     /// The worker ended, whatever it was at, or before it could be of use.
     pub(crate) fn of_worker(&self, start_timeout: Duration) -> Error {
-        let Obituary { who, pid, .. } = self;
-        let message = match self.doom {
+        let ExitReport { who, pid, .. } = self;
+        let message = match self.kill_cause {
             _ if self.unfit.is_some() => {
                 format!("{who} (pid {pid}) could not {}", self.unfit.as_deref().unwrap_or_default())
             }
-            Some(Doom::Commanded(KillReason::StartTimeout)) => format!(
+            Some(KillCause::Commanded(KillReason::StartTimeout)) => format!(
                 "{who} (pid {pid}) did not report in within {start_timeout:?} and was killed (likely \
                  cause: a static constructor that hangs, or one that needs longer, for which see \
                  `start_timeout`, or a worker program that does not use this library){}",
@@ -118,11 +118,12 @@ impl Obituary {
             }
             _ => {
                 let code = self.status.and_then(|status| status.code());
-                let cause = match (self.doom, code) {
+                let cause = match (self.kill_cause, code) {
                     // No task has run, so none is to blame.
-                    (Some(Doom::ChannelClosed | Doom::Nonsense | Doom::Damaged), _) => {
-                        likely("a worker program that does not use this library")
-                    }
+                    (
+                        Some(KillCause::ChannelClosed | KillCause::Corrupt | KillCause::Damaged),
+                        _,
+                    ) => likely("a worker program that does not use this library"),
                     (_, Some(code)) => likely(exit::cause_at_boot(code).unwrap_or(
                         "a static constructor that ends the process, or a worker program that \
                          does not use this library",
@@ -154,7 +155,7 @@ impl Obituary {
 
     /// The limit of memory that this worker has met, as far as it could tell.
     fn ran_out_of(&self) -> Option<u64> {
-        match (self.doom, self.sign) {
+        match (self.kill_cause, self.sign) {
             (None, Some(Sign::OutOfMemory)) => self.memory_limit,
             (None, _) if self.was_killed_with_group() => self.memory_limit,
             _ => None,
@@ -176,11 +177,11 @@ impl Obituary {
             };
             return format!("ran out of its {limit} of memory{more}");
         }
-        match self.doom {
-            Some(Doom::Nonsense) => "sent what is no message and was killed".into(),
-            Some(Doom::Damaged) => "took nothing that it was sent and was killed".into(),
-            Some(Doom::ChannelClosed) => "closed its channel and was killed".into(),
-            Some(Doom::Commanded(_)) | None => match self.overflow() {
+        match self.kill_cause {
+            Some(KillCause::Corrupt) => "sent what is no message and was killed".into(),
+            Some(KillCause::Damaged) => "took nothing that it was sent and was killed".into(),
+            Some(KillCause::ChannelClosed) => "closed its channel and was killed".into(),
+            Some(KillCause::Commanded(_)) | None => match self.overflow() {
                 Some(stack) => format!("overflowed {stack} and {}", describe_exit(self.status)),
                 None => describe_exit(self.status),
             },
@@ -189,7 +190,7 @@ impl Obituary {
 
     /// Which stack has overflowed, if one has.
     fn overflow(&self) -> Option<String> {
-        match (self.doom, self.sign) {
+        match (self.kill_cause, self.sign) {
             (None, Some(Sign::StackOverflow(0))) => {
                 Some("the stack of a thread that its task started".into())
             }
@@ -206,7 +207,7 @@ impl Obituary {
         if self.ran_out_of().is_some() {
             return " (see `memory_limit`)".into();
         }
-        match (self.doom, self.sign) {
+        match (self.kill_cause, self.sign) {
             (None, Some(Sign::StackOverflow(_))) => {
                 return likely("a recursion that goes too deep, or large local variables");
             }
@@ -214,16 +215,16 @@ impl Obituary {
             _ => {}
         }
         #[cfg(feature = "sandbox")]
-        if let (None, Some(Sign::Forbidden(call))) = (self.doom, self.sign) {
+        if let (None, Some(Sign::Forbidden(call))) = (self.kill_cause, self.sign) {
             let name = calls::name(call).map_or_else(|| call.to_string(), str::to_owned);
             return format!(" (the sandbox forbids the system call {name})");
         }
-        let cause = match self.doom {
-            Some(Doom::Nonsense | Doom::Damaged) => Some(exit::WRITTEN_OVER),
-            Some(Doom::ChannelClosed) => Some(
+        let cause = match self.kill_cause {
+            Some(KillCause::Corrupt | KillCause::Damaged) => Some(exit::WRITTEN_OVER),
+            Some(KillCause::ChannelClosed) => Some(
                 "the task closed descriptors that are not its own, or executed another program",
             ),
-            Some(Doom::Commanded(_)) | None => {
+            Some(KillCause::Commanded(_)) | None => {
                 let code = self.status.and_then(|status| status.code());
                 code.and_then(exit::cause).or_else(|| likely_cause(self.status))
             }
@@ -261,15 +262,15 @@ mod tests {
 
     /// What is said of a worker that had reported in, or not, and exited with a code.
     fn exited(reported_in: bool, code: i32) -> String {
-        let obituary = Obituary {
+        let exit_report = ExitReport {
             worker: Worker { slot: Slot(2), incarnation: 1 },
             who: "worker 2".into(),
             pid: 4711,
             status: Some(ExitStatus::from_raw(code << 8)),
             reported_in,
             began: reported_in,
-            doom: None,
-            last_words: None,
+            kill_cause: None,
+            panic: None,
             written: Written::default(),
             unfit: None,
             sign: None,
@@ -278,8 +279,8 @@ mod tests {
             starter: None,
         };
         match reported_in {
-            true => obituary.of_item("app::render", Some(17)).to_string(),
-            false => obituary.of_worker(Duration::from_secs(1)).to_string(),
+            true => exit_report.of_item("app::render", Some(17)).to_string(),
+            false => exit_report.of_worker(Duration::from_secs(1)).to_string(),
         }
     }
 
