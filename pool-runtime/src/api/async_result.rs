@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::crossing::{decode, unencodable};
-use crate::engine::{self, Arrival, Engine, Packer, Rules, Shape};
+use crate::engine::{self, Arrival, BatchEncoder, Engine, Rules, Shape};
 use crate::error::{Error, ErrorKind};
 use crate::task::{ItemWriter, Task, TaskInput};
 
@@ -125,12 +125,12 @@ impl<O: 'static> AsyncResult<O> {
         args: impl TaskInput<T>,
         rules: Rules,
     ) -> Result<Self, Error> {
-        let mut packer = Packer::new(engine.arena());
-        packer
+        let mut encoder = BatchEncoder::new(engine.arena());
+        encoder
             .push(|out| args.write_item(&mut ItemWriter::new(out)))
             .map_err(|error| unencodable(T::def(), None, error))?;
         let shape = Shape { single: true, fail_fast: true };
-        let job = engine.submit(T::def(), shape, rules, packer.take())?;
+        let job = engine.submit(T::def(), shape, rules, encoder.take())?;
         Ok(AsyncResult::new(job, |mut arrivals| match arrivals.pop_front() {
             Some(Arrival::Run { mut results, .. }) => decode::<T>(None, results.next()),
             Some(Arrival::Failed(_, error)) => Err(error),

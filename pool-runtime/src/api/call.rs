@@ -9,7 +9,7 @@ use super::pool::Pool;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::{CancelToken, Pace, Packer, Rules, Shape};
+use crate::engine::{BatchEncoder, CancelToken, ChunkPolicy, Rules, Shape};
 use crate::error::Error;
 use crate::task::{ItemWriter, Task, TaskInput};
 
@@ -51,13 +51,13 @@ use crate::task::{ItemWriter, Task, TaskInput};
 pub struct Job<'pool, T> {
     pool: &'pool Pool,
     task: T,
-    pace: Pace,
+    policy: ChunkPolicy,
     rules: Rules,
 }
 
 impl<'pool, T: Task> Job<'pool, T> {
     pub(super) fn new(pool: &'pool Pool, task: T) -> Self {
-        Job { pool, task, pace: Pace::default(), rules: Rules::default() }
+        Job { pool, task, policy: ChunkPolicy::default(), rules: Rules::default() }
     }
 
     /// How many consecutive items travel as one message. Large chunks are for
@@ -67,7 +67,7 @@ impl<'pool, T: Task> Job<'pool, T> {
     /// millisecond's worth, one by one if they are slow, and fewer towards the end if
     /// the iterator knows its length. A chunk of 0 is an error of the call.
     pub fn chunk_size(mut self, items: usize) -> Self {
-        self.pace.chunk = Some(items);
+        self.policy.chunk = Some(items);
         self
     }
 
@@ -78,7 +78,7 @@ impl<'pool, T: Task> Job<'pool, T> {
     /// or as many small ones as take 0.1 ms), and at least 16. A window of 0 is an
     /// error of the call.
     pub fn window(mut self, items: usize) -> Self {
-        self.pace.window = Some(items);
+        self.policy.window = Some(items);
         self
     }
 
@@ -222,7 +222,7 @@ impl<'pool, T: Task> Job<'pool, T> {
         I: IntoIterator,
         I::Item: TaskInput<T>,
     {
-        Feed::open(self.pool, items.into_iter(), self.pace, self.rules.clone(), fail_fast)
+        Feed::open(self.pool, items.into_iter(), self.policy, self.rules.clone(), fail_fast)
     }
 
     /// As [`Pool::map`].
@@ -265,7 +265,7 @@ impl<'pool, T: Task> Job<'pool, T> {
 
     /// As [`Pool::apply_async`].
     pub fn apply_async(&self, args: impl TaskInput<T>) -> Result<AsyncResult<T::Output>, Error> {
-        self.pace.check()?;
+        self.policy.check()?;
         self.rules.check()?;
         AsyncResult::single(self.pool.engine(), self.task, args, self.rules.clone())
     }
@@ -278,24 +278,24 @@ impl<'pool, T: Task> Job<'pool, T> {
     {
         let mut items = items.into_iter();
         let engine = self.pool.engine();
-        let pace = self.pace.check()?;
+        let policy = self.policy.check()?;
         self.rules.check()?;
         let shape = Shape { single: false, fail_fast: true };
         let job = engine.open(T::def(), shape, self.rules.clone())?;
-        let mut packer = Packer::new(engine.arena());
+        let mut encoder = BatchEncoder::new(engine.arena());
         while !job.end_if_late()
             && let Some(item) = items.next()
         {
-            let at = packer.next();
-            packer
+            let at = encoder.next();
+            encoder
                 .push(|out| item.write_item(&mut ItemWriter::new(out)))
                 .map_err(|error| unencodable(T::def(), Some(at), error))?;
-            if packer.len() >= PACK || packer.is_heavy() {
-                job.hold(packer.take(), pace);
+            if encoder.len() >= PACK || encoder.is_heavy() {
+                job.hold(encoder.take(), policy);
             }
         }
-        if !packer.is_empty() {
-            job.hold(packer.take(), pace);
+        if !encoder.is_empty() {
+            job.hold(encoder.take(), policy);
         }
         job.end();
         Ok(AsyncResult::new(job, |arrivals| {

@@ -3,7 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::engine::NotPacked;
+use crate::engine::NotEncoded;
 use crate::error::{Error, ErrorKind, on_item};
 use crate::ids::{Item, index};
 use crate::limits::MAX_ITEM;
@@ -42,15 +42,15 @@ pub(super) fn undecodable(
 pub(super) fn unencodable(
     task: &'static TaskDef,
     item: Option<Item>,
-    error: NotPacked<payload::PayloadError>,
+    error: NotEncoded<payload::PayloadError>,
 ) -> Error {
     let item = item.map(index);
     let failed = format!("failed to encode the input of {}{}", task.name, on_item(item));
     match error {
-        NotPacked::Unencodable(error) => {
+        NotEncoded::Unencodable(error) => {
             Error::new(ErrorKind::Encode, format!("{failed}: {error}")).with_source(error)
         }
-        NotPacked::TooLong(length) => {
+        NotEncoded::TooLong(length) => {
             let message = format!(
                 "{failed}: it takes {length} bytes, and a message holds at most {MAX_ITEM}"
             );

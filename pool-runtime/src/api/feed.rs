@@ -20,7 +20,9 @@ use std::time::Instant;
 
 use super::crossing::{decode, unencodable};
 use super::pool::Pool;
-use crate::engine::{self, Arrival, Bodies, Pace, Packer, Progress, Rules, Shape, Window};
+use crate::engine::{
+    self, Arrival, BatchEncoder, Bodies, ChunkPolicy, Progress, Rules, Shape, Window,
+};
 use crate::error::Error;
 use crate::ids::{Item, Items};
 use crate::limits::FILL_TIME;
@@ -55,10 +57,10 @@ struct Unencodable {
 pub(super) struct Feed<T, I> {
     job: engine::Job,
     items: I,
-    packer: Packer,
+    encoder: BatchEncoder,
     /// Of items that are pulled and not taken.
     window: Window,
-    /// When the first item of the packer was pulled.
+    /// When the first item of the encoder was pulled.
     filling_since: Instant,
     /// Items with the engine, whose outcomes have not arrived here.
     outstanding: u64,
@@ -91,18 +93,18 @@ where
     pub(super) fn open(
         pool: &Pool,
         items: I,
-        pace: Pace,
+        policy: ChunkPolicy,
         rules: Rules,
         fail_fast: bool,
     ) -> Result<Self, Error> {
         rules.check()?;
-        let window = Window::new(pace.check()?, pool.engine().workers());
+        let window = Window::new(policy.check()?, pool.engine().workers());
         pool.engine().check_may_wait(format_args!("call {}", T::def().name))?;
         let shape = Shape { single: false, fail_fast };
         Ok(Feed {
             job: pool.engine().open(T::def(), shape, rules)?,
             items,
-            packer: Packer::new(pool.engine().arena()),
+            encoder: BatchEncoder::new(pool.engine().arena()),
             window,
             filling_since: Instant::now(),
             outstanding: 0,
@@ -164,7 +166,7 @@ where
     fn wait(&mut self) -> bool {
         // A chunk that is not full must not wait for a worker that waits for it, nor for
         // an outcome when none is to come.
-        if !self.packer.is_empty() && (self.outstanding == 0 || self.job.is_hungry()) {
+        if !self.encoder.is_empty() && (self.outstanding == 0 || self.job.is_hungry()) {
             self.flush();
         }
         if !self.arrived.is_empty() {
@@ -257,8 +259,8 @@ where
             return;
         }
         self.exhausted = true;
-        if !self.packer.is_empty() {
-            for item in self.packer.take().items() {
+        if !self.encoder.is_empty() {
+            for item in self.encoder.take().items() {
                 let error = self.job.late(Some(item));
                 self.arrived.push_back(Arrival::Failed(item, error));
             }
@@ -297,7 +299,7 @@ where
     /// there may be more.
     fn pull_chunk(&mut self) -> bool {
         while self.pull() {
-            if self.packer.is_empty() {
+            if self.encoder.is_empty() {
                 return true;
             }
         }
@@ -320,7 +322,7 @@ where
             self.job.end();
             return false;
         };
-        let packed = self.packer.push(|out| input.write_item(&mut ItemWriter::new(out)));
+        let packed = self.encoder.push(|out| input.write_item(&mut ItemWriter::new(out)));
         // Not before: an item whose encoding panics is never taken.
         self.window.enter(1);
         match packed {
@@ -328,8 +330,8 @@ where
             Ok(()) => {}
             Err(error) => {
                 self.flush();
-                let item = self.packer.next();
-                self.packer.skip();
+                let item = self.encoder.next();
+                self.encoder.skip();
                 let error = unencodable(T::def(), Some(item), error);
                 match self.patient {
                     true => self.arrived.push_back(Arrival::Failed(item, error)),
@@ -346,8 +348,8 @@ where
 
     /// Whether what was packed should go on its way.
     fn is_full(&mut self) -> bool {
-        let length = self.packer.len();
-        if length >= self.window.batch() || self.packer.is_heavy() {
+        let length = self.encoder.len();
+        if length >= self.window.batch() || self.encoder.is_heavy() {
             return true;
         }
         if length == 1 {
@@ -359,11 +361,11 @@ where
     }
 
     fn flush(&mut self) {
-        if self.packer.is_empty() {
+        if self.encoder.is_empty() {
             return;
         }
-        self.outstanding += self.packer.len() as u64;
-        let (progress, work) = self.job.exchange(self.packer.take(), self.window.chunk());
+        self.outstanding += self.encoder.len() as u64;
+        let (progress, work) = self.job.exchange(self.encoder.take(), self.window.chunk());
         // Not the end: more is to come, if only the word that nothing is.
         self.take_in(progress);
         let rest = self.rest();

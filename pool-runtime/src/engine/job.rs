@@ -5,13 +5,13 @@ use std::sync::{Arc, Condvar};
 use std::task::Waker;
 use std::thread::ThreadId;
 
+use super::backlog::Backlog;
+use super::batch::Batch;
+use super::batches::Batches;
 use super::calls::Question;
 use super::cancel::Ticket;
+use super::chunk_policy::{ChunkPolicy, Window, Work};
 use super::failure::Failure;
-use super::held::Held;
-use super::pace::{Pace, Window, Work};
-use super::pack::Pack;
-use super::packs::Packs;
 use super::rules::{Rules, Tries};
 use crate::channel::{Bodies, Body, Line};
 use crate::error::Error;
@@ -64,14 +64,14 @@ pub(super) struct JobState {
     pub(super) shape: Shape,
     pub(super) rules: Rules,
     pub(super) tries: Tries,
-    /// Held so that a token knows whether the job is there.
+    /// Backlog so that a token knows whether the job is there.
     ticket: Option<Arc<Ticket>>,
-    packs: Packs,
+    batches: Batches,
     /// Outcomes that the caller has not taken, in order of arrival.
     arrivals: VecDeque<Arrival>,
     unsettled: u64,
     /// What the scheduler has not been given yet.
-    held: Option<Held>,
+    backlog: Option<Backlog>,
     pub(super) work: Work,
     /// The caller has queued its last item.
     ended: bool,
@@ -108,7 +108,7 @@ pub(super) enum Rouse {
 
 /// What is to be told of a change, once the lock is released.
 #[derive(Debug, Default)]
-pub(super) struct Due {
+pub(super) struct Notification {
     pub(super) waker: Option<Waker>,
     pub(super) sleepers: Option<Arc<Condvar>>,
     pub(super) line: Option<Line>,
@@ -127,10 +127,10 @@ impl JobState {
             rules,
             tries: Tries::default(),
             ticket: None,
-            packs: Packs::default(),
+            batches: Batches::default(),
             arrivals: VecDeque::new(),
             unsettled: 0,
-            held: None,
+            backlog: None,
             work: Work::default(),
             ended: false,
             failure: None,
@@ -146,14 +146,14 @@ impl JobState {
         })
     }
 
-    /// Memory for its packs that another job has left.
-    pub(super) fn reuse(&mut self, packs: Packs) {
-        self.packs = packs;
+    /// Memory for its batches that another job has left.
+    pub(super) fn reuse(&mut self, batches: Batches) {
+        self.batches = batches;
     }
 
     /// Gives such memory back, if there is little of it and nothing in it.
-    pub(super) fn give_back(&mut self) -> Packs {
-        self.packs.give_back()
+    pub(super) fn give_back(&mut self) -> Batches {
+        self.batches.give_back()
     }
 
     /// No outcome will arrive any more.
@@ -194,46 +194,47 @@ impl JobState {
     }
 
     /// Items that were queued.
-    pub(super) fn accept(&mut self, pack: Pack) {
-        let items = pack.items();
+    pub(super) fn accept(&mut self, batch: Batch) {
+        let items = batch.items();
         self.unsettled += items.end - items.start;
-        self.packs.push(pack);
+        self.batches.push(batch);
     }
 
-    /// Items that are queued as the pace allows; see [`JobState::next_chunk`].
-    pub(super) fn hold(&mut self, pack: Pack, pace: Pace, workers: usize) {
-        let items = pack.items();
-        let held = self.held.get_or_insert_with(|| Held::new(Window::new(pace, workers)));
-        held.push(items);
-        self.accept(pack);
+    /// Items that are queued as the policy allows; see [`JobState::next_chunk`].
+    pub(super) fn hold(&mut self, batch: Batch, policy: ChunkPolicy, workers: usize) {
+        let items = batch.items();
+        let backlog =
+            self.backlog.get_or_insert_with(|| Backlog::new(Window::new(policy, workers)));
+        backlog.push(items);
+        self.accept(batch);
     }
 
     /// Whether the scheduler is given items as results come.
-    pub(super) fn is_held(&self) -> bool {
-        self.held.is_some()
+    pub(super) fn has_backlog(&self) -> bool {
+        self.backlog.is_some()
     }
 
     /// The next chunk that the scheduler is to have now.
     pub(super) fn next_chunk(&mut self) -> Option<(Items, u32)> {
-        let items = self.held.as_mut()?.next()?;
+        let items = self.backlog.as_mut()?.next()?;
         let weight = self.weight(&items);
         Some((items, weight))
     }
 
     /// Whether the caller has queued its last item and the scheduler has it.
     pub(super) fn is_given(&self) -> bool {
-        self.ended && self.held.as_ref().is_none_or(Held::is_empty)
+        self.ended && self.backlog.as_ref().is_none_or(Backlog::is_empty)
     }
 
     /// What a chunk of these items weighs.
     pub(super) fn weight(&mut self, items: &Items) -> u32 {
-        let weights = self.packs.of(items.start).weights();
+        let weights = self.batches.of(items.start).weights();
         weights.of(items.end - items.start, self.work.of_item())
     }
 
     /// Where the encoded items lie.
     pub(super) fn body(&mut self, items: &Items) -> Body<'_> {
-        self.packs.of(items.start).body(items)
+        self.batches.of(items.start).body(items)
     }
 
     /// Items of one chunk have their outcomes, and so many chunks wait for a worker (asked if
@@ -242,55 +243,55 @@ impl JobState {
         &mut self,
         arrival: Arrival,
         queued: impl FnOnce() -> usize,
-    ) -> Option<Due> {
+    ) -> Option<Notification> {
         let items = arrival.items();
         let count = items.end - items.start;
-        self.packs.settle(&items);
+        self.batches.settle(&items);
         self.unsettled -= count;
         self.tries.forget(&items);
-        if let Some(held) = &mut self.held {
-            held.settle(count, self.work);
+        if let Some(backlog) = &mut self.backlog {
+            backlog.settle(count, self.work);
         }
         // Nobody will take what comes of a job that nobody holds.
         if !self.detached {
             self.arrivals.push_back(arrival);
         }
-        let mut due = self.wake()?;
+        let mut notification = self.wake()?;
         if !self.is_done() && Rouse::WhenQueued(queued()) > self.rouse {
-            due.sleepers = None;
+            notification.sleepers = None;
         }
-        Some(due)
+        Some(notification)
     }
 
     /// The job ends here.
-    pub(super) fn fail(&mut self, why: impl Into<Failure>) -> Option<Due> {
-        self.packs = Packs::default();
-        self.held = None;
+    pub(super) fn fail(&mut self, why: impl Into<Failure>) -> Option<Notification> {
+        self.batches = Batches::default();
+        self.backlog = None;
         self.failed = true;
         self.failure = Some(why.into());
         self.wake()
     }
 
     /// Something has changed for whoever waits, if somebody does.
-    pub(super) fn wake(&mut self) -> Option<Due> {
+    pub(super) fn wake(&mut self) -> Option<Notification> {
         if !self.is_slept_on() && self.waker.is_none() {
             return None;
         }
         let waker = if self.is_done() { self.waker.take() } else { None };
         let sleepers = self.arrived.clone().filter(|_| self.sleepers > 0);
-        Some(Due { waker, sleepers, line: self.line.clone(), ..Due::default() })
+        Some(Notification { waker, sleepers, line: self.line.clone(), ..Notification::default() })
     }
 
     /// Its deadline has passed.
-    pub(super) fn expire(&mut self) -> Option<Due> {
+    pub(super) fn expire(&mut self) -> Option<Notification> {
         self.expired = true;
         self.wake()
     }
 
     /// No outcome will come; whoever waits is to see why.
-    pub(super) fn abandon(&mut self) -> Due {
+    pub(super) fn abandon(&mut self) -> Notification {
         let (waker, sleepers) = (self.waker.take(), self.arrived.clone());
-        Due { waker, sleepers, line: self.line.clone(), ..Due::default() }
+        Notification { waker, sleepers, line: self.line.clone(), ..Notification::default() }
     }
 
     pub(super) fn progress(&mut self) -> Progress {

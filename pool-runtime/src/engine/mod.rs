@@ -15,18 +15,18 @@
 //! engine's thread does what no caller is there for: results that nobody looks
 //! for, deaths, deadlines. It wakes for nothing else.
 
-mod asking;
+mod backlog;
+mod batch;
+mod batches;
+mod callback_guard;
 mod calls;
 mod cancel;
+mod chunk_policy;
 mod core;
+mod deadline;
 mod failure;
-mod held;
-mod hold;
+mod handle;
 mod job;
-mod late;
-mod pace;
-mod pack;
-mod packs;
 mod rules;
 mod shared;
 mod thread;
@@ -50,11 +50,11 @@ use crate::task::TaskDef;
 use self::core::Core;
 use self::shared::Shared;
 pub(crate) use crate::channel::Bodies;
+pub(crate) use batch::{Batch, BatchEncoder, NotEncoded};
 pub use cancel::CancelToken;
-pub(crate) use hold::Job;
+pub(crate) use chunk_policy::{ChunkPolicy, Window};
+pub(crate) use handle::Job;
 pub(crate) use job::{Arrival, Progress, Shape};
-pub(crate) use pace::{Pace, Window};
-pub(crate) use pack::{NotPacked, Pack, Packer};
 pub(crate) use rules::Rules;
 
 /// The workers of one pool or process, and the thread that looks after them.
@@ -147,10 +147,10 @@ impl Engine {
         task: &'static TaskDef,
         shape: Shape,
         rules: Rules,
-        pack: Pack,
+        batch: Batch,
     ) -> Result<Job, Error> {
         rules.check_token(task)?;
-        Job::submit(&self.shared, task, shape, rules, pack)
+        Job::submit(&self.shared, task, shape, rules, batch)
     }
 
     /// Refuses what the calling thread would wait for, inside of a rule of this pool.
@@ -226,7 +226,7 @@ impl Engine {
         let Ok(mut core) = self.shared.lock() else {
             return Vec::new();
         };
-        if core.look() {
+        if core.poll() {
             core.settle();
         }
         core.seen()

@@ -7,10 +7,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::asking::Asking;
+use super::callback_guard::CallbackGuard;
 use super::calls::Question;
 use super::core::Core;
-use super::job::Due;
+use super::job::Notification;
 use crate::channel::Line;
 use crate::error::Error;
 use crate::ids::{JobId, Slot};
@@ -22,7 +22,7 @@ pub(crate) struct Shared {
     core: Mutex<Core>,
     /// Workers came or went, or the engine finished.
     pub(super) life: Condvar,
-    pub(super) asking: Asking,
+    pub(super) callbacks: CallbackGuard,
     /// The process that it belongs to, which is marked. A copy that this has forked
     /// shares the workers' rings and the event queue, but none of its threads: it must
     /// touch nothing here, nor wait for the lock, which may have been held.
@@ -36,7 +36,7 @@ impl Shared {
         Shared {
             core: Mutex::new(core),
             life: Condvar::new(),
-            asking: Asking::default(),
+            callbacks: CallbackGuard::default(),
             owner,
             mark,
         }
@@ -47,10 +47,10 @@ impl Shared {
         self.mark.is_copy()
     }
 
-    /// Refuses to wait inside of a caller's rule; see [`Asking`].
+    /// Refuses to wait inside of a caller's rule; see [`CallbackGuard`].
     pub(super) fn check_may_wait(&self, wanted: fmt::Arguments<'_>) -> Result<(), Error> {
         // A forked copy is told otherwise, and must not wait for the lock in there.
-        if self.is_foreign() || !self.asking.is_here() {
+        if self.is_foreign() || !self.callbacks.is_here() {
             return Ok(());
         }
         Err(Error::invalid(format!(
@@ -88,18 +88,18 @@ impl Shared {
         }
         // Poisoned where it is not yet: the panic may have been outside the lock.
         let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = core.abandon();
+        let notifications = core.abandon();
         poison(core);
         self.life.notify_all();
-        self.wake(due);
+        self.wake(notifications);
         discard(panic);
     }
 
     /// Tells whoever waits. A waker that panics must not end the engine's thread; the panic
     /// hook tells of it. What a rule has captured goes with its job, and may no more wait
     /// for the pool than the rule may.
-    fn wake(&self, due: Vec<Due>) {
-        for Due { waker, sleepers, line, over, .. } in due {
+    fn wake(&self, notifications: Vec<Notification>) {
+        for Notification { waker, sleepers, line, over, .. } in notifications {
             if let Some(line) = line {
                 line.hang_up();
             }
@@ -128,7 +128,7 @@ impl Shared {
         let Some(mut core) = self.lock_to_drop() else {
             return;
         };
-        core.look();
+        core.poll();
         jobs.into_iter().for_each(|job| core.calls.cancel_job(job));
     }
 
@@ -179,7 +179,7 @@ impl Locked<'_> {
     /// Releases the lock until `condvar` is notified, or `limit` has passed.
     pub(super) fn wait(&mut self, condvar: &Condvar, limit: Option<Duration>) {
         self.end_turn();
-        if self.calls.has_due() {
+        if self.calls.has_notifications() {
             // Whoever is woken may change what this waits for.
             return self.step_aside();
         }
@@ -222,7 +222,8 @@ impl Locked<'_> {
         if !broken && let Err(thrown) = catch_unwind(AssertUnwindSafe(|| guard.end_turn())) {
             (broken, panic) = (true, Some(thrown));
         }
-        let mut due = if broken { guard.abandon() } else { guard.calls.take_due() };
+        let mut notifications =
+            if broken { guard.abandon() } else { guard.calls.take_notifications() };
         let life = broken || guard.calls.life_changed();
         match panic {
             None => drop(guard),
@@ -231,10 +232,12 @@ impl Locked<'_> {
         if life {
             self.shared.life.notify_all();
         }
-        if !due.is_empty() {
-            let questions: Vec<Question> =
-                due.iter_mut().filter_map(|due| due.question.take()).collect();
-            self.shared.wake(due);
+        if !notifications.is_empty() {
+            let questions: Vec<Question> = notifications
+                .iter_mut()
+                .filter_map(|notifications| notifications.question.take())
+                .collect();
+            self.shared.wake(notifications);
             if !questions.is_empty() {
                 self.shared.ask(questions);
             }
@@ -405,7 +408,10 @@ mod tests {
                 std::panic::panic_any(Bomb);
             }
         }
-        let due = |waker| Due { waker: Some(waker), ..Due::default() };
-        shared().wake(vec![due(Waker::from(Arc::new(Throws))), due(Waker::noop().clone())]);
+        let notifications = |waker| Notification { waker: Some(waker), ..Notification::default() };
+        shared().wake(vec![
+            notifications(Waker::from(Arc::new(Throws))),
+            notifications(Waker::noop().clone()),
+        ]);
     }
 }

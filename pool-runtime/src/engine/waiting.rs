@@ -13,7 +13,7 @@
 use std::time::{Duration, Instant};
 
 use super::core::Core;
-use super::hold::Job;
+use super::handle::Job;
 use super::job::Rouse;
 use super::shared::Locked;
 use crate::channel::Line;
@@ -54,7 +54,7 @@ impl Job {
         }
         if patience.looks > 0 {
             patience.looks -= 1;
-            let came = core.look();
+            let came = core.poll();
             match patience.looks.is_multiple_of(LOOKS_AT_ONCE) {
                 true => core.step_aside(),
                 false if came => {}

@@ -2,9 +2,9 @@
 
 use std::task::Waker;
 
-use super::super::job::{Due, JobState};
-use super::super::pace::Pace;
-use super::super::pack::Pack;
+use super::super::batch::Batch;
+use super::super::chunk_policy::ChunkPolicy;
+use super::super::job::{JobState, Notification};
 use super::super::rules;
 use super::Calls;
 use crate::error::{Error, ErrorKind};
@@ -40,14 +40,14 @@ impl Calls {
     }
 
     /// Queues items in chunks of so many.
-    pub(in crate::engine) fn queue(&mut self, id: JobId, pack: Pack, chunk: usize) {
-        let items = pack.items();
+    pub(in crate::engine) fn queue(&mut self, id: JobId, batch: Batch, chunk: usize) {
+        let items = batch.items();
         let state = self.job_mut(id);
         if state.has_failed() {
             return;
         }
-        let (weights, nanos) = (pack.weights(), state.work.of_item());
-        state.accept(pack);
+        let (weights, nanos) = (batch.weights(), state.work.of_item());
+        state.accept(batch);
         let mut start = items.start;
         while start < items.end {
             let end = items.end.min(start.saturating_add(chunk as u64));
@@ -58,16 +58,16 @@ impl Calls {
     }
 
     /// Queues items as their results come.
-    pub(in crate::engine) fn hold(&mut self, id: JobId, pack: Pack, pace: Pace) {
+    pub(in crate::engine) fn hold(&mut self, id: JobId, batch: Batch, policy: ChunkPolicy) {
         let workers = self.scheduler.size();
         let state = self.job_mut(id);
         if !state.has_failed() {
-            state.hold(pack, pace, workers);
+            state.hold(batch, policy, workers);
             self.feed(id);
         }
     }
 
-    /// Gives the scheduler what it is to have now of a job that is held.
+    /// Gives the scheduler what it is to have now of a job that is backlog.
     pub(in crate::engine) fn feed(&mut self, id: JobId) {
         while let Some((items, weight)) = self.job_mut(id).next_chunk() {
             self.tell(Event::ItemsQueued { job: id, items, weight });
@@ -81,9 +81,9 @@ impl Calls {
     pub(in crate::engine) fn end_job(&mut self, id: JobId) {
         let state = self.job_mut(id);
         state.end();
-        let (due, is_held) = (state.wake(), state.is_held());
-        self.tell_later(due);
-        match is_held {
+        let (notification, has_backlog) = (state.wake(), state.has_backlog());
+        self.notify_later(notification);
+        match has_backlog {
             true => self.feed(id),
             false => self.tell(Event::JobEnded { job: id }),
         }
@@ -91,7 +91,7 @@ impl Calls {
 
     /// A job that its caller holds.
     pub(in crate::engine) fn job_mut(&mut self, id: JobId) -> &mut JobState {
-        self.jobs.get_mut(&id).expect("a job is kept while it is held")
+        self.jobs.get_mut(&id).expect("a job is kept while it is backlog")
     }
 
     /// The caller lets go of its job, and gets what is left of it.
@@ -122,13 +122,16 @@ impl Calls {
     }
 
     /// Tells whoever waits, when the lock is released.
-    pub(in crate::engine) fn tell_later(&mut self, due: Option<Due>) {
-        let Some(due) = due else {
+    pub(in crate::engine) fn notify_later(&mut self, notification: Option<Notification>) {
+        let Some(notification) = notification else {
             return;
         };
-        self.waiters -= usize::from(due.waker.is_some());
-        if due.waker.is_some() || due.sleepers.is_some() || due.line.is_some() {
-            self.due.push(due);
+        self.waiters -= usize::from(notification.waker.is_some());
+        if notification.waker.is_some()
+            || notification.sleepers.is_some()
+            || notification.line.is_some()
+        {
+            self.notifications.push(notification);
         }
     }
 
@@ -148,8 +151,8 @@ impl Calls {
             return;
         };
         let error = why(state);
-        let due = state.fail(error);
-        self.tell_later(due);
+        let notification = state.fail(error);
+        self.notify_later(notification);
         self.tell(Event::JobDropped { job: id });
         self.remove_if_over(id);
     }

@@ -9,8 +9,8 @@ mod reports;
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
-use super::job::{Due, JobState};
-use super::packs::Packs;
+use super::batches::Batches;
+use super::job::{JobState, Notification};
 use crate::ids::{JobId, JobMap, Moment, Worker};
 use crate::scheduler::{Command, Config, Event, Scheduler, Verdict};
 use crate::sys::clock;
@@ -24,8 +24,8 @@ pub(super) struct Calls {
     pub(super) scheduler: Scheduler,
     jobs: JobMap<Box<JobState>>,
     next_job: u64,
-    /// Kept for their memory: for the packs of the job that is opened next.
-    spare: Packs,
+    /// Kept for their memory: for the batches of the job that is opened next.
+    spare: Batches,
     epoch: Instant,
     /// The same, on the clock that workers know.
     epoch_nanos: u64,
@@ -39,7 +39,7 @@ pub(super) struct Calls {
     /// Something was told that the scheduler has not decided upon.
     undecided: bool,
     /// Whom to tell when the lock is released.
-    due: Vec<Due>,
+    notifications: Vec<Notification>,
     /// Callers that sleep until something arrives, and futures that are to be woken.
     pub(super) waiters: usize,
     /// Callers that sleep until their map needs them.
@@ -51,7 +51,7 @@ impl Calls {
         Calls {
             jobs: JobMap::default(),
             next_job: 0,
-            spare: Packs::default(),
+            spare: Batches::default(),
             epoch: Instant::now(),
             epoch_nanos: clock::monotonic(),
             start_timeout: config.start_timeout,
@@ -60,7 +60,7 @@ impl Calls {
             life_changed: false,
             departures_told: 0,
             undecided: false,
-            due: Vec::new(),
+            notifications: Vec::new(),
             waiters: 0,
             patient: 0,
             scheduler: Scheduler::new(config, Duration::ZERO),
@@ -115,12 +115,14 @@ impl Calls {
     }
 
     /// Whom to tell now that the lock is being released.
-    pub(super) fn take_due(&mut self) -> Vec<Due> {
-        std::mem::take(&mut self.due)
+    pub(super) fn take_notifications(&mut self) -> Vec<Notification> {
+        std::mem::take(&mut self.notifications)
     }
 
-    pub(super) fn has_due(&self) -> bool {
-        !self.due.is_empty() || self.life_changed || self.departures_told != self.departures()
+    pub(super) fn has_notifications(&self) -> bool {
+        !self.notifications.is_empty()
+            || self.life_changed
+            || self.departures_told != self.departures()
     }
 
     /// Whether workers came or went, or all have left, or the engine finished, since this
@@ -156,9 +158,9 @@ impl Calls {
     }
 
     /// Gives the futures to wake of all jobs, for which nobody will do anything any more.
-    pub(super) fn abandon(&mut self) -> Vec<Due> {
-        let mut due = self.take_due();
-        due.extend(self.jobs.values_mut().map(|job| job.abandon()));
-        due
+    pub(super) fn abandon(&mut self) -> Vec<Notification> {
+        let mut notifications = self.take_notifications();
+        notifications.extend(self.jobs.values_mut().map(|job| job.abandon()));
+        notifications
     }
 }

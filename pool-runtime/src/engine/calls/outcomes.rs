@@ -1,7 +1,7 @@
 //! What becomes of items that have an outcome, and of those that failed.
 
 use super::super::failure::Failure;
-use super::super::job::{Arrival, Due};
+use super::super::job::{Arrival, Notification};
 use super::super::rules;
 use super::Calls;
 use crate::error::{Error, ErrorKind, on_item};
@@ -40,7 +40,7 @@ impl Calls {
         match job.rules.retry_if.clone() {
             Some(rule) if again => {
                 let question = Some(Question { job: id, item, error, rule });
-                self.due.push(Due { question, ..Due::default() });
+                self.notifications.push(Notification { question, ..Notification::default() });
             }
             None if again && rules::is_tried_again(&error) => self.try_again(id, item, error),
             _ => self.give_up(id, item, error),
@@ -85,16 +85,16 @@ impl Calls {
             JobFailure::Terminated => Failure::PoolTerminated,
             JobFailure::NoWorkers => self.no_workers(task).with_task(task.name, None).into(),
         };
-        let due = self.job_mut(id).fail(why);
-        self.tell_later(due);
+        let notification = self.job_mut(id).fail(why);
+        self.notify_later(notification);
         self.remove_if_over(id);
     }
 
     /// The deadline of a job has passed.
     pub(in crate::engine) fn expire_job(&mut self, id: JobId) {
         if let Some(job) = self.jobs.get_mut(&id) {
-            let due = job.expire();
-            self.tell_later(due);
+            let notification = job.expire();
+            self.notify_later(notification);
         }
     }
 
@@ -117,28 +117,28 @@ impl Calls {
         if job.has_failed() {
             return;
         }
-        let due = match arrival {
+        let notification = match arrival {
             Arrival::Failed(_, error) if job.shape.fail_fast => {
-                let due = job.fail(error);
+                let notification = job.fail(error);
                 self.tell(Event::JobDropped { job: id });
-                due
+                notification
             }
             arrival => {
-                let due = job.settle(arrival, || self.scheduler.queued(id));
-                if job.is_held() {
+                let notification = job.settle(arrival, || self.scheduler.queued(id));
+                if job.has_backlog() {
                     self.feed(id);
                 }
-                due
+                notification
             }
         };
-        self.tell_later(due);
+        self.notify_later(notification);
         self.remove_if_over(id);
     }
 
     pub(in crate::engine) fn remove_if_over(&mut self, id: JobId) {
         if self.jobs.get(&id).is_some_and(|job| job.is_over()) {
             let over = self.jobs.remove(&id);
-            self.due.push(Due { over, ..Due::default() });
+            self.notifications.push(Notification { over, ..Notification::default() });
         }
     }
 }

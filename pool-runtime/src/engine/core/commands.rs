@@ -49,7 +49,7 @@ impl Core {
     }
 
     fn start(&mut self, worker: Worker) {
-        self.attending.forget(worker.slot);
+        self.polling.forget(worker.slot);
         if let Err(error) = self.fleet.start(worker, self.calls.is_awaiting()) {
             let (scarce, now) = (is_scarce(&error), self.calls.now());
             self.calls.note_end(error, End::NotStarted);

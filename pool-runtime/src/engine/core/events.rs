@@ -13,7 +13,7 @@ impl Core {
         let Some(heard) = self.fleet.hush(slot) else {
             return;
         };
-        self.attending.hear_bell(slot);
+        self.polling.note_bell(slot);
         self.serve_channel(slot);
         self.fleet.hear_crash(slot, || self.calls.now());
         if heard == Heard::Closed {
@@ -91,7 +91,7 @@ impl Core {
 
     /// Tells the scheduler how a worker is getting on whose item may be overdue. If there
     /// is more to be read first, the worker stays overdue, and the next turn looks again.
-    pub(super) fn look_at(&mut self, slot: Slot, now: Moment) {
+    pub(super) fn check_progress(&mut self, slot: Slot, now: Moment) {
         let Some(process) = self.fleet.get_mut(slot) else {
             return;
         };

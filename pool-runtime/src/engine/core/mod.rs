@@ -1,10 +1,10 @@
 //! The engine's state under its lock: the calls of a pool and the fleet of its workers, and
 //! how events and commands pass between them.
 
-mod attend;
 mod commands;
 mod events;
 mod gaps;
+mod polling;
 
 use std::process::ExitStatus;
 use std::sync::Arc;
@@ -14,21 +14,21 @@ use rustix::process::Signal;
 
 use super::Seen;
 use super::calls::Calls;
-use super::job::Due;
+use super::job::Notification;
 use crate::error::Error;
 use crate::ids::{Moment, Slot};
 use crate::scheduler::{Config, Event};
 use crate::supervisor::{Fleet, Launch, Outside, Token};
 use crate::sys::poller::{BELL, Poller};
-use attend::Attending;
 use gaps::Gaps;
+use polling::Polling;
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Core {
     pub(super) calls: Calls,
     fleet: Fleet,
-    attending: Attending,
+    polling: Polling,
     gaps: Gaps,
     /// Workers with more to read than one turn takes.
     unread: Vec<Slot>,
@@ -44,7 +44,7 @@ impl Core {
     pub(super) fn new(config: Config, launch: Launch, poller: Arc<Poller>) -> Core {
         Core {
             fleet: Fleet::new(config.workers, launch, poller),
-            attending: Attending::new(config.workers),
+            polling: Polling::new(config.workers),
             calls: Calls::new(config),
             gaps: Gaps::default(),
             unread: Vec::new(),
@@ -92,8 +92,8 @@ impl Core {
                 self.serve_output(slot, stream);
             }
         }
-        if self.attending.looks_around() {
-            self.look_around();
+        if self.polling.polls_others() {
+            self.poll_others();
         }
         let now = self.calls.now();
         // Who has reported in by now is in time, though it has not been heard yet.
@@ -104,7 +104,7 @@ impl Core {
         // heard again, and then that is at an item which nobody has looked at.
         for slot in self.calls.scheduler.overdue(now) {
             if self.calls.scheduler.is_watched(slot) {
-                self.look_at(slot, now);
+                self.check_progress(slot, now);
             }
         }
         self.fleet.end_parting(now);
@@ -114,7 +114,7 @@ impl Core {
 
     /// How long the engine's thread may sleep; it must ask right before.
     pub(super) fn timeout(&mut self) -> Option<Duration> {
-        if !self.unread.is_empty() || self.attending.looks_around() {
+        if !self.unread.is_empty() || self.polling.polls_others() {
             return Some(Duration::ZERO);
         }
         let now = self.calls.now();
@@ -157,7 +157,7 @@ impl Core {
 
     /// A panic has left the core in pieces. Gives the futures to wake, which will find the
     /// lock poisoned, as whoever waits does.
-    pub(super) fn abandon(&mut self) -> Vec<Due> {
+    pub(super) fn abandon(&mut self) -> Vec<Notification> {
         self.fleet.abandon();
         self.calls.abandon()
     }

@@ -14,13 +14,13 @@ use std::thread::{self, ThreadId};
 use std::time::Instant;
 
 use super::calls::Question;
-use super::hold::Job;
+use super::handle::Job;
 use super::shared::{Shared, discard, dispose};
 use crate::error::Error;
 
 /// The threads that are inside of a rule of one pool.
 #[derive(Debug, Default)]
-pub(super) struct Asking {
+pub(super) struct CallbackGuard {
     /// How many there are. A call finds none mostly, and reads nothing else. Relaxed: a
     /// thread looks for itself alone, and sees what it has written.
     count: AtomicUsize,
@@ -34,7 +34,7 @@ struct Inside {
     questions: Vec<Question>,
 }
 
-impl Asking {
+impl CallbackGuard {
     /// The calling thread is inside of a rule from here on; of two, if it was.
     fn enter(&self) {
         self.inside().threads.push(thread::current().id());
@@ -78,8 +78,8 @@ impl Shared {
     #[cold]
     pub(super) fn ask(&self, questions: Vec<Question>) {
         // In a copy nothing is asked, and the lock in there may be held for ever.
-        if !self.is_foreign() && self.asking.is_here() {
-            return self.asking.put_off(questions);
+        if !self.is_foreign() && self.callbacks.is_here() {
+            return self.callbacks.put_off(questions);
         }
         let mut questions = VecDeque::from(questions);
         while let Some(Question { job, item, error, rule }) = questions.pop_front() {
@@ -110,13 +110,13 @@ impl Shared {
     /// Runs what is the caller's and must not wait for this pool, nor unwind; gives what
     /// it comes to, and what is to be asked next. Nothing in a copy that it has forked.
     pub(super) fn as_a_rule<T>(&self, run: impl FnOnce() -> T) -> Option<(T, Vec<Question>)> {
-        self.asking.enter();
+        self.callbacks.enter();
         let done = run();
         // There another thread may have held the lock.
         if self.is_foreign() {
             return None;
         }
-        Some((done, self.asking.leave()))
+        Some((done, self.callbacks.leave()))
     }
 }
 
@@ -144,12 +144,12 @@ mod tests {
 
     #[test]
     fn a_thread_is_inside_until_its_rule_has_answered() {
-        let asking = Asking::default();
-        assert!(!asking.is_here());
-        asking.enter();
-        assert!(asking.is_here());
-        thread::scope(|scope| assert!(!scope.spawn(|| asking.is_here()).join().unwrap()));
-        assert!(asking.leave().is_empty());
-        assert!(!asking.is_here());
+        let callbacks = CallbackGuard::default();
+        assert!(!callbacks.is_here());
+        callbacks.enter();
+        assert!(callbacks.is_here());
+        thread::scope(|scope| assert!(!scope.spawn(|| callbacks.is_here()).join().unwrap()));
+        assert!(callbacks.leave().is_empty());
+        assert!(!callbacks.is_here());
     }
 }

@@ -1,4 +1,4 @@
-//! A caller's hold on its job: what it gives and takes, and how it lets go. How it waits is
+//! A caller's handle on its job: what it gives and takes, and how it lets go. How it waits is
 //! told in `waiting`.
 
 use std::collections::VecDeque;
@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
+use super::batch::Batch;
 use super::cancel::CancelToken;
+use super::chunk_policy::{ChunkPolicy, Work};
 use super::job::{Arrival, JobState, Progress, Shape};
-use super::pace::{Pace, Work};
-use super::pack::Pack;
 use super::rules::Rules;
 use super::shared::{Foreign, Locked, Shared};
 use super::waiting::Patience;
@@ -17,14 +17,14 @@ use crate::error::Error;
 use crate::ids::JobId;
 use crate::task::TaskDef;
 
-/// A caller's hold on its job. Dropped, the job is dropped too, with whatever
+/// A caller's handle on its job. Dropped, the job is dropped too, with whatever
 /// of it is running.
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(super) shared: Arc<Shared>,
     pub(super) id: JobId,
     pub(super) task: &'static TaskDef,
-    /// From when on nothing is pulled for it; see `late`.
+    /// From when on nothing is pulled for it; see `deadline`.
     pub(super) deadline: Option<Instant>,
     /// The core keeps nothing of the job any more.
     left: bool,
@@ -58,13 +58,13 @@ impl Job {
         task: &'static TaskDef,
         shape: Shape,
         rules: Rules,
-        pack: Pack,
+        batch: Batch,
     ) -> Result<Job, Error> {
         let token = rules.token.clone();
         let mut core = Job::lock(shared, task)?;
         let id = core.calls.open_job(JobState::new(task, shape, rules))?;
         let count = usize::MAX;
-        core.calls.queue(id, pack, count);
+        core.calls.queue(id, batch, count);
         core.calls.end_job(id);
         drop(core);
         // Nothing is pulled for it.
@@ -102,22 +102,22 @@ impl Job {
         self.task
     }
 
-    /// Queues items as the pace allows, also when the caller has gone.
-    pub(crate) fn hold(&self, pack: Pack, pace: Pace) {
+    /// Queues items as the policy allows, also when the caller has gone.
+    pub(crate) fn hold(&self, batch: Batch, policy: ChunkPolicy) {
         if let Ok(mut core) = self.shared.lock() {
-            core.calls.hold(self.id, pack, pace);
+            core.calls.hold(self.id, batch, policy);
         }
     }
 
     /// Queues items, in chunks of so many; they are on their way to a worker that
     /// has room for them when this returns. Takes what has arrived meanwhile.
-    pub(crate) fn exchange(&self, pack: Pack, chunk: usize) -> (Progress, Work) {
+    pub(crate) fn exchange(&self, batch: Batch, chunk: usize) -> (Progress, Work) {
         let mut core = match self.shared.lock() {
             Ok(core) => core,
             Err(copy) => return (Progress::Failed(self.foreign(copy)), Work::default()),
         };
-        core.calls.queue(self.id, pack, chunk);
-        core.look();
+        core.calls.queue(self.id, batch, chunk);
+        core.poll();
         let state = core.calls.job_mut(self.id);
         (state.progress(), state.work)
     }
@@ -160,7 +160,7 @@ impl Job {
     /// Waits until nothing more will arrive, or `until`, if it may wait; tells whether it
     /// is so.
     pub(crate) fn wait_done(&self, until: Option<Instant>) -> bool {
-        // Who may not still looks, where callers do that.
+        // If blocking is not allowed, poll once.
         let until = if self.check_may_wait(until).is_ok() { until } else { Some(Instant::now()) };
         self.locked_when_done(until).is_some() || self.shared.is_foreign()
     }

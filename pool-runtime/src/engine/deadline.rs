@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::hold::Job;
+use super::handle::Job;
 use super::job::JobState;
 use super::rules::Tried;
 use crate::error::{Error, ErrorKind, on_item};

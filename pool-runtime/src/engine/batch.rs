@@ -13,7 +13,7 @@ use crate::wire::message;
 
 /// Consecutive encoded items.
 #[derive(Debug)]
-pub(crate) struct Pack {
+pub(crate) struct Batch {
     items: Items,
     bytes: Load,
     unsettled: u64,
@@ -22,7 +22,7 @@ pub(crate) struct Pack {
     next: (Item, usize),
 }
 
-impl Pack {
+impl Batch {
     pub(crate) fn items(&self) -> Items {
         self.items.clone()
     }
@@ -37,7 +37,7 @@ impl Pack {
     pub(super) fn body(&mut self, items: &Items) -> Body<'_> {
         assert!(
             self.items.start <= items.start && items.end <= self.items.end,
-            "items {items:?} of a pack of {:?}",
+            "items {items:?} of a batch of {:?}",
             self.items
         );
         if *items == self.items {
@@ -77,7 +77,7 @@ impl Pack {
     }
 }
 
-/// What chunks of a pack weigh in a worker's queue.
+/// What chunks of a batch weigh in a worker's queue.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Weights {
     /// Of an item, on average.
@@ -95,9 +95,9 @@ impl Weights {
     }
 }
 
-/// Collects encoded items into packs.
+/// Collects encoded items into batches.
 #[derive(Debug)]
-pub(crate) struct Packer {
+pub(crate) struct BatchEncoder {
     next: Item,
     bytes: Buffer,
     count: usize,
@@ -108,16 +108,16 @@ pub(crate) struct Packer {
 
 /// Why an item was not packed.
 #[derive(Debug)]
-pub(crate) enum NotPacked<E> {
+pub(crate) enum NotEncoded<E> {
     Unencodable(E),
     /// Its length in bytes.
     TooLong(usize),
 }
 
-impl Packer {
-    /// Long packs lie in the arena, if there is one.
-    pub(crate) fn new(arena: Option<&Arc<Arena>>) -> Packer {
-        Packer { next: 0, bytes: Buffer::new(arena.cloned(), 0), count: 0, end: 0 }
+impl BatchEncoder {
+    /// Long batches lie in the arena, if there is one.
+    pub(crate) fn new(arena: Option<&Arc<Arena>>) -> BatchEncoder {
+        BatchEncoder { next: 0, bytes: Buffer::new(arena.cloned(), 0), count: 0, end: 0 }
     }
 
     /// The index that the next item gets.
@@ -138,19 +138,19 @@ impl Packer {
         self.bytes.len() >= CHUNK_BYTES
     }
 
-    /// Packs what `encode` writes.
+    /// Batches what `encode` writes.
     #[inline]
     pub(crate) fn push<E>(
         &mut self,
         encode: impl FnOnce(&mut Buffer) -> Result<(), E>,
-    ) -> Result<(), NotPacked<E>> {
+    ) -> Result<(), NotEncoded<E>> {
         let start = self.end;
         self.bytes.truncate(start);
-        message::put_item(&mut self.bytes, encode).map_err(NotPacked::Unencodable)?;
+        message::put_item(&mut self.bytes, encode).map_err(NotEncoded::Unencodable)?;
         let length = self.bytes.len() - start;
         if length > MAX_ITEM {
             self.bytes.truncate(start);
-            return Err(NotPacked::TooLong(length));
+            return Err(NotEncoded::TooLong(length));
         }
         self.count += 1;
         self.end += length;
@@ -158,22 +158,22 @@ impl Packer {
         Ok(())
     }
 
-    /// Leaves out an item that could not be packed. Items in a pack are
+    /// Leaves out an item that could not be packed. Items in a batch are
     /// consecutive, so what came before must have been taken.
     pub(crate) fn skip(&mut self) {
-        assert!(self.is_empty(), "a gap inside a pack");
+        assert!(self.is_empty(), "a gap inside a batch");
         self.next += 1;
     }
 
     /// What was packed so far; there is something.
-    pub(crate) fn take(&mut self) -> Pack {
+    pub(crate) fn take(&mut self) -> Batch {
         let count = std::mem::take(&mut self.count) as u64;
-        assert!(count > 0, "an empty pack");
+        assert!(count > 0, "an empty batch");
         self.bytes.truncate(std::mem::take(&mut self.end));
-        // Packs of a job are mostly of one length, unless that is one large item's.
+        // Batches of a job are mostly of one length, unless that is one large item's.
         let expected = self.bytes.len().min(2 * CHUNK_BYTES);
         let next = Buffer::new(self.bytes.arena().cloned(), expected);
-        Pack {
+        Batch {
             items: self.next - count..self.next,
             bytes: std::mem::replace(&mut self.bytes, next).into(),
             unsettled: count,
@@ -188,22 +188,22 @@ mod tests {
 
     #[test]
     fn a_part_of_a_pack_is_the_bytes_of_its_items() {
-        let mut packer = Packer::new(None);
-        packer.skip();
+        let mut encoder = BatchEncoder::new(None);
+        encoder.skip();
         for text in ["ab", "", "c"] {
             let encode = |out: &mut Buffer| {
                 out.put(text.as_bytes());
                 Ok::<(), ()>(())
             };
-            packer.push(encode).unwrap();
+            encoder.push(encode).unwrap();
         }
-        let mut pack = packer.take();
-        assert_eq!(pack.items(), 1..4);
-        assert_eq!(pack.body(&(1..4)).range, 0..16 + 8 + 16);
-        assert_eq!(pack.body(&(2..3)).range, 16..24);
-        assert_eq!(pack.body(&(3..4)).range, 24..40);
-        assert!(packer.is_empty());
-        assert_eq!(packer.next(), 4);
-        assert_eq!([pack.settle(1), pack.settle(2)], [false, true]);
+        let mut batch = encoder.take();
+        assert_eq!(batch.items(), 1..4);
+        assert_eq!(batch.body(&(1..4)).range, 0..16 + 8 + 16);
+        assert_eq!(batch.body(&(2..3)).range, 16..24);
+        assert_eq!(batch.body(&(3..4)).range, 24..40);
+        assert!(encoder.is_empty());
+        assert_eq!(encoder.next(), 4);
+        assert_eq!([batch.settle(1), batch.settle(2)], [false, true]);
     }
 }

@@ -13,22 +13,22 @@ const LOOKS_FOR_ONE: usize = 8;
 
 /// What is known of who is to look when.
 #[derive(Debug)]
-pub(super) struct Attending {
+pub(super) struct Polling {
     /// By slot: the map that all chunks are of that a worker has, if they are of one.
     maps: Vec<Option<JobId>>,
     /// Somebody has rung who does so for others too, and which of these is next; see
-    /// [`Core::look_around`].
-    look_around: bool,
-    next_look: usize,
+    /// [`Core::poll_others`].
+    poll_others: bool,
+    next_polled: usize,
     cores: usize,
 }
 
-impl Attending {
-    pub(super) fn new(workers: usize) -> Attending {
-        Attending {
+impl Polling {
+    pub(super) fn new(workers: usize) -> Polling {
+        Polling {
             maps: vec![None; workers],
-            look_around: false,
-            next_look: 0,
+            poll_others: false,
+            next_polled: 0,
             cores: std::thread::available_parallelism().map_or(1, usize::from),
         }
     }
@@ -39,12 +39,12 @@ impl Attending {
     }
 
     /// The worker of a slot has rung.
-    pub(super) fn hear_bell(&mut self, slot: Slot) {
-        self.look_around |= self.maps[slot.0].is_some();
+    pub(super) fn note_bell(&mut self, slot: Slot) {
+        self.poll_others |= self.maps[slot.0].is_some();
     }
 
-    pub(super) fn looks_around(&self) -> bool {
-        self.look_around
+    pub(super) fn polls_others(&self) -> bool {
+        self.poll_others
     }
 }
 
@@ -65,7 +65,7 @@ impl Core {
     /// Tells a worker when to summon from now on. If it is another by now than the caller
     /// thinks of, it is told what it would be told anyway.
     pub(super) fn arm(&mut self, slot: Slot) {
-        let attention = self.attention(self.attending.maps[slot.0]);
+        let attention = self.attention(self.polling.maps[slot.0]);
         if let Some(process) = self.fleet.get_mut(slot) {
             process.arm(attention);
         }
@@ -82,7 +82,7 @@ impl Core {
             return;
         };
         let told = process.attention();
-        let before = &mut self.attending.maps[slot.0];
+        let before = &mut self.polling.maps[slot.0];
         *before = if alone { map } else { before.filter(|_| *before == map) };
         let only = *before;
         let raised = told < self.attention(only);
@@ -105,19 +105,19 @@ impl Core {
     ///
     /// As many at a time as callers of smaller pools look at, and on as long as that finds
     /// something, so that what a bell costs does not depend on how many workers there are.
-    pub(super) fn look_around(&mut self) {
+    pub(super) fn poll_others(&mut self) {
         // All of them before any is read: what a look costs is to wait for the memory of a
         // worker that was not looked at for long, and the processor waits for many at once.
-        let (first, count) = (self.attending.next_look, self.fleet.size());
+        let (first, count) = (self.polling.next_polled, self.fleet.size());
         let slots: [Slot; LOOK_MOST] = std::array::from_fn(|step| Slot((first + step) % count));
-        self.attending.next_look = (first + LOOK_MOST) % count;
+        self.polling.next_polled = (first + LOOK_MOST) % count;
         let news = slots.map(|slot| self.has_news(slot));
         let mut found = 0;
         for (slot, _) in slots.into_iter().zip(news).filter(|&(_, has_news)| has_news) {
             self.drain(slot);
             found += 1;
         }
-        self.attending.look_around = found >= LOOK_MOST / LOOKS_FOR_ONE;
+        self.polling.poll_others = found >= LOOK_MOST / LOOKS_FOR_ONE;
         self.settle();
     }
 
@@ -129,7 +129,7 @@ impl Core {
 
     /// Takes in what workers have sent, if callers look at the rings; tells whether
     /// there was anything.
-    pub(in crate::engine) fn look(&mut self) -> bool {
+    pub(in crate::engine) fn poll(&mut self) -> bool {
         if !self.is_looked_at() {
             return false;
         }
@@ -156,7 +156,7 @@ impl Core {
                 process.arm(attention);
             }
         }
-        self.look()
+        self.poll()
     }
 
     /// Where a caller may sleep until its job has news: on the workers that are at the
@@ -240,6 +240,6 @@ impl Core {
         }
         let is_busy =
             |process: &&WorkerProcess| self.calls.scheduler.front(process.worker).is_some();
-        self.fleet.iter().filter(is_busy).count() < self.attending.cores
+        self.fleet.iter().filter(is_busy).count() < self.polling.cores
     }
 }

@@ -15,16 +15,16 @@ use crate::scheduler::DEPTH;
 
 /// What the user has said about it.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Pace {
+pub(crate) struct ChunkPolicy {
     /// Items in a chunk.
     pub(crate) chunk: Option<usize>,
     /// Items pulled and not yet taken.
     pub(crate) window: Option<usize>,
 }
 
-impl Pace {
+impl ChunkPolicy {
     /// Refuses what would mean that nothing ever moves.
-    pub(crate) fn check(self) -> Result<Pace, Error> {
+    pub(crate) fn check(self) -> Result<ChunkPolicy, Error> {
         if self.chunk == Some(0) {
             return Err(Error::invalid("a chunk size of 0: a chunk needs at least one item"));
         }
@@ -62,19 +62,19 @@ impl Work {
 /// are done with when they are settled.
 #[derive(Debug)]
 pub(crate) struct Window {
-    pacer: Pacer,
+    sizer: ChunkSizer,
     entered: u64,
     done: u64,
 }
 
 impl Window {
-    pub(crate) fn new(pace: Pace, workers: usize) -> Window {
-        Window { pacer: Pacer::new(pace, workers), entered: 0, done: 0 }
+    pub(crate) fn new(policy: ChunkPolicy, workers: usize) -> Window {
+        Window { sizer: ChunkSizer::new(policy, workers), entered: 0, done: 0 }
     }
 
     #[inline]
     pub(crate) fn has_room(&self) -> bool {
-        self.entered - self.done < self.pacer.window
+        self.entered - self.done < self.sizer.window
     }
 
     #[inline]
@@ -89,25 +89,25 @@ impl Window {
 
     /// Items in a chunk.
     pub(crate) fn chunk(&self) -> usize {
-        self.pacer.chunk
+        self.sizer.chunk
     }
 
     /// Items that are queued at a time: one chunk, or many of a small size.
     #[inline]
     pub(crate) fn batch(&self) -> usize {
-        self.pacer.batch
+        self.sizer.batch
     }
 
     /// Adapts to what workers have done; `rest` are to come, if that is known.
     pub(crate) fn measure(&mut self, work: Work, rest: Option<usize>) {
-        self.pacer.measure(work, self.done, rest);
+        self.sizer.measure(work, self.done, rest);
     }
 }
 
-/// The pace of one map.
+/// The policy of one map.
 #[derive(Debug)]
-struct Pacer {
-    pace: Pace,
+struct ChunkSizer {
+    policy: ChunkPolicy,
     workers: usize,
     since: Instant,
     chunk: usize,
@@ -115,19 +115,19 @@ struct Pacer {
     window: u64,
 }
 
-impl Pacer {
+impl ChunkSizer {
     /// The first items go one by one, so that there is something to measure.
-    fn new(pace: Pace, workers: usize) -> Pacer {
-        let chunk = pace.chunk.unwrap_or(1);
+    fn new(policy: ChunkPolicy, workers: usize) -> ChunkSizer {
+        let chunk = policy.chunk.unwrap_or(1);
         let since = Instant::now();
-        let mut pacer = Pacer { pace, workers, since, chunk, batch: chunk, window: 0 };
-        pacer.open_window();
-        pacer
+        let mut sizer = ChunkSizer { policy, workers, since, chunk, batch: chunk, window: 0 };
+        sizer.open_window();
+        sizer
     }
 
     fn open_window(&mut self) {
         let room = self.batch.saturating_mul(self.workers * WINDOW_BATCHES);
-        self.window = self.pace.window.unwrap_or(room.max(MIN_WINDOW)) as u64;
+        self.window = self.policy.window.unwrap_or(room.max(MIN_WINDOW)) as u64;
     }
 
     /// Measures again: what workers have done, and that `settled` items are done with;
@@ -141,7 +141,7 @@ impl Pacer {
         let item = passed.max(worked.into());
         let within =
             |time: Duration| usize::try_from(time.as_nanos() / item).unwrap_or(usize::MAX).max(1);
-        match self.pace.chunk {
+        match self.policy.chunk {
             Some(chunk) => {
                 let chunks = (within(BATCH_TIME) / chunk).clamp(1, DEPTH as usize);
                 self.batch = chunk.saturating_mul(chunks);

@@ -5,22 +5,22 @@
 
 use std::collections::VecDeque;
 
-use super::pace::{Window, Work};
+use super::chunk_policy::{Window, Work};
 use crate::ids::Items;
 
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct Backlog {
     /// Of items that the scheduler has.
     window: Window,
-    /// Consecutive ranges of one pack each, in order.
+    /// Consecutive ranges of one batch each, in order.
     ranges: VecDeque<Items>,
     /// Items in these.
     rest: u64,
 }
 
-impl Held {
-    pub(super) fn new(window: Window) -> Held {
-        Held { window, ranges: VecDeque::new(), rest: 0 }
+impl Backlog {
+    pub(super) fn new(window: Window) -> Backlog {
+        Backlog { window, ranges: VecDeque::new(), rest: 0 }
     }
 
     /// The scheduler has all of them.
