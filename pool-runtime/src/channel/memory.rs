@@ -73,10 +73,10 @@ impl Memory {
     }
 
     pub(super) fn doorbell(&self) -> Doorbell<'_, AtomicU32> {
-        Doorbell(self.attention())
+        Doorbell(self.wake_policy())
     }
 
-    pub(super) fn attention(&self) -> &AtomicU32 {
+    pub(super) fn wake_policy(&self) -> &AtomicU32 {
         self.shm.half_word(word::ATTENTION)
     }
 

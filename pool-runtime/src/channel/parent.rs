@@ -11,11 +11,11 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SocketType, recv};
 
 use super::bytes::Bytes;
+use super::direct_waiter::DirectWaiter;
 use super::frames::{Frames, missing};
 use super::lent::{self, Lent, Load};
-use super::line::Line;
 use super::memory::{Memory, SharedLane};
-use super::ring::{self, Attention, Consumer, Corrupt, Lane, Message, Producer, Sleep};
+use super::ring::{self, Consumer, Corrupt, Lane, Message, Producer, Sleep, WakePolicy};
 use super::{begun, claims};
 use crate::sys::shm::Shm;
 use crate::sys::{fds, futex};
@@ -60,7 +60,7 @@ pub(crate) struct ParentEnd {
     /// The part of a long frame that has come.
     inbox: Vec<u8>,
     outbox: VecDeque<Outgoing>,
-    /// Of the line that was armed last.
+    /// Of the waiter that was armed last.
     turn: u32,
     lent: Lent,
     /// How often the worker's chunks were taken back, as the word of claims said then.
@@ -106,7 +106,7 @@ impl ParentEnd {
         fds::send_with(lifeline.as_fd(), boot, &fds)?;
         let memory = Memory::new(shm);
         // Before there is a worker: it is to ring when it reports in.
-        memory.doorbell().arm(Attention::Eager);
+        memory.doorbell().arm(WakePolicy::Eager);
         let end = ParentEnd {
             requests: Producer::new(memory.requests()),
             responses: Consumer::new(memory.responses()),
@@ -239,7 +239,7 @@ impl ParentEnd {
     pub(crate) fn is_stuck(&self) -> bool {
         !claims::are_recalls(self.memory.claims(), self.recalls)
             && Sleep(self.memory.idleness()).is_up()
-            && !self.has_news()
+            && !self.has_unread()
     }
 
     /// No more will be sent: the worker leaves when it has read the last.
@@ -277,8 +277,8 @@ impl ParentEnd {
     }
 
     /// Whether the worker has sent what was not received.
-    pub(crate) fn has_news(&self) -> bool {
-        self.responses.has_news()
+    pub(crate) fn has_unread(&self) -> bool {
+        self.responses.has_unread()
     }
 
     /// What the worker has sent by now, for [`ParentEnd::has_read`].
@@ -293,16 +293,16 @@ impl ParentEnd {
 
     /// Tells the worker when to ring. What it has sent by now it need not ring for:
     /// look once more.
-    pub(crate) fn arm(&self, attention: Attention) {
-        self.memory.doorbell().arm(attention);
+    pub(crate) fn arm(&self, wake_policy: WakePolicy) {
+        self.memory.doorbell().arm(wake_policy);
     }
 
-    /// Tells the worker when to wake the caller that will sleep on the line; it must
+    /// Tells the worker when to wake the caller that will sleep on the waiter; it must
     /// look once more, as with [`ParentEnd::arm`].
-    pub(crate) fn arm_line(&mut self, attention: Attention) -> Line {
+    pub(crate) fn arm_direct(&mut self, wake_policy: WakePolicy) -> DirectWaiter {
         self.turn = self.turn.wrapping_add(1);
-        self.memory.doorbell().arm_direct(attention, self.turn);
-        Line::new(self.memory.clone(), ring::direct(attention, self.turn))
+        self.memory.doorbell().arm_direct(wake_policy, self.turn);
+        DirectWaiter::new(self.memory.clone(), ring::direct(wake_policy, self.turn))
     }
 
     /// How long the worker has worked on the chunks that it has ended, ever, in

@@ -8,7 +8,7 @@ use rustix::net::SendFlags;
 
 use super::begun;
 use super::memory::{Memory, SharedLane};
-use super::ring::{Attention, Message, Producer, Sleep, Summon};
+use super::ring::{Message, Producer, Sleep, Summon, WakePolicy};
 use super::worker::{Gone, doze};
 use crate::sys::{clock, fds, futex};
 use crate::wire::message::report;
@@ -63,9 +63,9 @@ impl Sender {
     pub(crate) fn send(&mut self, tag: u8, body: &[u8]) -> Result<(), Gone> {
         self.send_quietly(tag, body)?;
         let least = match tag {
-            report::RETURNED => Attention::Eager,
+            report::RETURNED => WakePolicy::Eager,
             // A failure may be the end of a map; the others are rare.
-            _ => Attention::Lazy,
+            _ => WakePolicy::Lazy,
         };
         self.bell.summon(&self.memory, self.memory.doorbell().summons(least))
     }
@@ -107,7 +107,7 @@ impl Bell {
         match whom {
             Summon::Nobody => {}
             Summon::Bell => self.ring()?,
-            Summon::Caller => futex::wake(memory.attention()),
+            Summon::Caller => futex::wake(memory.wake_policy()),
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::assembled::Assembled;
 use super::memory::{Memory, SharedLane};
-use super::ring::{Attention, Consumer, Corrupt, HEADER, Lane, Sleep};
+use super::ring::{Consumer, Corrupt, HEADER, Lane, Sleep, WakePolicy};
 use super::sender::{Bell, Sender};
 use super::{claims, lent};
 use crate::sys::arena::Readable;
@@ -214,7 +214,7 @@ impl WorkerEnd {
                     self.served = frame;
                     self.after_call = request::is_call(tag);
                     if self.requests.is_last(frame) && !self.memory.responses_are_read() {
-                        let whom = self.memory.doorbell().summons(Attention::Patient);
+                        let whom = self.memory.doorbell().summons(WakePolicy::Patient);
                         self.bell.summon(&self.memory, whom)?;
                     }
                     // Nobody asks how long a single call takes.
@@ -293,7 +293,7 @@ impl WorkerEnd {
             (true, true) => LOOKS_AFTER_CALL,
         };
         for _ in 0..looks {
-            if self.requests.has_news() {
+            if self.requests.has_unread() {
                 return Ok(());
             }
             std::hint::spin_loop();
@@ -309,7 +309,7 @@ impl WorkerEnd {
         // A program that has read everything knows that this worker is idle. But not that
         // it takes what it was sent for recalled, where perhaps nothing was.
         let bell = (is_recalled || !self.memory.responses_are_read()).then_some(self.bell);
-        doze(self.memory.idleness(), &self.memory, bell, until, || requests.has_news())
+        doze(self.memory.idleness(), &self.memory, bell, until, || requests.has_unread())
     }
 }
 
@@ -325,7 +325,7 @@ pub(super) fn doze(
     const ASLEEP: u32 = Sleep::<AtomicU32>::ASLEEP;
     if !ready() {
         if let Some(bell) = bell {
-            bell.summon(memory, memory.doorbell().summons(Attention::Lazy))?;
+            bell.summon(memory, memory.doorbell().summons(WakePolicy::Lazy))?;
         }
         while word.load(Ordering::Relaxed) == ASLEEP && !ready() {
             let limit = until.map(|until| until.saturating_duration_since(Instant::now()));

@@ -12,7 +12,7 @@ use super::chunk_policy::{ChunkPolicy, Work};
 use super::job::{Arrival, JobState, Progress, Shape};
 use super::rules::Rules;
 use super::shared::{Foreign, Locked, Shared};
-use super::waiting::Patience;
+use super::waiting::WaitPolicy;
 use crate::error::Error;
 use crate::ids::JobId;
 use crate::task::TaskDef;
@@ -144,13 +144,13 @@ impl Job {
             Ok(core) => core,
             Err(copy) => return Progress::Failed(self.foreign(copy)),
         };
-        let mut patience = Patience::new(None, patient, false);
+        let mut policy = WaitPolicy::new(None, patient, false);
         loop {
             let progress = core.calls.job_mut(self.id).progress();
             if !matches!(progress, Progress::Nothing) {
                 return progress;
             }
-            if !self.pause(&mut core, &mut patience) {
+            if !self.pause(&mut core, &mut policy) {
                 let copy = self.shared.lock().expect_err("there was time");
                 return Progress::Failed(self.foreign(copy));
             }
@@ -184,9 +184,9 @@ impl Job {
     fn locked_when_done(&self, until: Option<Instant>) -> Option<Locked<'_>> {
         let mut core = self.shared.lock().ok()?;
         let patient = !core.calls.job_mut(self.id).shape.single;
-        let mut patience = Patience::new(until, patient, true);
+        let mut policy = WaitPolicy::new(until, patient, true);
         while !core.calls.job_mut(self.id).is_done() {
-            if !self.pause(&mut core, &mut patience) {
+            if !self.pause(&mut core, &mut policy) {
                 return None;
             }
         }

@@ -13,7 +13,7 @@ use super::cancel::Ticket;
 use super::chunk_policy::{ChunkPolicy, Window, Work};
 use super::failure::Failure;
 use super::rules::{Rules, Tries};
-use crate::channel::{Bodies, Body, Line};
+use crate::channel::{Bodies, Body, DirectWaiter};
 use crate::error::Error;
 use crate::ids::{Item, Items};
 use crate::task::TaskDef;
@@ -89,17 +89,17 @@ pub(super) struct JobState {
     arrived: Option<Arc<Condvar>>,
     sleepers: usize,
     /// When they are woken.
-    rouse: Rouse,
+    wake_when: WakeWhen,
     /// Where a caller sleeps that sleeps on its workers themselves: one of them, by
     /// which it is woken.
-    line: Option<Line>,
+    direct: Option<DirectWaiter>,
     waker: Option<Waker>,
 }
 
 /// When those are woken who sleep until something happens to their job, which a failure
 /// of the job always is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Rouse {
+pub(super) enum WakeWhen {
     /// When nothing more will arrive.
     AtEnd,
     /// At an outcome when no more chunks than these wait for a worker.
@@ -111,7 +111,7 @@ pub(super) enum Rouse {
 pub(super) struct Notification {
     pub(super) waker: Option<Waker>,
     pub(super) sleepers: Option<Arc<Condvar>>,
-    pub(super) line: Option<Line>,
+    pub(super) direct: Option<DirectWaiter>,
     /// To be asked of the caller's own rule.
     pub(super) question: Option<Question>,
     /// A job that is over: dropping the caller's rule may run anything.
@@ -140,8 +140,8 @@ impl JobState {
             puller: shape.is_map().then(|| std::thread::current().id()),
             arrived: None,
             sleepers: 0,
-            rouse: Rouse::AtEnd,
-            line: None,
+            wake_when: WakeWhen::AtEnd,
+            direct: None,
             waker: None,
         })
     }
@@ -257,7 +257,7 @@ impl JobState {
             self.arrivals.push_back(arrival);
         }
         let mut notification = self.wake()?;
-        if !self.is_done() && Rouse::WhenQueued(queued()) > self.rouse {
+        if !self.is_done() && WakeWhen::WhenQueued(queued()) > self.wake_when {
             notification.sleepers = None;
         }
         Some(notification)
@@ -279,7 +279,12 @@ impl JobState {
         }
         let waker = if self.is_done() { self.waker.take() } else { None };
         let sleepers = self.arrived.clone().filter(|_| self.sleepers > 0);
-        Some(Notification { waker, sleepers, line: self.line.clone(), ..Notification::default() })
+        Some(Notification {
+            waker,
+            sleepers,
+            direct: self.direct.clone(),
+            ..Notification::default()
+        })
     }
 
     /// Its deadline has passed.
@@ -291,7 +296,7 @@ impl JobState {
     /// No outcome will come; whoever waits is to see why.
     pub(super) fn abandon(&mut self) -> Notification {
         let (waker, sleepers) = (self.waker.take(), self.arrived.clone());
-        Notification { waker, sleepers, line: self.line.clone(), ..Notification::default() }
+        Notification { waker, sleepers, direct: self.direct.clone(), ..Notification::default() }
     }
 
     pub(super) fn progress(&mut self) -> Progress {
@@ -318,8 +323,8 @@ impl JobState {
     }
 
     /// What to sleep on; [`JobState::end_sleep`] follows.
-    pub(super) fn begin_sleep(&mut self, rouse: Rouse) -> Arc<Condvar> {
-        self.rouse = if self.sleepers == 0 { rouse } else { self.rouse.max(rouse) };
+    pub(super) fn begin_sleep(&mut self, wake_when: WakeWhen) -> Arc<Condvar> {
+        self.wake_when = if self.sleepers == 0 { wake_when } else { self.wake_when.max(wake_when) };
         self.sleepers += 1;
         Arc::clone(self.arrived.get_or_insert_default())
     }
@@ -336,11 +341,11 @@ impl JobState {
 
     /// Whether some caller sleeps already: only one can on the workers themselves.
     pub(super) fn is_slept_on(&self) -> bool {
-        self.sleepers > 0 || self.line.is_some()
+        self.sleepers > 0 || self.direct.is_some()
     }
 
-    pub(super) fn set_line(&mut self, line: Option<Line>) {
-        self.line = line;
+    pub(super) fn set_direct_waiter(&mut self, direct: Option<DirectWaiter>) {
+        self.direct = direct;
     }
 
     pub(super) fn set_ticket(&mut self, ticket: Arc<Ticket>) {

@@ -11,7 +11,7 @@ use super::callback_guard::CallbackGuard;
 use super::calls::Question;
 use super::core::Core;
 use super::job::Notification;
-use crate::channel::Line;
+use crate::channel::DirectWaiter;
 use crate::error::Error;
 use crate::ids::{JobId, Slot};
 use crate::sys::fork_mark::ForkMark;
@@ -99,9 +99,9 @@ impl Shared {
     /// hook tells of it. What a rule has captured goes with its job, and may no more wait
     /// for the pool than the rule may.
     fn wake(&self, notifications: Vec<Notification>) {
-        for Notification { waker, sleepers, line, over, .. } in notifications {
-            if let Some(line) = line {
-                line.hang_up();
+        for Notification { waker, sleepers, direct, over, .. } in notifications {
+            if let Some(direct) = direct {
+                direct.wake();
             }
             if let Some(sleepers) = sleepers {
                 sleepers.notify_all();
@@ -191,10 +191,10 @@ impl Locked<'_> {
     }
 
     /// Releases the lock while the caller sleeps on workers themselves.
-    pub(super) fn sleep_on(&mut self, lines: &[(Slot, Line)], limit: Option<Duration>) {
+    pub(super) fn sleep_on(&mut self, direct: &[(Slot, DirectWaiter)], limit: Option<Duration>) {
         self.release();
         if !self.shared.is_foreign() {
-            Line::wait(lines.iter().map(|(_, line)| line), limit);
+            DirectWaiter::wait(direct.iter().map(|(_, direct)| direct), limit);
         }
         self.take_again();
     }

@@ -7,7 +7,7 @@ use super::exit_report::KillCause;
 use super::groups::Group;
 use super::output::Tap;
 use super::start::Start;
-use crate::channel::{Attention, Body, Claimed, Corrupt, Line, ParentEnd};
+use crate::channel::{Body, Claimed, Corrupt, DirectWaiter, ParentEnd, WakePolicy};
 use crate::error::Panic;
 use crate::ids::{Moment, Worker};
 use crate::sys::child::Child;
@@ -25,7 +25,7 @@ pub(crate) struct WorkerProcess {
     /// The bell is among the descriptors waited on.
     pub(super) listening: bool,
     /// What the worker was told last; it may have rung since.
-    attention: Attention,
+    wake_policy: WakePolicy,
     /// What of its working time is counted to some job.
     worked: u64,
     /// Items and chunks whose outcomes have come.
@@ -99,7 +99,7 @@ impl WorkerProcess {
             channel,
             reported_in: false,
             listening: true,
-            attention: Attention::Eager,
+            wake_policy: WakePolicy::Eager,
             worked: 0,
             finished_items: 0,
             finished_chunks: 0,
@@ -120,8 +120,8 @@ impl WorkerProcess {
 
     /// Whether it has sent what is not read. Of one that makes no sense nothing is
     /// read any more, so its news would stay news for ever.
-    pub(crate) fn has_news(&self) -> bool {
-        self.kill_cause != Some(KillCause::Corrupt) && self.channel.has_news()
+    pub(crate) fn has_unread(&self) -> bool {
+        self.kill_cause != Some(KillCause::Corrupt) && self.channel.has_unread()
     }
 
     pub(super) fn has_reported_in(&self) -> bool {
@@ -199,7 +199,7 @@ impl WorkerProcess {
         match self.ahead() {
             0 => At::Nothing,
             1 => At::Item { began: self.channel.began_at() },
-            _ if self.has_news() => At::Unread,
+            _ if self.has_unread() => At::Unread,
             _ => At::Nonsense,
         }
     }
@@ -217,20 +217,20 @@ impl WorkerProcess {
     }
 
     /// What it was told last of when to summon.
-    pub(crate) fn attention(&self) -> Attention {
-        self.attention
+    pub(crate) fn wake_policy(&self) -> WakePolicy {
+        self.wake_policy
     }
 
     /// Tells it when to summon from now on. What it has sent by now it need not summon for.
-    pub(crate) fn arm(&mut self, attention: Attention) {
-        self.attention = attention;
-        self.channel.arm(attention);
+    pub(crate) fn arm(&mut self, wake_policy: WakePolicy) {
+        self.wake_policy = wake_policy;
+        self.channel.arm(wake_policy);
     }
 
-    /// The same, and has it wake the caller that will sleep on the line.
-    pub(crate) fn arm_line(&mut self, attention: Attention) -> Line {
-        self.attention = attention;
-        self.channel.arm_line(attention)
+    /// The same, and has it wake the caller that will sleep on the waiter.
+    pub(crate) fn arm_direct(&mut self, wake_policy: WakePolicy) -> DirectWaiter {
+        self.wake_policy = wake_policy;
+        self.channel.arm_direct(wake_policy)
     }
 
     /// Whether it says that a signal is about to end it, and nobody has killed it.

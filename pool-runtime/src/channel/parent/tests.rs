@@ -5,13 +5,13 @@ use crate::sys::shm::AREA;
 
 const LONG: Duration = Duration::from_secs(20);
 
-/// Waits on the line as a caller of a job does; gives whether it was woken.
-fn wait(line: Line) -> std::thread::JoinHandle<bool> {
+/// Waits on the waiter as a caller of a job does; gives whether it was woken.
+fn wait(waiter: DirectWaiter) -> std::thread::JoinHandle<bool> {
     let (begins, begun) = std::sync::mpsc::channel();
     let waiter = std::thread::spawn(move || {
         begins.send(rustix::thread::gettid()).unwrap();
         let start = std::time::Instant::now();
-        Line::wait([&line].into_iter(), Some(LONG));
+        DirectWaiter::wait([&waiter].into_iter(), Some(LONG));
         start.elapsed() < LONG
     });
     let stat = format!("/proc/self/task/{}/stat", begun.recv().unwrap());
@@ -25,19 +25,19 @@ fn wait(line: Line) -> std::thread::JoinHandle<bool> {
 #[test]
 fn a_caller_that_is_woken_before_it_sleeps_does_not_sleep_for_another_has_come() {
     let (mut end, _lifeline) = ParentEnd::open(b"boot", &[]).unwrap();
-    let early = end.arm_line(Attention::Eager);
-    early.hang_up();
-    let _other = end.arm_line(Attention::Eager);
+    let early = end.arm_direct(WakePolicy::Eager);
+    early.wake();
+    let _other = end.arm_direct(WakePolicy::Eager);
     assert!(wait(early).join().unwrap());
 }
 
 #[test]
 fn whoever_came_first_a_caller_is_woken() {
     let (mut end, _lifeline) = ParentEnd::open(b"boot", &[]).unwrap();
-    let first = wait(end.arm_line(Attention::Eager));
-    let line = end.arm_line(Attention::Eager);
-    let second = wait(line.clone());
-    line.hang_up();
+    let first = wait(end.arm_direct(WakePolicy::Eager));
+    let waiter = end.arm_direct(WakePolicy::Eager);
+    let second = wait(waiter.clone());
+    waiter.wake();
     assert!(second.join().unwrap());
     // For no reason, and it looks again.
     assert!(first.join().unwrap());
@@ -56,7 +56,7 @@ fn a_recall_wakes_a_worker_that_it_sends_the_rest_of_a_frame() {
     while requests.take(AREA as u64, &mut Vec::new()).unwrap() > 0 {}
     Sleep(memory.idleness()).prepare();
     end.recall().unwrap();
-    assert!(requests.has_news());
+    assert!(requests.has_unread());
     let word = memory.idleness().load(Ordering::Relaxed);
     assert_eq!(word, Sleep::<AtomicU32>::AWAKE, "it sleeps on");
 }

@@ -32,7 +32,7 @@ impl<L: Lane> Consumer<L> {
     }
 
     /// Whether something has come that is not read. What it is, is not looked at.
-    pub(crate) fn has_news(&self) -> bool {
+    pub(crate) fn has_unread(&self) -> bool {
         self.sent() != self.head
     }
 

@@ -100,7 +100,7 @@ impl<W: Word> Sleep<'_, W> {
 ///
 /// Each wants to hear of what those before it do, and of more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Attention {
+pub(crate) enum WakePolicy {
     /// The program has been summoned, and will look.
     Served = 0,
     /// Nobody waits for a result, or only for the last of many. The worker summons when
@@ -124,18 +124,18 @@ pub(crate) enum Summon {
     Caller,
 }
 
-/// The bits of the attention.
+/// The bits of the wake_policy.
 const ATTENTION: u32 = 3;
 
-/// Stored beside the attention where a caller sleeps on the word.
+/// Stored beside the wake_policy where a caller sleeps on the word.
 const CALLER: u32 = 4;
 
 /// What the word holds while a caller sleeps on it. Callers of several jobs may do so by
 /// turns, each before the one before it is awake, or even asleep. One that was woken
 /// before it slept must not find the word as it left it because another has come: each
 /// has a number.
-pub(crate) fn direct(attention: Attention, turn: u32) -> u32 {
-    attention as u32 | CALLER | turn << 3
+pub(crate) fn direct(wake_policy: WakePolicy, turn: u32) -> u32 {
+    wake_policy as u32 | CALLER | turn << 3
 }
 
 /// The flag that tells a worker when to summon whom.
@@ -144,22 +144,22 @@ pub(crate) struct Doorbell<'a, W>(pub(crate) &'a W);
 
 impl<W: Word> Doorbell<'_, W> {
     /// The program's step; it must look once more before it relies on the bell.
-    pub(crate) fn arm(&self, attention: Attention) {
-        self.0.store(attention as u32, Ordering::Relaxed);
+    pub(crate) fn arm(&self, wake_policy: WakePolicy) {
+        self.0.store(wake_policy as u32, Ordering::Relaxed);
         W::fence(Ordering::SeqCst);
     }
 
     /// The same for a caller that will sleep on the word.
-    pub(crate) fn arm_direct(&self, attention: Attention, turn: u32) {
-        self.0.store(direct(attention, turn), Ordering::Relaxed);
+    pub(crate) fn arm_direct(&self, wake_policy: WakePolicy, turn: u32) {
+        self.0.store(direct(wake_policy, turn), Ordering::Relaxed);
         W::fence(Ordering::SeqCst);
     }
 
     /// Whom the worker must summon for what has just happened, that being of interest
-    /// from such an attention on.
+    /// from such an wake_policy on.
     #[inline]
-    pub(crate) fn summons(&self, least: Attention) -> Summon {
-        const SERVED: u32 = Attention::Served as u32;
+    pub(crate) fn summons(&self, least: WakePolicy) -> Summon {
+        const SERVED: u32 = WakePolicy::Served as u32;
         W::fence(Ordering::SeqCst);
         if self.0.load(Ordering::Relaxed) & ATTENTION < least as u32 {
             return Summon::Nobody;

@@ -54,7 +54,7 @@ mod tests;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(crate) use consumer::Consumer;
-pub(crate) use doorbell::{Attention, Doorbell, Sleep, Summon, direct};
+pub(crate) use doorbell::{Doorbell, Sleep, Summon, WakePolicy, direct};
 pub(crate) use producer::{Message, Producer};
 
 /// Bytes of a frame's header.

@@ -129,7 +129,7 @@ impl Calls {
         self.waiters -= usize::from(notification.waker.is_some());
         if notification.waker.is_some()
             || notification.sleepers.is_some()
-            || notification.line.is_some()
+            || notification.direct.is_some()
         {
             self.notifications.push(notification);
         }

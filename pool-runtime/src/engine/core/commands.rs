@@ -67,7 +67,7 @@ impl Core {
         let (key, map) = (job.task.wire_key(), job.shape.is_map().then_some(id));
         self.head.clear();
         message::put_chunk_head(&mut self.head, key, first, items.end - items.start);
-        self.attend_to(worker, map, (id, items));
+        self.adjust_wake_policy(worker, map, (id, items));
         let body = self.calls.job_mut(id).body(items);
         let process = self.fleet.find(worker);
         let sent = process.map(|process| process.send(tag, &self.head, body));
@@ -96,7 +96,7 @@ impl Core {
                 let ahead = process.ahead();
                 let between = chunks == 0 && ahead == 0;
                 // Of one that has gone mad, whatever it says, it may be at an item.
-                let is_mad = (!between && chunks != 1) || (ahead > 1 && !process.has_news());
+                let is_mad = (!between && chunks != 1) || (ahead > 1 && !process.has_unread());
                 let is_there = !between && condemned.is_some() && condemned == front;
                 let caught = is_there && ahead <= 1 && process.fence(ahead);
                 if is_mad {

@@ -43,7 +43,7 @@ impl Core {
             self.arm(slot);
             self.check_claims(slot);
             let process = self.fleet.get(slot).expect("only an exit removes it");
-            if !process.has_news() {
+            if !process.has_unread() {
                 return;
             }
             told = Some(process.channel.sent());

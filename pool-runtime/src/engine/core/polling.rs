@@ -1,24 +1,24 @@
-//! Who looks at the workers' rings: callers that wait, or the engine's thread when
-//! it hears a bell.
+//! Who polls the workers' rings: callers that wait, or the engine's thread when a worker
+//! rings its bell. Each worker is told by its wake policy when to ring.
 
 use super::Core;
-use crate::channel::{Attention, Line};
+use crate::channel::{DirectWaiter, WakePolicy};
 use crate::ids::{Items, JobId, Slot, Worker};
 use crate::limits::{LOOK_MOST, STOCK_TIME};
 use crate::supervisor::WorkerProcess;
 
-/// So many looks are worth it if one of them finds news: together they cost a tenth of
-/// what a bell costs.
-const LOOKS_FOR_ONE: usize = 8;
+/// Polling this many rings costs a tenth of what a bell costs, so it is worth it if one of
+/// them has data.
+const POLLS_FOR_ONE: usize = 8;
 
-/// What is known of who is to look when.
+/// What decides when to poll which workers.
 #[derive(Debug)]
 pub(super) struct Polling {
-    /// By slot: the map that all chunks are of that a worker has, if they are of one.
+    /// By slot: the map that all chunks of the worker belong to, if they belong to one.
     maps: Vec<Option<JobId>>,
-    /// Somebody has rung who does so for others too, and which of these is next; see
-    /// [`Core::poll_others`].
+    /// A worker of a map has rung, so others are polled too; see [`Core::poll_others`].
     poll_others: bool,
+    /// The slot that is polled next.
     next_polled: usize,
     cores: usize,
 }
@@ -49,93 +49,98 @@ impl Polling {
 }
 
 impl Core {
-    /// What a worker with chunks of this one map, or with others, is to be told now.
-    fn attention(&self, map: Option<JobId>) -> Attention {
-        if !self.is_looked_at() {
-            // Whatever else it has, somebody may wait for.
-            return if map.is_some() { Attention::Lazy } else { Attention::Eager };
+    /// The policy for a worker that has chunks of this map only, or of other jobs too.
+    fn wake_policy(&self, map: Option<JobId>) -> WakePolicy {
+        if !self.is_polled() {
+            // Somebody may wait for the other jobs.
+            return if map.is_some() { WakePolicy::Lazy } else { WakePolicy::Eager };
         }
         match (self.calls.waiters, self.calls.patient) {
-            (0, 0) => Attention::Lazy,
-            (0, _) => Attention::Patient,
-            _ => Attention::Eager,
+            (0, 0) => WakePolicy::Lazy,
+            (0, _) => WakePolicy::Patient,
+            _ => WakePolicy::Eager,
         }
     }
 
-    /// Tells a worker when to summon from now on. If it is another by now than the caller
-    /// thinks of, it is told what it would be told anyway.
+    /// Tells a worker when to ring from now on. A successor in the slot is told what holds
+    /// for it.
     pub(super) fn arm(&mut self, slot: Slot) {
-        let attention = self.attention(self.polling.maps[slot.0]);
+        let wake_policy = self.wake_policy(self.polling.maps[slot.0]);
         if let Some(process) = self.fleet.get_mut(slot) {
-            process.arm(attention);
+            process.arm(wake_policy);
         }
     }
 
-    /// Sees to it that a worker that is about to be sent a chunk summons as often as
-    /// whoever waits for that needs it to.
-    pub(super) fn attend_to(&mut self, worker: Worker, map: Option<JobId>, chunk: (JobId, &Items)) {
+    /// Adjusts the policy of a worker that is about to be sent a chunk, so that it rings as
+    /// often as those who wait for the chunk need.
+    pub(super) fn adjust_wake_policy(
+        &mut self,
+        worker: Worker,
+        map: Option<JobId>,
+        chunk: (JobId, &Items),
+    ) {
         let slot = worker.slot;
-        let large = !self.is_looked_at();
+        let large = !self.is_polled();
         let front = if large { self.calls.scheduler.front(worker) } else { None };
         let alone = front.is_some_and(|(job, items)| (job, &items) == chunk);
         let Some(process) = self.fleet.find(worker) else {
             return;
         };
-        let told = process.attention();
+        let told = process.wake_policy();
         let before = &mut self.polling.maps[slot.0];
         *before = if alone { map } else { before.filter(|_| *before == map) };
         let only = *before;
-        let raised = told < self.attention(only);
-        // Less often than before only if it has nothing else: then all is read that it has
-        // sent.
+        let raised = told < self.wake_policy(only);
+        // It may ring less often only if it has nothing else: then all that it sent is read.
         if raised || (large && alone) {
             self.arm(slot);
         }
-        // What it was told not to ring for may be the end of another job.
-        if raised && large && self.has_news(slot) {
+        // It did not ring for what it sent before, which may be the end of another job.
+        if raised && large && self.has_unread(slot) {
             self.unread.push(slot);
         }
     }
 
-    /// In a large pool, the workers that are at one map do not ring at each result: it
-    /// would cost more than the rest of what an item costs, and while they have a chunk
-    /// before them there is no hurry. One of them rings when it has none. Then it is
-    /// time to look at some others too, which are sent more before they run out, and so
-    /// do not ring at all.
+    /// Polls some workers of a large pool when one of them has rung.
     ///
-    /// As many at a time as callers of smaller pools look at, and on as long as that finds
-    /// something, so that what a bell costs does not depend on how many workers there are.
+    /// In a large pool a worker does not ring at each result of a map: a bell costs more than
+    /// all else that an item costs, and there is no hurry while the worker has a chunk. It
+    /// rings when it has run out. The engine's thread polls others then too and sends them
+    /// more, so that most of them never run out and never ring.
+    ///
+    /// It polls as many at a time as the callers of smaller pools do, and goes on while that
+    /// finds something. So the cost of a bell does not depend on the number of workers.
     pub(super) fn poll_others(&mut self) {
-        // All of them before any is read: what a look costs is to wait for the memory of a
-        // worker that was not looked at for long, and the processor waits for many at once.
+        // Polls all before it reads any: a poll waits for memory that is in no cache, and the
+        // processor waits for many such loads at once.
         let (first, count) = (self.polling.next_polled, self.fleet.size());
         let slots: [Slot; LOOK_MOST] = std::array::from_fn(|step| Slot((first + step) % count));
         self.polling.next_polled = (first + LOOK_MOST) % count;
-        let news = slots.map(|slot| self.has_news(slot));
+        let news = slots.map(|slot| self.has_unread(slot));
         let mut found = 0;
-        for (slot, _) in slots.into_iter().zip(news).filter(|&(_, has_news)| has_news) {
+        for (slot, _) in slots.into_iter().zip(news).filter(|&(_, has_unread)| has_unread) {
             self.drain(slot);
             found += 1;
         }
-        self.polling.poll_others = found >= LOOK_MOST / LOOKS_FOR_ONE;
+        self.polling.poll_others = found >= LOOK_MOST / POLLS_FOR_ONE;
         self.settle();
     }
 
-    /// Whether callers look at the rings. In a large pool that would cost each of
-    /// them more than the bells cost.
-    fn is_looked_at(&self) -> bool {
+    /// Whether callers poll the rings. In a large pool that would cost each caller more than
+    /// the bells cost.
+    fn is_polled(&self) -> bool {
         self.fleet.size() <= LOOK_MOST
     }
 
-    /// Takes in what workers have sent, if callers look at the rings; tells whether
-    /// there was anything.
+    /// Takes in what workers have sent, if callers poll the rings. Returns whether there was
+    /// anything.
     pub(in crate::engine) fn poll(&mut self) -> bool {
-        if !self.is_looked_at() {
+        if !self.is_polled() {
             return false;
         }
         let mut came = false;
         for slot in (0..self.fleet.size()).map(Slot) {
-            if self.has_news(slot) {
+            if self.has_unread(slot) {
                 self.drain(slot);
                 came = true;
             }
@@ -143,72 +148,75 @@ impl Core {
         came
     }
 
-    /// Has every worker that is at work ring as somebody who waits needs it; tells
-    /// whether some had news by now. Then
+    /// Has every busy worker ring as those who wait need, and polls once more. Returns whether
+    /// there was anything.
     pub(in crate::engine) fn listen(&mut self) -> bool {
-        if !self.is_looked_at() {
+        if !self.is_polled() {
             return false;
         }
-        let attention = self.attention(None);
+        let wake_policy = self.wake_policy(None);
         for process in self.fleet.iter_mut() {
             let worker = process.worker;
-            if process.attention() < attention && self.calls.scheduler.front(worker).is_some() {
-                process.arm(attention);
+            if process.wake_policy() < wake_policy && self.calls.scheduler.front(worker).is_some() {
+                process.arm(wake_policy);
             }
         }
         self.poll()
     }
 
-    /// Where a caller may sleep until its job has news: on the workers that are at the
-    /// job. They have been told to wake it, and so has everybody who settles items of
-    /// the job; [`Core::hang_up`] follows. Nothing if it must sleep otherwise.
+    /// Has the workers that run the job wake its caller directly, until
+    /// [`Core::leave_direct_wait`]. Whoever settles items of the job wakes it too. Returns
+    /// nothing if the caller must sleep otherwise.
     ///
-    /// A worker wakes it for what others wait for too, and it sees to that as the
-    /// engine's thread would. One that gets more to do of the job meanwhile rings its
-    /// bell.
-    pub(in crate::engine) fn lines(&mut self, id: JobId) -> Vec<(Slot, Line)> {
-        if !self.is_looked_at() || self.calls.job_mut(id).is_slept_on() {
+    /// A worker wakes the caller also for what others wait for, and the caller does then what
+    /// the engine's thread would do. A worker that is sent a chunk of the job meanwhile rings
+    /// its bell.
+    pub(in crate::engine) fn direct_waiters(&mut self, id: JobId) -> Vec<(Slot, DirectWaiter)> {
+        if !self.is_polled() || self.calls.job_mut(id).is_slept_on() {
             return Vec::new();
         }
-        let attention = self.attention(None);
-        let mut lines = Vec::new();
+        let wake_policy = self.wake_policy(None);
+        let mut waiters = Vec::new();
         for process in self.fleet.iter_mut() {
             if self.calls.is_at(process.worker, id) {
-                lines.push((process.worker.slot, process.arm_line(attention)));
+                waiters.push((process.worker.slot, process.arm_direct(wake_policy)));
             }
         }
-        if lines.len() > Line::most() {
-            lines.iter().for_each(|&(slot, _)| self.arm(slot));
-            lines.clear();
+        if waiters.len() > DirectWaiter::most() {
+            waiters.iter().for_each(|&(slot, _)| self.arm(slot));
+            waiters.clear();
         }
-        self.calls.job_mut(id).set_line(lines.first().map(|(_, line)| line.clone()));
-        lines
+        self.calls.job_mut(id).set_direct_waiter(waiters.first().map(|(_, waiter)| waiter.clone()));
+        waiters
     }
 
-    /// The caller sleeps no longer on these workers, which are to ring their bells
-    /// again. What they sent before they were told so is read here.
-    pub(in crate::engine) fn hang_up(&mut self, id: JobId, lines: &[(Slot, Line)]) {
-        self.calls.job_mut(id).set_line(None);
-        for &(slot, _) in lines {
+    /// The caller no longer sleeps on these workers. They ring their bells again, and what
+    /// they sent before they were told so is read here.
+    pub(in crate::engine) fn leave_direct_wait(
+        &mut self,
+        id: JobId,
+        waiters: &[(Slot, DirectWaiter)],
+    ) {
+        self.calls.job_mut(id).set_direct_waiter(None);
+        for &(slot, _) in waiters {
             self.arm(slot);
-            if self.has_news(slot) {
+            if self.has_unread(slot) {
                 self.drain(slot);
             }
             self.check_claims(slot);
         }
     }
 
-    /// Whether a worker has sent what is not read.
-    pub(in crate::engine) fn has_news(&self, slot: Slot) -> bool {
-        self.fleet.get(slot).is_some_and(WorkerProcess::has_news)
+    /// Whether a worker has sent something that is not read.
+    pub(in crate::engine) fn has_unread(&self, slot: Slot) -> bool {
+        self.fleet.get(slot).is_some_and(WorkerProcess::has_unread)
     }
 
-    /// Whether one who wants all results in the end may sleep beside results that have
-    /// come: every worker that is at the job has work for as long as it takes to wake
-    /// somebody. Results that are taken a few at a time, as fast as they come, cost more
-    /// in that than in all else.
-    pub(in crate::engine) fn can_spare(&mut self, id: JobId) -> bool {
-        if !self.is_looked_at() {
+    /// Whether a caller that wants all results may sleep while results pile up: every worker
+    /// that runs the job has work for as long as it takes to wake a caller. To take results a
+    /// few at a time, as fast as they come, costs more than everything else.
+    pub(in crate::engine) fn may_pile_up(&mut self, id: JobId) -> bool {
+        if !self.is_polled() {
             return false;
         }
         let state = self.calls.job_mut(id);
@@ -222,10 +230,10 @@ impl Core {
         !scheduler.is_hungry() && stocks.peek().is_some() && stocks.all(|stock| stock >= enough)
     }
 
-    /// Whether a worker has chunks that it has not begun, so that it will summon whoever
-    /// has told it to before this asks: when it begins the last, or, if that is longer than
-    /// its ring, when it has run it. A hint, as all that a worker says: one that says it has
-    /// where it has not summons before it sleeps.
+    /// Whether a worker has chunks that it has not begun. If so, it will ring after this was
+    /// asked: when it begins the last one, or when it has run it, if that chunk is longer than
+    /// its ring. A hint, like everything that a worker says: if it is wrong, the worker rings
+    /// before it sleeps.
     pub(in crate::engine) fn is_stocked(&self, slot: Slot) -> bool {
         self.fleet.get(slot).is_some_and(|process| {
             let begun = process.unfinished(process.channel.claimed());
@@ -233,9 +241,9 @@ impl Core {
         })
     }
 
-    /// Whether a core is left for a caller that looks.
+    /// Whether a core is free for a caller that polls.
     pub(in crate::engine) fn has_free_core(&self) -> bool {
-        if !self.is_looked_at() {
+        if !self.is_polled() {
             return false;
         }
         let is_busy =

@@ -50,7 +50,7 @@ pub(crate) struct Failed {
 impl Fleet {
     /// Takes in what a worker has sent by now.
     pub(crate) fn drain(&mut self, slot: Slot, listener: &mut impl Listener) {
-        let Some(process) = self.get(slot).filter(|process| process.has_news()) else {
+        let Some(process) = self.get(slot).filter(|process| process.has_unread()) else {
             return;
         };
         let sent = process.channel.sent();

@@ -83,7 +83,7 @@ fn a_consumer_that_slept_over_a_jump_takes_it_at_its_place() {
         }
         let frame = Frame::new(2, 24);
         assert_eq!(place_of_last(&producer, &frame), 0);
-        assert!(receiver.consumer.has_news());
+        assert!(receiver.consumer.has_unread());
         if by_take {
             receiver.take(256);
             assert_eq!(receiver.parse(), Some(frame));
@@ -91,7 +91,7 @@ fn a_consumer_that_slept_over_a_jump_takes_it_at_its_place() {
             assert_eq!(receiver.consumer.peek(), receiver.consumer.peek(), "peeked at twice");
             assert_eq!(receiver.peek(), Some(frame));
         }
-        assert!(!receiver.consumer.has_news());
+        assert!(!receiver.consumer.has_unread());
     }
 }
 

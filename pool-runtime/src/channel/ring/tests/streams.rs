@@ -21,7 +21,7 @@ fn a_frame_of_every_length_arrives_from_every_place() {
                         };
                         assert_eq!(read, Some(frame), "{capacity} {start} {length}");
                         assert_eq!(receiver.peek(), None);
-                        assert!(!receiver.consumer.has_news());
+                        assert!(!receiver.consumer.has_unread());
                     }
                 }
             }

@@ -145,7 +145,7 @@ impl End {
                 number += 1;
                 came.store(number, Ordering::Relaxed);
                 self.pause();
-            } else if !receiver.consumer.has_news() {
+            } else if !receiver.consumer.has_unread() {
                 if was_alone {
                     // Of what was begun, only a frame in pieces can be there in part.
                     let begun = receiver.bytes.first_chunk().map(|word| u64::from_ne_bytes(*word));
@@ -156,7 +156,7 @@ impl End {
                 }
                 Sleep(self.word(NEWS)).prepare();
                 let consumer = &receiver.consumer;
-                self.doze(NEWS, || consumer.has_news());
+                self.doze(NEWS, || consumer.has_unread());
             }
         }
         number

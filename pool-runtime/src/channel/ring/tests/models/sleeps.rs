@@ -72,7 +72,7 @@ fn for_a_frame<const SLEEPER: u8, const PUBLISHER: u8>(frames: u64, spurious: bo
         for number in 0..frames {
             while !receive(&mut consumer, number) {
                 Sleep(&Flag::<SLEEPER>(&theirs.word)).prepare();
-                theirs.sleep::<SLEEPER>(|| consumer.has_news());
+                theirs.sleep::<SLEEPER>(|| consumer.has_unread());
             }
         }
     });
@@ -143,9 +143,9 @@ fn bell<const PROGRAM: u8, const WORKER: u8>(plan: Plan) {
                 Plan::Raised => number == 0,
             };
             let summon = doorbell.summons(match (plan, sleeps) {
-                (_, true) => Attention::Lazy,
-                (Plan::Patient, false) => Attention::Patient,
-                _ => Attention::Eager,
+                (_, true) => WakePolicy::Lazy,
+                (Plan::Patient, false) => WakePolicy::Patient,
+                _ => WakePolicy::Eager,
             });
             // A caller that sleeps on the word is heard by the kernel as a bell is.
             if summon != Summon::Nobody {
@@ -156,26 +156,26 @@ fn bell<const PROGRAM: u8, const WORKER: u8>(plan: Plan) {
     let flag = Flag::<PROGRAM>(&flags.word);
     let doorbell = Doorbell(&flag);
     let mut read = 0;
-    let mut look = |attention| {
+    let mut look = |wake_policy| {
         match plan {
-            Plan::Direct => doorbell.arm_direct(attention, 0),
-            _ => doorbell.arm(attention),
+            Plan::Direct => doorbell.arm_direct(wake_policy, 0),
+            _ => doorbell.arm(wake_policy),
         }
         while receive(&mut consumer, read) {
             read += 1;
         }
         read == 2
     };
-    let attention = match plan {
-        Plan::Lazy => Attention::Lazy,
-        Plan::Eager | Plan::Direct | Plan::Quiet => Attention::Eager,
-        Plan::Patient => Attention::Patient,
+    let wake_policy = match plan {
+        Plan::Lazy => WakePolicy::Lazy,
+        Plan::Eager | Plan::Direct | Plan::Quiet => WakePolicy::Eager,
+        Plan::Patient => WakePolicy::Patient,
         Plan::Raised => {
-            look(Attention::Lazy);
-            Attention::Eager
+            look(WakePolicy::Lazy);
+            WakePolicy::Eager
         }
     };
-    while !look(attention) {
+    while !look(wake_policy) {
         flags.kernel.hear();
     }
     worker.join().unwrap();
@@ -193,15 +193,15 @@ fn last_chunk<const PROGRAM: u8, const WORKER: u8>(loads_relaxed: bool) {
         // The results of the chunk before.
         assert!(send(&mut producer, 0));
         assert!(claims::claim(word, 0));
-        if Doorbell(&Flag::<WORKER>(&flags.word)).summons(Attention::Patient) != Summon::Nobody {
+        if Doorbell(&Flag::<WORKER>(&flags.word)).summons(WakePolicy::Patient) != Summon::Nobody {
             flags.kernel.ring();
         }
     });
     let (word, flags) = &*shared;
-    Doorbell(&Flag::<PROGRAM>(&flags.word)).arm(Attention::Patient);
+    Doorbell(&Flag::<PROGRAM>(&flags.word)).arm(WakePolicy::Patient);
     match claims::count(word) {
         0 => flags.kernel.hear(),
-        _ => assert!(consumer.has_news(), "{UNSEEN}"),
+        _ => assert!(consumer.has_unread(), "{UNSEEN}"),
     }
     worker.join().unwrap();
 }
