@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+mod core_dumps;
 mod memory;
 mod messages;
 mod placement;

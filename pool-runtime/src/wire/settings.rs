@@ -5,6 +5,10 @@
 
 use super::message::Reader;
 
+/// The limit of core dumps, in bytes, by which the kernel knows that there is to be none at
+/// all: not even the program is started that `core_pattern` names.
+pub(crate) const NO_DUMP: u64 = 1;
+
 /// A resource that the kernel counts for each worker, and ends or refuses more of;
 /// see [`PoolBuilder::rlimit`](crate::PoolBuilder::rlimit).
 ///

@@ -13,7 +13,7 @@ use crate::channel::WorkerEnd;
 use crate::sys::{dying, memory, signals};
 #[cfg(not(feature = "sandbox"))]
 use crate::wire::settings::Rules;
-use crate::wire::settings::{OomScore, Resource, Settings};
+use crate::wire::settings::{NO_DUMP, OomScore, Resource, Settings};
 
 /// The least that a worker needs beyond what it has when it reports in, in bytes.
 const LEAST_MEMORY: usize = 1 << 20;
@@ -145,13 +145,20 @@ fn kind(resource: Resource) -> (Kind, &'static str) {
 }
 
 fn set_limit(resource: Resource, limit: u64) -> Result<(), Errno> {
+    let (kind, _) = kind(resource);
+    let limit = match resource {
+        // No dump is wanted, and where none may be written there is none to forbid.
+        Resource::Core if limit == NO_DUMP => {
+            limit.min(getrlimit(kind).maximum.unwrap_or(u64::MAX))
+        }
+        _ => limit,
+    };
     // At the hard limit of processor time the kernel sends SIGKILL, which says
     // nothing; so that comes a second after the soft one and its SIGXCPU.
     let hard = match resource {
         Resource::Cpu => limit.saturating_add(1),
         _ => limit,
     };
-    let (kind, _) = kind(resource);
     setrlimit(kind, Rlimit { current: Some(limit), maximum: Some(hard) })
 }
 

@@ -3,7 +3,7 @@
 use super::PoolBuilder;
 #[cfg(feature = "sandbox")]
 use crate::api::sandbox::Sandbox;
-use crate::wire::settings::{OomScore, Resource};
+use crate::wire::settings::{NO_DUMP, OomScore, Resource};
 
 impl PoolBuilder {
     /// The cores that the workers run on: the worker in slot `s` on the core
@@ -92,7 +92,8 @@ impl PoolBuilder {
     /// A dump keeps the worker for as long as it is written, and with it the error of its
     /// item; after 3 s it is cut short. With `false` there is none, also where
     /// `/proc/sys/kernel/core_pattern` names a program, which a limit of 0 bytes
-    /// (`ulimit -c 0`) does not keep from being started. It sets the limit of
+    /// (`ulimit -c 0`) does not keep from being started. Where the program's own hard limit
+    /// is 0 (`ulimit -Hc`), the workers' limit stays 0, and such a program is started. It sets the limit of
     /// [`Resource::Core`]; of the two settings the later counts.
     ///
     /// ```
@@ -101,11 +102,9 @@ impl PoolBuilder {
     /// # Ok::<(), pool_runtime::Error>(())
     /// ```
     pub fn core_dumps(mut self, wanted: bool) -> Self {
-        /// By which the kernel knows that there is to be no dump at all.
-        const NONE: u64 = 1;
         match wanted {
             true => self.wishes.settings.unlimit(Resource::Core),
-            false => self.wishes.settings.limit(Resource::Core, NONE),
+            false => self.wishes.settings.limit(Resource::Core, NO_DUMP),
         }
         self
     }
