@@ -5,7 +5,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use pool_runtime::{ErrorKind, Pool, pool_task};
+use pool_runtime::{ErrorKind, Pool, Start, pool_task};
 use pool_tests::alone::alone;
 use pool_tests::processes::children_of;
 use pool_tests::wait;
@@ -26,6 +26,46 @@ fn start_and_hang(_item: u32) {
 fn start_and_leave() {
     Command::new("sleep").arg("1000000").spawn().unwrap();
     std::process::exit(3);
+}
+
+/// Has whatever is executed start a process before anything else.
+const HELPER: &str = "POOL_TESTS_HELPER";
+
+#[used]
+// SAFETY: the section holds pointers to functions of this type, which the C runtime calls
+// once, before main. This one stands before the library's hook.
+#[unsafe(link_section = ".init_array.00050")]
+static EARLY: extern "C" fn() = start_a_helper;
+
+extern "C" fn start_a_helper() {
+    // SAFETY: there is one thread yet, and the copy calls nothing else.
+    if std::env::var_os(HELPER).is_some() && unsafe { libc::fork() } == 0 {
+        loop {
+            // SAFETY: it takes nothing.
+            unsafe { libc::pause() };
+        }
+    }
+}
+
+#[pool_task]
+fn double(n: u64) -> u64 {
+    n * 2
+}
+
+#[test]
+fn what_constructors_start_is_reaped_with_the_copy_of_the_program() {
+    alone("what_constructors_start_is_reaped_with_the_copy_of_the_program", || {
+        // SAFETY: integers only.
+        assert_eq!(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) }, 0);
+        for _ in 0..3 {
+            let pool = Pool::builder().workers(2).env(HELPER, "1").build().unwrap();
+            assert_eq!(pool.map(double, 0..3).unwrap(), [0, 2, 4]);
+            assert!(pool.workers().iter().all(|worker| worker.start == Start::Forked));
+            drop(pool);
+            pool_runtime::shutdown();
+            assert!(children_of(std::process::id()).is_empty());
+        }
+    });
 }
 
 #[test]

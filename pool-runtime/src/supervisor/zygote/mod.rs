@@ -54,6 +54,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use super::reaper::Reaper;
 use super::scarcity::is_short;
 use super::start::NotForked;
 use crate::limits::ZYGOTE_RETRY;
@@ -330,8 +331,15 @@ impl House {
             nursery.end();
         }
         body.bury();
+        let orphans = body.orphans();
         // Its descriptor goes before the thread is nobody's any more.
         drop(body);
-        nursery.forget_this_thread();
+        drop(nursery);
+        // What constructors have started was killed with the group. Without the lock: it may
+        // take a moment to end.
+        let mut reaper = Reaper::new();
+        reaper.reap(orphans);
+        drop(reaper);
+        self.lock().forget_this_thread();
     }
 }

@@ -15,6 +15,7 @@ use crate::supervisor::scarcity::is_short;
 use crate::supervisor::start::NotForked;
 use crate::sys::child::{self, Child};
 use crate::sys::fds;
+use crate::sys::orphans::Orphans;
 use crate::sys::page::Page;
 use crate::sys::random;
 use crate::sys::spawn::{self, Program};
@@ -215,6 +216,11 @@ impl Body {
     pub(super) fn wait(&self) {
         let waited = fds::wait_for([self.child.pidfd()], None);
         waited.expect("waiting on a descriptor of our own cannot fail");
+    }
+
+    /// What it leaves in its group, once it is reaped.
+    pub(super) fn orphans(&self) -> Orphans {
+        self.child.orphans()
     }
 
     /// Reaps it, and what it forked without a word; once, and under the nursery's
