@@ -39,7 +39,7 @@ use proc_macro::TokenStream;
 /// | `&str`, `&[u8]`, `&Path` | a borrow of the message itself | whatever owns or borrows such a value |
 /// | `&[T]` | a borrow of a decoded `Vec<T>` | vectors, slices, arrays |
 /// | `&T` | a borrow of a decoded `T` | `T` or `&T` |
-/// | `Option` of one of these three | likewise | an `Option` of likewise |
+/// | `Option<&str>`, `Option<&[T]>`, `Option<&T>` and the like | likewise | an `Option` of what the reference takes |
 /// | `Cow<'_, str>`, `Vec<&str>`, or a type of your own that borrows, as `View<'_>` for `struct View<'a> { text: &'a str }` | the value, borrowing from the message where its type does | exactly that type |
 ///
 /// A lifetime may be left out in a path (`Cow<str>`, `Vec<View>`), as in any function; only
@@ -54,10 +54,18 @@ use proc_macro::TokenStream;
 /// `async`, `const`, `unsafe` and `extern` functions; each error says what to
 /// write instead.
 ///
+/// # Only free functions
+///
+/// A task is a free function. An `impl` or a `trait` cannot hold one, not even
+/// without `self`: the compiler says "struct is not supported in `trait`s or
+/// `impl`s" there. Write the function beside the `impl`, and call it from a method.
+///
 /// # Result
 ///
 /// Any type with `Serialize` and `Deserialize` that owns its data; `()` and
-/// `Result` are results like any other.
+/// `Result` are results like any other. Most error types have no serde
+/// (`std::io::Error`, `Box<dyn Error>`, that of the crate anyhow): return
+/// `Result<T, String>` with `.map_err(|error| error.to_string())`.
 ///
 /// # Options
 ///

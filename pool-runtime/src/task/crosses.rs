@@ -13,6 +13,7 @@ use crate::wire::payload::{self, PayloadError};
     message = "`{Self}` cannot cross the process boundary",
     label = "must implement `Serialize` and `Deserialize`, because it is sent to a worker process",
     note = "of a type of your own: derive both: `#[derive(serde::Serialize, serde::Deserialize)]`",
+    note = "of an `Rc` or `Arc`: turn on serde's feature `rc`",
     note = "of an array: serde has none that is longer than 32; take a `Vec` or `&[u8]`, or a struct \
             with the crate serde-big-array",
     note = "of a trait object: write an `enum` of the types that occur, or see the crate typetag"
@@ -31,6 +32,9 @@ impl<'de, T: Serialize + Deserialize<'de>> Crosses<'de> for T {}
     message = "`{Self}` cannot cross the process boundary",
     label = "must implement `Serialize` and `Deserialize` and own its data, because it is sent back from a worker process",
     note = "of a type of your own: derive both: `#[derive(serde::Serialize, serde::Deserialize)]`",
+    note = "of an error: most have no serde; send its text: `Result<T, String>` with \
+            `.map_err(|error| error.to_string())`",
+    note = "of an `Rc` or `Arc`: turn on serde's feature `rc`",
     note = "of an array: serde has none that is longer than 32; return a `Vec`, or a struct with \
              the crate serde-big-array",
     note = "of a trait object: write an `enum` of the types that occur, or see the crate typetag"
