@@ -140,6 +140,16 @@ fn a_variable_that_cannot_be_is_refused() {
 }
 
 #[test]
+fn a_name_that_cannot_be_is_refused() {
+    let _clean = clean();
+    let says = ["the name of a process contains a NUL byte", "a\\0b"];
+    let pool = Pool::builder().workers(1).worker_name("a\0b").build();
+    refused(pool, ErrorKind::InvalidArgument, &says);
+    let process = Process::builder().name("a\0b").spawn(nothing, ());
+    refused(process, ErrorKind::InvalidArgument, &says);
+}
+
+#[test]
 fn odd_variables_arrive() {
     let _clean = clean();
     let long = "v".repeat(100_000);

@@ -359,6 +359,20 @@ fn a_sandbox_that_cannot_be_had_is_an_error() {
     assert!(allowed(&pool, Deed::List, "/usr/lib"));
 }
 
+#[pool_task]
+fn nest() -> Option<String> {
+    Pool::new(1).err().map(|error| error.to_string())
+}
+
+#[test]
+fn a_pool_inside_of_a_sandbox_is_refused_with_the_sandbox_named() {
+    let _clean = clean();
+    for pool in both_ways(&Sandbox::new()) {
+        let error = pool.apply(nest, ()).unwrap().expect("it made a pool");
+        assert!(error.contains("a task in a sandbox, where no pool can be made"), "{error}");
+    }
+}
+
 #[test]
 fn a_kernel_without_landlock_or_seccomp_is_an_error() {
     let cases = [

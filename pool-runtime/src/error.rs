@@ -249,15 +249,18 @@ impl Error {
         self.0.panic.as_ref()?.backtrace.as_deref()
     }
 
-    /// The end of what the worker wrote to standard error while it ran the item, the
-    /// last 8 KiB, where the pool captures that
-    /// ([`Output::Capture`](crate::Output::Capture)) and there is any. Where a worker
-    /// could not start, what it wrote until then.
+    /// The last 8 KiB that the worker wrote to standard error while it ran the item.
+    ///
+    /// `None` unless the pool captures its output
+    /// ([`Output::Capture`](crate::Output::Capture)), or if there is none. Where a worker
+    /// could not start, it is what the worker wrote until then.
     pub fn stderr(&self) -> Option<&str> {
         self.0.written.stderr.as_deref()
     }
 
-    /// As [`Error::stderr`], of standard output.
+    /// The last 8 KiB that the worker wrote to standard output while it ran the item.
+    ///
+    /// `None` as for [`Error::stderr`].
     pub fn stdout(&self) -> Option<&str> {
         self.0.written.stdout.as_deref()
     }

@@ -70,6 +70,7 @@ fn r043_a_signal_and_an_exit_are_named() {
     let pool = Pool::new(1).unwrap();
     let error = pool.apply(raise, libc::SIGTERM).unwrap_err();
     assert!(error.to_string().contains("was killed by SIGTERM"), "{error}");
+    assert!(error.to_string().contains("see `ignore_sigterm`"), "{error}");
     let error = pool.apply(exit_with, 42).unwrap_err();
     assert!(error.to_string().contains("exited with code 42"), "{error}");
 }

@@ -47,14 +47,21 @@ impl<T> AsyncResult<T> {
 
     /// Waits for the result.
     ///
-    /// An error of a `map_async` is that of the first item that failed.
+    /// # Errors
+    ///
+    /// How the call failed, as for [`Pool::apply`](crate::Pool::apply); of a `map_async` the
+    /// error of the first item that failed. `Cancelled` after [`AsyncResult::cancel`],
+    /// `InvalidArgument` if the result was taken before.
     pub fn get(mut self) -> Result<T, Error> {
         self.take(None)
     }
 
-    /// Waits for the result, but no longer than `timeout`: then the error's kind
-    /// is `TimedOut`, the call goes on, and one may ask again. A result can be
-    /// taken once.
+    /// Waits for the result, but no longer than `timeout`. A result can be taken once.
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut` if the result is not there in time: the call goes on, and one may ask
+    /// again. All others as [`AsyncResult::get`].
     pub fn get_timeout(&mut self, timeout: Duration) -> Result<T, Error> {
         self.take(Instant::now().checked_add(timeout))
     }

@@ -113,13 +113,13 @@ impl PoolBuilder {
         self
     }
 
-    /// How long a worker may take to end that was asked to (by SIGTERM to its process
-    /// group), before it is killed; unless set, 1 s. Of zero, it is killed at once.
-    ///
-    /// Workers are asked whose item has passed its time limit, or whose call was taken
-    /// back. When the pool is terminated or dropped, workers that have nothing to do have
-    /// the same time to leave in order, without a signal; those that run something are
+    /// How long a worker has between SIGTERM and SIGKILL; unless set, 1 s. With zero it is
     /// killed at once.
+    ///
+    /// The pool sends SIGTERM to the worker's process group when the item has passed its
+    /// time limit, or when its call was taken back. When the pool is terminated or dropped,
+    /// workers that run something are killed at once. Workers that have nothing to do get no
+    /// signal, and have the same time to leave in order.
     pub fn kill_grace(mut self, grace: Duration) -> Self {
         self.kill_grace = grace;
         self
@@ -216,7 +216,7 @@ impl PoolBuilder {
     ///
     /// What counts is private writable memory, used or not (`RLIMIT_DATA`): the heap,
     /// anonymous mappings, the stacks of threads but the first, and what the worker
-    /// itself needs, some hundreds of KiB. What does not is the executable and shared
+    /// itself needs, about 1.5 MiB. What does not is the executable and shared
     /// libraries, files that are mapped, and messages on their way: an argument that is
     /// lent to the task (`&[u8]`) does not count, one that it owns does. Not the address
     /// space as a whole, since that is mostly what is only reserved, and differs with
@@ -260,9 +260,9 @@ impl PoolBuilder {
     /// Allocation fails at the limit as it does on a machine that is full. Where that
     /// ends the process, as in Rust by `abort`, and in C by an access through a null
     /// pointer, a handler of SIGABRT and SIGSEGV sees whether memory was the cause:
-    /// these signals have handlers in workers, and end them all the same. A library
-    /// that makes something else of it, an error, a panic, an `exit`, is believed. The
-    /// error of a panic has no [backtrace](crate::Error::backtrace), though the environment
+    /// these signals have handlers in workers, and end them all the same. Where a library
+    /// makes something else of it, an error, a panic or an `exit`, the item ends with just
+    /// that, and not with `MemoryLimit`. The error of a panic has no [backtrace](crate::Error::backtrace), though the environment
     /// asks for it, where less than 256 MiB is left: to read the names of functions takes
     /// memory, and keeps it.
     ///
@@ -281,7 +281,8 @@ impl PoolBuilder {
     /// # Ok::<(), pool_runtime::Error>(())
     /// ```
     ///
-    /// 0, or less than a worker needs, is an error of `build`.
+    /// 0, or less than a worker needs (about 1.5 MiB, more where libraries allocate when they
+    /// are loaded), is an error of `build`.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.wishes.settings.memory = Some(bytes);
         self

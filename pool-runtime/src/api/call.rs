@@ -74,9 +74,10 @@ impl<'pool, T: Task> Job<'pool, T> {
     /// How many items may be pulled from the iterator and not yet taken from
     /// the results. This bounds the memory of a lazy map.
     ///
-    /// Unless set, it is four times what is queued at a time for each worker (a chunk,
-    /// or as many small ones as take 0.1 ms), and at least 16. A window of 0 is an
-    /// error of the call.
+    /// Unless set, it follows from the pool: four times the items that are queued for all
+    /// workers at a time, and at least 16. For each worker one chunk is queued, or as many
+    /// small ones as take 0.1 ms. So with 8 workers and chunks of 100 slow items it is
+    /// 4 × 8 × 100 = 3200. A window of 0 is an error of the call.
     pub fn window(mut self, items: usize) -> Self {
         self.policy.window = Some(items);
         self
@@ -138,8 +139,8 @@ impl<'pool, T: Task> Job<'pool, T> {
 
     /// How often an item that failed is tried again; unless set, never.
     ///
-    /// What failed with its worker is tried again: `Died` and `TimedOut`. Panics and
-    /// other errors are not, nor are `Err` values, which are results like any other;
+    /// Items that end with `Died` or `TimedOut` are tried again. Others are not: no
+    /// `MemoryLimit`, no panic, and no `Err` value, which is a result like any other;
     /// [`Job::retry_if`] decides otherwise. The error of the last try says how many
     /// there were ([`Error::tries`]).
     ///
@@ -168,13 +169,15 @@ impl<'pool, T: Task> Job<'pool, T> {
     /// Which failures are tried again, in place of the rule of [`Job::retries`], without
     /// which this does nothing.
     ///
-    /// It is asked on whatever thread learns of the failure, also the pool's own, which
-    /// sees to nothing else meanwhile: it should not take long. It cannot wait for this
-    /// pool, which may be waiting for it, nor must it wait for a thread that does: `apply`, `map`, the `imap`s, [`Pool::join`] and
-    /// the result of an [`AsyncResult`] that is not there are errors of kind
-    /// `InvalidArgument` in it ([`AsyncResult::wait`] and [`AsyncResult::wait_timeout`] only
-    /// look), `apply_async` and `map_async` are not. Nor can the destructors of what it has
-    /// captured. If it panics the item is not tried again.
+    /// The rule runs on the thread that learns of the failure, which may be the pool's own.
+    /// The pool does nothing else meanwhile, so the rule should be quick. If it panics, the
+    /// item is not tried again.
+    ///
+    /// The rule must not wait for this pool, nor for a thread that does. In it, `apply`,
+    /// `map`, the `imap`s, [`Pool::join`] and [`AsyncResult::get`] of a result that is not
+    /// there are errors of kind `InvalidArgument`; [`AsyncResult::wait`] and
+    /// [`AsyncResult::wait_timeout`] only look; `apply_async` and `map_async` work. The same
+    /// holds for the destructors of what the rule has captured.
     ///
     /// ```
     /// use pool_runtime::{ErrorKind, Pool, pool_task};
@@ -225,7 +228,7 @@ impl<'pool, T: Task> Job<'pool, T> {
         Feed::open(self.pool, items.into_iter(), self.policy, self.rules.clone(), fail_fast)
     }
 
-    /// As [`Pool::map`].
+    /// Runs the task on every item and returns the results in input order, as [`Pool::map`].
     pub fn map<I>(&self, items: I) -> Result<Vec<T::Output>, Error>
     where
         I: IntoIterator,
@@ -239,7 +242,7 @@ impl<'pool, T: Task> Job<'pool, T> {
         Ok(results.into_all())
     }
 
-    /// As [`Pool::imap`].
+    /// Runs the task on every item, lazily, with results in input order, as [`Pool::imap`].
     pub fn imap<I>(&self, items: I) -> Imap<'pool, T, I::IntoIter>
     where
         I: IntoIterator,
@@ -248,7 +251,8 @@ impl<'pool, T: Task> Job<'pool, T> {
         Imap::new(self.feed(items, false))
     }
 
-    /// As [`Pool::imap_unordered`].
+    /// Runs the task on every item, lazily, with results in order of completion, as
+    /// [`Pool::imap_unordered`].
     pub fn imap_unordered<I>(&self, items: I) -> ImapUnordered<'pool, T, I::IntoIter>
     where
         I: IntoIterator,
@@ -257,20 +261,20 @@ impl<'pool, T: Task> Job<'pool, T> {
         ImapUnordered::new(self.feed(items, false))
     }
 
-    /// As [`Pool::apply`].
+    /// Runs the task once and waits for its result, as [`Pool::apply`].
     pub fn apply(&self, args: impl TaskInput<T>) -> Result<T::Output, Error> {
         self.pool.engine().check_may_wait(format_args!("call {}", T::def().name))?;
         self.apply_async(args)?.get()
     }
 
-    /// As [`Pool::apply_async`].
+    /// Runs the task once, and returns while it does, as [`Pool::apply_async`].
     pub fn apply_async(&self, args: impl TaskInput<T>) -> Result<AsyncResult<T::Output>, Error> {
         self.policy.check()?;
         self.rules.check()?;
         AsyncResult::single(self.pool.engine(), self.task, args, self.rules.clone())
     }
 
-    /// As [`Pool::map_async`].
+    /// Runs the task on every item, and returns while it does, as [`Pool::map_async`].
     pub fn map_async<I>(&self, items: I) -> Result<AsyncResult<Vec<T::Output>>, Error>
     where
         I: IntoIterator,

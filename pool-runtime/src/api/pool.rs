@@ -126,8 +126,8 @@ impl Pool {
         self.job(task).imap(items)
     }
 
-    /// As [`Pool::imap`], in order of completion, each result with the index of
-    /// its item. An item that cannot be encoded comes after all that were pulled before it.
+    /// Runs the task on every item, lazily: results in order of completion, each with the
+    /// index of its item. In all else it is as [`Pool::imap`]. An item that cannot be encoded comes after all that were pulled before it.
     ///
     /// # Panics
     ///
@@ -143,6 +143,12 @@ impl Pool {
     /// Runs the task once and waits for its result.
     ///
     /// `args` is the argument, a tuple of several, or `()` for none.
+    ///
+    /// # Errors
+    ///
+    /// How the task failed: `Panicked`, `Died`, `MemoryLimit`. `Encode` or `Decode` if the
+    /// arguments or the result cannot cross, `Closed` on a closed pool, `Terminated` if the
+    /// pool is terminated meanwhile.
     pub fn apply<T: Task>(&self, task: T, args: impl TaskInput<T>) -> Result<T::Output, Error> {
         self.job(task).apply(args)
     }
@@ -202,14 +208,14 @@ impl Pool {
     /// Waits until all work is done and every worker is gone. A worker has 5 s for
     /// its exit handlers before it is killed.
     ///
-    /// It waits for each item that was pulled, and for a `map` that another thread is inside
-    /// of, but for nobody to take results. So an iterator of [`Pool::imap`] that is not at its
-    /// end never holds it up, whichever thread has it, and though it was forgotten: the
-    /// pool cannot know whether somebody will ask it again. When what it has pulled is
-    /// done the workers leave, its results wait for it, and this returns. If it is asked
-    /// for more later, or while the workers leave, others are started for it, which stay until
-    /// it is at its end or dropped. To wait for the whole of it, wait for the
-    /// thread that takes its results.
+    /// It waits for each item that was pulled, and for a `map` that runs on another thread.
+    /// It does not wait for anybody to take results.
+    ///
+    /// So an unfinished iterator of [`Pool::imap`] never holds it up. When the items that the
+    /// iterator has pulled are done, the workers leave and this returns; the results stay for
+    /// the iterator. If the iterator is asked for more after that, the pool starts workers for
+    /// it, which stay until it ends or is dropped. To wait for the whole of an iterator, wait
+    /// for the thread that takes its results.
     ///
     /// ```
     /// use pool_runtime::{Pool, pool_task};

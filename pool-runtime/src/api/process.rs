@@ -88,9 +88,13 @@ impl<O> Process<O> {
         result
     }
 
-    /// As [`Process::join`], but waits no longer than `timeout` for the result:
-    /// then the error's kind is `TimedOut`, and one may ask again. After a result
-    /// the process has 5 s for its exit handlers.
+    /// Waits for the result, but no longer than `timeout`, and then for the process to end.
+    /// After a result the process has 5 s for its exit handlers.
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut` if the result is not there in time: the process goes on, and one may ask
+    /// again. All others as [`Process::join`].
     pub fn join_timeout(&mut self, timeout: Duration) -> Result<O, Error> {
         let result = self.result.get_timeout(timeout);
         // Not asked for a second time: it may have come since.
@@ -102,12 +106,20 @@ impl<O> Process<O> {
 
     /// Asks it to end, by SIGTERM; a task may have arranged to ignore that.
     /// One that has ended is left in peace.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` if the kernel refuses the signal: the process has another user.
     pub fn terminate(&self) -> Result<(), Error> {
         self.engine.signal(ONLY, Signal::TERM)
     }
 
     /// Ends it, by SIGKILL, which nothing can ignore. One that has ended is left
     /// in peace.
+    ///
+    /// # Errors
+    ///
+    /// As [`Process::terminate`].
     pub fn kill(&self) -> Result<(), Error> {
         self.engine.signal(ONLY, Signal::KILL)
     }

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use crate::wire::settings::Rules;
 
-/// What the tasks of a pool may do with files; they have no network. For
-/// [`PoolBuilder::sandbox`](crate::PoolBuilder::sandbox), with the feature `sandbox`.
+/// Which files the tasks of a pool may open; they have no network.
+///
+/// Give it to [`PoolBuilder::sandbox`](crate::PoolBuilder::sandbox). It needs the feature
+/// `sandbox`.
 ///
 /// Files are held by Landlock: opening one that is not allowed is an error for the task,
 /// `PermissionDenied` (EACCES), which it may handle. What is beneath a path that is

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use super::shared::Shared;
 use crate::ids::JobId;
 
-/// Takes back all jobs that it was given to, now and later.
+/// Cancels every call that holds the token, from any thread.
 ///
 /// Clones are the same token. Each job that has it, by
 /// [`Job::cancel_token`](crate::Job::cancel_token), ends with an error of kind

@@ -25,6 +25,7 @@ pub(crate) fn likely_cause(status: Option<ExitStatus>) -> Option<&'static str> {
             "abort(), a failed assertion in C, no memory left, or a panic that could not unwind",
         ),
         Some(libc::SIGKILL) => Some("the kernel was out of memory, or somebody sent the signal"),
+        Some(libc::SIGTERM) => Some("a service manager or `kill`: see `ignore_sigterm`"),
         Some(libc::SIGILL | libc::SIGTRAP) => Some("a trap in the compiled code"),
         Some(libc::SIGXCPU) => Some("its limit of processor time, RLIMIT_CPU: see `rlimit`"),
         Some(libc::SIGSYS) => Some("a system call that a filter forbids"),
@@ -71,5 +72,7 @@ mod tests {
         assert_eq!(describe_exit(status(99 << 8)), "exited with code 99");
         assert_eq!(describe_exit(status(34)), "was killed by signal 34");
         assert!(describe_exit(None).contains("SIGCHLD"));
+        let cause = likely_cause(status(libc::SIGTERM)).unwrap();
+        assert!(cause.contains("`kill`") && cause.contains("`ignore_sigterm`"), "{cause}");
     }
 }

@@ -9,7 +9,7 @@
 //! | The code hangs or must be stopped. | [`work_that_hangs`] |
 //! | How much memory does it take, and how do I bound it? | [`memory`] |
 //! | What does a worker know of my program? | [`what_a_worker_inherits`] |
-//! | It runs in a container, or under a service manager. | [`containers_and_services`] |
+//! | It runs in a container, under a service manager, or in an async program. | [`containers_and_services`] |
 //! | How do I test and debug tasks? | [`testing_and_debugging`] |
 //! | What does a call cost, and why? | [`what_a_call_costs`] |
 

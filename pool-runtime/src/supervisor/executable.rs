@@ -67,6 +67,11 @@ impl Executable {
                      library finds the program there)"
                         .into()
                 }
+                io::ErrorKind::PermissionDenied => {
+                    " (likely cause: this is a task in a sandbox, where no pool can be made; or \
+                     something else forbids to read /proc/self/exe)"
+                        .into()
+                }
                 _ => scarcity(&cause),
             };
             let message = format!("failed to see how this program was started: {cause}{hint}");

@@ -23,6 +23,9 @@ pub(super) fn check(wishes: &Wishes) -> Result<Option<Vec<u32>>, Error> {
         let message = format!("a niceness of {nice}: it is between -20 and 19");
         return Err(Error::invalid(message));
     }
+    if let Some(name) = wishes.name.as_ref().filter(|name| name.contains('\0')) {
+        return Err(Error::invalid(format!("the name of a process contains a NUL byte: {name:?}")));
+    }
     let listed = settings.sandbox.iter().flat_map(|rules| rules.read.iter().chain(&rules.write));
     if let Some(path) = listed.into_iter().find(|path| path.contains(&0)) {
         let path = OsStr::from_bytes(path);

@@ -37,15 +37,15 @@ pub enum NotForked {
     /// The copy to be forked has more than one thread: a shared library started one
     /// when it was loaded.
     Threads,
-    /// With this C library, or on this kernel, a fork would not know the number of its own
-    /// thread.
+    /// A fork cannot be given its own thread id: this C library, or this kernel, does not
+    /// let it.
     Library,
     /// The kernel, or a filter of system calls, refuses such a fork.
     Refused,
     /// Children of the program live in another PID namespace than the program.
     Namespace,
-    /// The program may not look at the copy, as a debugger would, or not into `/proc`: so it
-    /// cannot see whether a fork would be what an executed worker is.
+    /// The program may not inspect the copy, as a debugger would, or may not read `/proc`. So
+    /// it cannot check that a fork would be like an executed worker.
     Unseen,
     /// The working directory may not be searched: an executed worker inherits it, a fork would
     /// have to enter it.

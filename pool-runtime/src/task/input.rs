@@ -87,9 +87,8 @@ pub(super) fn leak_if_too_deep<T>(value: T, error: &PayloadError) {
 
 /// A value that can lend a `B` to a task whose argument is `&B`.
 ///
-/// Sealed: the attribute names each of these types where a task has one borrowed
-/// argument, so a type of yours would be accepted in a tuple only. Give such a task
-/// `value.as_ref()`.
+/// You cannot implement it for a type of your own. To give such a value to a task, borrow
+/// what is in it: `value.as_ref()`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot lend a `{B}` to a borrowed argument",
     label = "expected a `{B}`, owned or borrowed"

@@ -175,7 +175,8 @@ fn limit_memory(bytes: u64, channel: &mut WorkerEnd) -> Result<(), String> {
     setrlimit(Kind::Data, limit).map_err(|cause| refused(&step, cause, hint))?;
     let whole = usize::try_from(bytes).unwrap_or(usize::MAX);
     let why = if !memory::has_room(LEAST_MEMORY) {
-        "a worker of this program takes more before it runs a task"
+        "a worker of this program takes more before it runs a task (about 1.5 MiB, and more \
+         where libraries allocate when they are loaded)"
     } else if memory::has_room(whole) {
         // There is not, as some of it is taken.
         "this kernel does not hold processes to RLIMIT_DATA"

@@ -97,11 +97,14 @@ pub(super) fn make_room() -> bool {
 
 /// Ends the idle copy of the program that workers are forked from.
 ///
-/// The first pool starts such a copy; it holds no memory and no descriptor of the
+/// The first pool starts such a copy. It holds no memory and no descriptor of the
 /// program's, and ends by itself after ten seconds without a new worker. This ends
 /// it now, and returns when it is gone: for a program that is to have no child at
 /// all, because it waits for any of its children, say. Pools and processes are not
 /// touched; the next worker starts another copy.
+///
+/// Until the copy ends, the program has three descriptors and a sleeping thread more for it,
+/// also when the last pool is gone.
 ///
 /// ```
 /// use pool_runtime::pool_task;
