@@ -255,6 +255,42 @@ fn a_panic_needs_no_more_memory_than_there_is() {
     assert_eq!(pools::pids(&pool), worker);
 }
 
+/// Takes all memory that there is but for some bytes, and panics.
+#[pool_task]
+fn panic_with_little_left(left: usize) {
+    let kept: Vec<u8> = Vec::with_capacity(left);
+    let mut all: Vec<Vec<u8>> = Vec::with_capacity(1 << 20);
+    let mut size = 1 << 20;
+    while size >= 16 {
+        let mut more: Vec<u8> = Vec::new();
+        match more.try_reserve_exact(size) {
+            Ok(()) => all.push(more),
+            Err(_) => size /= 2,
+        }
+    }
+    std::mem::forget(all);
+    drop(kept);
+    panic!("a deliberate panic");
+}
+
+#[test]
+fn a_panic_with_hardly_any_memory_left_has_no_backtrace_and_is_told() {
+    let _clean = clean();
+    for asked in ["0", "1", "full"] {
+        for builder in both_ways(1) {
+            // What the task takes, it never gives back.
+            let builder = builder.memory_limit(LIMIT).max_tasks_per_child(1);
+            let pool = builder.env("RUST_BACKTRACE", asked).build().unwrap();
+            for left in [2_000, 20_000] {
+                let error = pool.apply(panic_with_little_left, left).unwrap_err();
+                let told = error.panic_message();
+                assert!(told == Some("a deliberate panic"), "{asked}, {left}: {error}");
+                assert_eq!(error.backtrace(), None, "{asked}, {left}");
+            }
+        }
+    }
+}
+
 /// The signals that this process handles.
 fn caught() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();

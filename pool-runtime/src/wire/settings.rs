@@ -119,6 +119,13 @@ impl Settings {
         self.limits.retain(|(other, _)| *other != resource);
     }
 
+    /// Whether an allocation may fail for a limit.
+    pub(crate) fn limits_memory(&self) -> bool {
+        let limits_addresses =
+            |(resource, _): &(Resource, u64)| *resource == Resource::AddressSpace;
+        self.memory.is_some() || self.limits.iter().any(limits_addresses)
+    }
+
     pub(super) fn put(&self, out: &mut Vec<u8>) {
         put_option(out, self.core, |out, core| out.extend_from_slice(&core.to_le_bytes()));
         put_option(out, self.nice, |out, nice| out.extend_from_slice(&nice.to_le_bytes()));

@@ -183,7 +183,7 @@ fn serve_and_exit(worker: Worker) -> ! {
     if let Ok(name) = std::ffi::CString::new(name) {
         let _ = rustix::thread::set_name(&name);
     }
-    guard::install(boot.settings.memory.is_some());
+    guard::install(boot.settings.limits_memory());
     // The channel stays open to the end: while exit handlers run, the kernel still
     // watches the lifeline.
     let code = serve::serve(&mut channel, sender, marker, &boot);

@@ -37,7 +37,9 @@ const CANNOT_UNWIND: [&str; 2] =
 /// There is a backtrace where the worker's environment asks for one (`RUST_BACKTRACE`,
 /// `RUST_LIB_BACKTRACE`): to name its frames takes a tenth of a millisecond and more, each
 /// time. Where the memory is limited, what is left of it may not do for that; then
-/// there is none, and the panic is reported all the same.
+/// there is none, and the panic is reported all the same. That is asked before anything is
+/// allocated: std holds a lock while it makes a backtrace, and takes it again to report an
+/// allocation that failed, so the worker would wait for itself for ever.
 pub(super) fn install(limited: bool) {
     let default = std::panic::take_hook();
     let worker = std::process::id();
@@ -54,19 +56,27 @@ pub(super) fn install(limited: bool) {
         }
         let location = info.location().map(ToString::to_string);
         let mut report = PanicReport { phase, message, location, backtrace: None };
-        let backtrace = Backtrace::capture();
-        let is_asked_for = backtrace.status() == BacktraceStatus::Captured;
-        if is_asked_for && (!limited || memory::has_room(BACKTRACE_ROOM)) {
-            if limited {
-                // Should it need even more than that.
-                send_last_words(&report);
+        if !limited || memory::has_room(backtrace_room()) {
+            let backtrace = Backtrace::capture();
+            if backtrace.status() == BacktraceStatus::Captured {
+                if limited {
+                    // The kernel may end the worker meanwhile, for the sake of its group.
+                    send_last_words(&report);
+                }
+                report.backtrace = Some(backtrace.to_string());
             }
-            report.backtrace = Some(backtrace.to_string());
         }
         send_last_words(&report);
         NOTED.set(Some(report));
         IS_NOTED.set(true);
     }));
+}
+
+/// Bytes of memory that a backtrace needs at most: the larger the program, the more debug
+/// information it may have.
+fn backtrace_room() -> usize {
+    let program = std::fs::metadata("/proc/self/exe").map_or(0, |program| program.len());
+    BACKTRACE_ROOM.max(usize::try_from(program).unwrap_or(usize::MAX))
 }
 
 fn send_last_words(report: &PanicReport) {
