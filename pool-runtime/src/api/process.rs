@@ -109,7 +109,8 @@ impl<O> Process<O> {
     ///
     /// # Errors
     ///
-    /// `InvalidArgument` if the kernel refuses the signal: the process has another user.
+    /// `InvalidArgument` if the kernel refuses the signal, as to a process that has changed
+    /// its user.
     pub fn terminate(&self) -> Result<(), Error> {
         self.engine.signal(ONLY, Signal::TERM)
     }
