@@ -33,3 +33,17 @@ fn a_worker_program_that_does_not_exist_is_an_error_that_names_it() {
         assert!(line.contains("\"/nonexistent/program\": No such file or directory"), "{line}");
     });
 }
+
+#[test]
+fn a_program_that_loads_the_library_late_is_never_executed_as_a_worker() {
+    test(|| {
+        let library = Built::Debug.program("libhost.so").display().to_string();
+        let worker = Built::Debug.program("worker").display().to_string();
+        Built::Debug.run("loads").args([&library, &worker]).run().printed(&["main", "14"]);
+        let ended = Built::Debug.run("loads").arg(&library).run();
+        let told = ended.stderr.join("\n");
+        assert!(told.contains("this program cannot be executed as a worker"), "{told}");
+        assert!(told.contains("`worker_program`"), "{told}");
+        assert_eq!(ended.success().stdout, ["main", "-1"]);
+    });
+}

@@ -17,6 +17,7 @@ use super::scarcity::scarcity;
 use crate::error::{Error, ErrorKind};
 use crate::sys::fds::{self, Identity};
 use crate::sys::image::{self, ImageFile};
+use crate::sys::linked;
 
 /// Leads to the file that runs, also when its name has since been given to another file
 /// or to none.
@@ -77,6 +78,14 @@ impl Executable {
             let message = format!("failed to see how this program was started: {cause}{hint}");
             Error::new(ErrorKind::Spawn, message).with_source(cause)
         };
+        static IS_LINKED: OnceLock<bool> = OnceLock::new();
+        if !IS_LINKED.get_or_init(linked::is_linked) {
+            let message = "this program cannot be executed as a worker, since it has loaded the \
+                           library that makes the pool after it began (by `dlopen`, as Python \
+                           loads an extension): name a program that links the tasks, see \
+                           `worker_program`";
+            return Err(Error::new(ErrorKind::Spawn, message));
+        }
         // What has been executed stays so.
         static IS_EXECUTED: OnceLock<bool> = OnceLock::new();
         let is_executed = match IS_EXECUTED.get() {

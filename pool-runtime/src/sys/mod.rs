@@ -19,6 +19,7 @@ pub(crate) mod headroom;
 pub(crate) mod image;
 pub(crate) mod init_array;
 pub(crate) mod lifeline;
+pub(crate) mod linked;
 mod memfd;
 pub(crate) mod memory;
 pub(crate) mod orphans;
