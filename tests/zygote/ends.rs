@@ -14,7 +14,7 @@ use pool_tests::wait;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 
-use crate::helpers::{assert_forked, children_of, forks, own_pid, square, zygote};
+use crate::helpers::{assert_forked, children_of, forks, square, zygote};
 
 fn await_no_children() {
     wait::until("the zygote to be reaped", || children_of(std::process::id()).is_empty());
@@ -85,7 +85,7 @@ fn shutdown_ends_it_now_and_pools_live_on() {
     let _clean = clean();
     let before = descriptors();
     shutdown();
-    let pool = Pool::new(2).unwrap();
+    let pool = forks(2);
     let first = zygote();
     let workers = pids(&pool);
     shutdown();
@@ -93,10 +93,9 @@ fn shutdown_ends_it_now_and_pools_live_on() {
     shutdown();
     assert_eq!(pool.map(square, 0..3).unwrap(), [0, 1, 4]);
     assert_eq!(pids(&pool), workers);
-    let mut process = own_pid.spawn(()).unwrap();
+    let other = forks(1);
     assert_ne!(zygote(), first);
-    process.join().unwrap();
-    drop((pool, process));
+    drop((pool, other));
     shutdown();
     assert_eq!((children_of(std::process::id()).len(), descriptors()), (0, before));
 }

@@ -65,6 +65,7 @@ fn killed_at_any_moment_it_leaves_nothing_and_every_pool_works() {
 #[test]
 fn pools_started_at_once_share_it() {
     let _clean = clean();
+    let mut rounds_with_one = 0;
     for _ in 0..20 {
         thread::scope(|scope| {
             for _ in 0..4 {
@@ -74,9 +75,13 @@ fn pools_started_at_once_share_it() {
                 });
             }
         });
-        zygote();
+        let zygotes = zygotes_of(std::process::id());
+        assert!(zygotes.len() <= 1, "{zygotes:?}");
+        // On a slow machine that is busy it may be late, and then there is none.
+        rounds_with_one += zygotes.len();
         shutdown();
     }
+    assert!(rounds_with_one > 0);
 }
 
 #[test]
