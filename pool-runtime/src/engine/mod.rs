@@ -27,6 +27,7 @@ mod deadline;
 mod failure;
 mod handle;
 mod job;
+mod locked;
 mod rules;
 mod shared;
 mod thread;

@@ -2,24 +2,21 @@
 
 use std::any::Any;
 use std::fmt;
-use std::ops::{Deref, DerefMut};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Condvar, Mutex, PoisonError};
 
 use super::callback_guard::CallbackGuard;
-use super::calls::Question;
 use super::core::Core;
 use super::job::Notification;
-use crate::channel::DirectWaiter;
+use super::locked::{Locked, PANICKED, poison};
 use crate::error::Error;
-use crate::ids::{JobId, Slot};
+use crate::ids::JobId;
 use crate::sys::fork_mark::ForkMark;
 
 /// What the engine's thread, its callers and its jobs hold in common.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    core: Mutex<Core>,
+    pub(super) core: Mutex<Core>,
     /// Workers came or went, or the engine finished.
     pub(super) life: Condvar,
     pub(super) callbacks: CallbackGuard,
@@ -98,7 +95,7 @@ impl Shared {
     /// Tells whoever waits. A waker that panics must not end the engine's thread; the panic
     /// hook tells of it. What a rule has captured goes with its job, and may no more wait
     /// for the pool than the rule may.
-    fn wake(&self, notifications: Vec<Notification>) {
+    pub(super) fn wake(&self, notifications: Vec<Notification>) {
         for Notification { waker, sleepers, direct, over, .. } in notifications {
             if let Some(direct) = direct {
                 direct.wake();
@@ -151,130 +148,6 @@ impl Foreign {
             "failed to {wanted}: the pool belongs to process {owner}, of which this is a forked \
              copy; build a pool in the copy"
         ))
-    }
-}
-
-const PANICKED: &str = "the pool's engine has panicked; please report this";
-
-/// The core, locked. When this goes, whoever waits for what has happened meanwhile
-/// is woken, after the lock is released: a thread that was woken before would
-/// only run into the lock, and a waker may run anything, also something that
-/// takes the lock, as dropping the last handle of a job does.
-///
-/// It may fork too, and then go on in the copy: there the lock is not taken again.
-#[derive(Debug)]
-pub(super) struct Locked<'a> {
-    guard: Option<MutexGuard<'a, Core>>,
-    shared: &'a Shared,
-    /// The thread was unwinding before it took the lock.
-    unwinding: bool,
-}
-
-impl Locked<'_> {
-    /// Whether this is a copy, forked while the lock was released.
-    pub(super) fn is_lost(&self) -> bool {
-        self.guard.is_none()
-    }
-
-    /// Releases the lock until `condvar` is notified, or `limit` has passed.
-    pub(super) fn wait(&mut self, condvar: &Condvar, limit: Option<Duration>) {
-        self.end_turn();
-        if self.calls.has_notifications() {
-            // Whoever is woken may change what this waits for.
-            return self.step_aside();
-        }
-        let guard = self.guard.take().expect(HELD);
-        self.guard = Some(match limit {
-            None => condvar.wait(guard).expect(PANICKED),
-            Some(limit) => condvar.wait_timeout(guard, limit).expect(PANICKED).0,
-        });
-    }
-
-    /// Releases the lock while the caller sleeps on workers themselves.
-    pub(super) fn sleep_on(&mut self, direct: &[(Slot, DirectWaiter)], limit: Option<Duration>) {
-        self.release();
-        if !self.shared.is_foreign() {
-            DirectWaiter::wait(direct.iter().map(|(_, direct)| direct), limit);
-        }
-        self.take_again();
-    }
-
-    /// Releases the lock for a moment.
-    pub(super) fn step_aside(&mut self) {
-        self.release();
-        self.take_again();
-    }
-
-    fn take_again(&mut self) {
-        if !self.shared.is_foreign() {
-            self.guard = Some(self.shared.core.lock().expect(PANICKED));
-        }
-    }
-
-    fn release(&mut self) {
-        let Some(mut guard) = self.guard.take() else {
-            return;
-        };
-        // A panic of a caller's thread under the lock is as bad as one of the
-        // engine's: nobody can go on with this core.
-        let mut broken = std::thread::panicking() && !self.unwinding;
-        let mut panic = None;
-        if !broken && let Err(thrown) = catch_unwind(AssertUnwindSafe(|| guard.end_turn())) {
-            (broken, panic) = (true, Some(thrown));
-        }
-        let mut notifications =
-            if broken { guard.abandon() } else { guard.calls.take_notifications() };
-        let life = broken || guard.calls.life_changed();
-        match panic {
-            None => drop(guard),
-            Some(_) => poison(guard),
-        }
-        if life {
-            self.shared.life.notify_all();
-        }
-        if !notifications.is_empty() {
-            let questions: Vec<Question> = notifications
-                .iter_mut()
-                .filter_map(|notifications| notifications.question.take())
-                .collect();
-            self.shared.wake(notifications);
-            if !questions.is_empty() {
-                self.shared.ask(questions);
-            }
-        }
-        if let Some(panic) = panic {
-            resume_unwind(panic);
-        }
-    }
-}
-
-/// Releases the lock so that nobody takes it again.
-fn poison(guard: MutexGuard<'_, Core>) {
-    let _ = catch_unwind(AssertUnwindSafe(move || {
-        let _guard = guard;
-        resume_unwind(Box::new(()));
-    }));
-}
-
-const HELD: &str = "held until it is dropped";
-
-impl Deref for Locked<'_> {
-    type Target = Core;
-
-    fn deref(&self) -> &Core {
-        self.guard.as_ref().expect(HELD)
-    }
-}
-
-impl DerefMut for Locked<'_> {
-    fn deref_mut(&mut self) -> &mut Core {
-        self.guard.as_mut().expect(HELD)
-    }
-}
-
-impl Drop for Locked<'_> {
-    fn drop(&mut self) {
-        self.release();
     }
 }
 

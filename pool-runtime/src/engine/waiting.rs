@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use super::core::Core;
 use super::handle::Job;
 use super::job::WakeWhen;
-use super::shared::Locked;
+use super::locked::Locked;
 use crate::channel::DirectWaiter;
 use crate::ids::Slot;
 
