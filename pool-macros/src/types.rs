@@ -86,14 +86,14 @@ pub(crate) fn parts(ty: &Type) -> Vec<(Part, Span)> {
 
 struct Parts {
     found: Vec<(Part, Span)>,
-    /// In how many types that have arguments this is. What these make of an argument is
-    /// not for syntax to tell: serde carries a `Box<dyn Shape>` where a crate sees to it,
-    /// and an `Id<fn()>` that is a number.
+    /// How many generic types enclose the place that is visited. Syntax cannot tell what such
+    /// a type does with its arguments: with the right crate a `Box<dyn Shape>` crosses, and so
+    /// does an `Id<fn()>` that holds only a number.
     within: usize,
 }
 
 impl Parts {
-    /// One that crosses in no place but within another type.
+    /// Notes a part that cannot cross by itself, only as an argument of another type.
     fn bare(&mut self, part: Part, span: Span) {
         if self.within == 0 {
             self.found.push((part, span));

@@ -134,15 +134,15 @@ pub(crate) const DUMP_TIME: Duration = Duration::from_secs(3);
 /// a while, but not for so long: it was stopped.
 pub(crate) const UNRESPONSIVE: Duration = Duration::from_secs(5);
 
-/// How long a zygote may take until it is ready: its exec, and the static
-/// constructors that stand before the hook. One that takes longer is given up,
-/// and workers are executed; they are meanwhile too, but while a pool is built. A worker that
-/// starts by exec takes 2 ms; the rest is for constructors, and machines that are busy.
+/// How long a zygote may take until it is ready: its exec, and the static constructors that
+/// stand before the hook. One that takes longer is given up, and workers are executed. Only
+/// the building of a pool waits for it; a pool at work executes its workers meanwhile. An exec
+/// takes 2 ms; the rest is for constructors, and for machines that are busy.
 pub(crate) const ZYGOTE_BOOT: Duration = Duration::from_secs(1);
 
-/// How long a zygote that is ready may take to answer, while callers of the pool wait
-/// that wants a worker. It forks in 0.2 ms, and
-/// does nothing else: one that takes this long is stopped.
+/// How long a zygote that is ready may take to answer. The callers of the pool that wants the
+/// worker wait meanwhile. It forks in 0.2 ms and does nothing else, so one that takes this long
+/// has been stopped.
 pub(crate) const ZYGOTE_REPLY: Duration = Duration::from_millis(200);
 
 /// How long a zygote lives without forking.

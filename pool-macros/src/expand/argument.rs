@@ -45,8 +45,9 @@ pub(super) enum Target {
     /// A value that is decoded for the call.
     Value {
         ty: Type,
-        /// As it is written. Of two implementations, for it and a reference to it, the
-        /// compiler sees in no other way that they are for two types.
+        /// The type as the user wrote it. There are two implementations, one for the type and
+        /// one for a reference to it, and the compiler takes them for two types only if both
+        /// are written this way.
         written: TokenStream,
     },
 }

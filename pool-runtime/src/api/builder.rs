@@ -69,15 +69,14 @@ impl PoolBuilder {
     /// `RLIMIT_STACK` of the workers. More than the hard limit (`ulimit -Hs`), or less than
     /// 64 KiB, is an error of `build`.
     ///
-    /// A task that needs more is killed by SIGSEGV, and the error says that its stack
-    /// overflowed, and how large it was. Of the stacks of threads that a task starts it
-    /// says only that they may have.
+    /// A task that needs more is killed by SIGSEGV. The error says that its stack overflowed, and
+    /// how large it was. If a thread that the task has started overflows its own stack, the error
+    /// says only that this may be the cause.
     ///
-    /// An argument or a result that is nested so deep that a worker's stack does not do
-    /// for it is an error of its item
-    /// ([`ErrorKind::Decode`](crate::ErrorKind::Decode) or
-    /// [`Encode`](crate::ErrorKind::Encode)), which a larger stack helps; in the program
-    /// it is that of the thread which makes the call.
+    /// An argument or a result may be nested too deep for this stack. That is an error of its
+    /// item ([`ErrorKind::Decode`](crate::ErrorKind::Decode) or
+    /// [`Encode`](crate::ErrorKind::Encode)), which a larger stack avoids. In the program, the
+    /// stack that counts is that of the thread which makes the call.
     pub fn stack_size(mut self, bytes: u64) -> Self {
         self.wishes.stack = Some(bytes);
         self

@@ -5,10 +5,10 @@
 //! items need be neither `Send` nor `'static`, and nothing is pulled for a
 //! caller that wants no more.
 //!
-//! What fails at the input, a panic of the iterator or an item that cannot be encoded, has
-//! no work before it and would overtake all that was pulled earlier, which a caller that
-//! stops at the first failure would lose by chance. So for a caller that takes outcomes one by one it
-//! waits until everything that was pulled before it is handed out. A map, whose results
+//! What fails at the input (the iterator panics, or an item cannot be encoded) needs no worker,
+//! so it would overtake what was pulled earlier, and a caller that stops at the first failure
+//! would lose those results by chance. So for a caller that takes outcomes one by one, the
+//! failure waits until everything that was pulled before it is handed out. A map, whose results
 //! nobody gets after a failure, ends at once.
 
 use std::any::Any;

@@ -91,9 +91,8 @@ impl Pool {
     /// map, before there is one to be taken, waits for ever.
     ///
     /// An item that fails is an `Err` in its place, and the others go on. So is one that cannot
-    /// be encoded. If the pool is closed, terminated, or can start no worker, that is one `Err`, whose
-    /// `item()` is `None`, and then the end: results that had come out of turn are
-    /// lost.
+    /// be encoded. If the pool is closed, terminated, or can start no worker, that is one `Err`,
+    /// whose `item()` is `None`, and then the end: results that had come out of turn are lost.
     ///
     /// ```
     /// use pool_runtime::{Pool, pool_task};
@@ -127,7 +126,8 @@ impl Pool {
     }
 
     /// Runs the task on every item, lazily: results in order of completion, each with the
-    /// index of its item. In all else it is as [`Pool::imap`]. An item that cannot be encoded comes after all that were pulled before it.
+    /// index of its item. In all else it is as [`Pool::imap`]. An item that cannot be encoded
+    /// comes after all that were pulled before it.
     ///
     /// # Panics
     ///

@@ -1,12 +1,12 @@
 //! What a worker notes about itself when a signal is about to end it.
 //!
 //! The exit status tells the program which signal it was, and nothing of why; and where
-//! somebody else has taken it, not even that. So a handler looks for signs of the cause (the stack has overflowed, the pool's limit of
-//! memory was met), writes what it has found into one word that the program reads after
-//! the death, and lets the signal do what it does by default: the exit status is the
-//! true one, and a core dump shows the stack as it was. Handlers are one-time
-//! (`SA_RESETHAND`) and restricted to what is safe in any state that a process may be in:
-//! they read, make a few system calls, and touch no lock and no heap.
+//! somebody else has taken it, not even that. So a handler looks for signs of the cause (the
+//! stack has overflowed, the pool's limit of memory was met), writes what it has found into
+//! one word that the program reads after the death, and lets the signal do what it does by
+//! default: the exit status is the true one, and a core dump shows the stack as it was.
+//! Handlers are one-time (`SA_RESETHAND`) and restricted to what is safe in any state that a
+//! process may be in: they read, make a few system calls, and touch no lock and no heap.
 //!
 //! They run on a stack of their own, but only on the thread that runs tasks: a thread that
 //! a task has started has none, and if it overflows its own the kernel ends the process

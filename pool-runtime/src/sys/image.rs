@@ -56,7 +56,8 @@ pub(crate) fn file() -> io::Result<ImageFile> {
         return Err(unknown("it was loaded into memory that no file stands behind"));
     };
     let file = File::open(&path)?;
-    // Mapped in turn, so that the kernel says of both what it says of mappings.
+    // The opened file is mapped too, since the kernel's word on a mapping can be compared only
+    // with its word on another mapping (see above).
     if Mapping::of_file(&file)?.file != loaded.file {
         return Err(unknown("another file has its name now"));
     }

@@ -25,9 +25,9 @@ pub(super) fn lives_on(pidfd: BorrowedFd<'_>) -> Option<bool> {
 /// How a process ended whose exit status somebody else has taken. `None` where the
 /// kernel does not keep that (before Linux 6.15), or a filter refuses the question.
 pub(super) fn kept_status(pidfd: BorrowedFd<'_>) -> Option<ExitStatus> {
-    // Where SIGCHLD is ignored, the status can be waited for by nobody a moment before
-    // the kernel has let go of the process, which is when it begins to keep the status.
-    // It tells of that by a hang-up.
+    // Where SIGCHLD is ignored, the kernel discards the status for those who wait, and only a
+    // moment later keeps it for this question: when it has released the process. The
+    // descriptor hangs up at that moment.
     let limit = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
     let raw = match ask(pidfd)? {
         Some(raw) => raw,

@@ -119,7 +119,8 @@ fn description() -> *const u8 {
 fn show(to: c_int) {
     let mut cleared = usize::MAX;
     let description = description();
-    // A page is there or is not, and of a write that meets one which is not nothing is kept.
+    // One write for each page: if a page is not mapped, only the write of that page fails, and
+    // what was written of the page before stays.
     let in_first = (PAGE - description.addr() % PAGE).min(LOOKED_AT);
     // SAFETY: the kernel writes an address into the word, or nothing. It reads what it
     // writes to the pipe itself, and gives an error for what cannot be read.

@@ -46,8 +46,8 @@ impl<T: Serialize + DeserializeOwned + 'static> CrossesBack for T {}
 
 /// What a task gives for its result: the ways to bytes and back.
 ///
-/// Implemented for every task whose result is [`CrossesBack`], and so for nothing by hand. It is a bound of
-/// the task and not of its `Output`, because only then a result that does not
+/// Implemented for every task whose result is [`CrossesBack`], and so for nothing by hand. It
+/// is a bound of the task and not of its `Output`, because only then a result that does not
 /// cross is one error, in the words of [`CrossesBack`], and not two of serde's.
 pub trait Returns<O> {
     /// Appends the result to a message.

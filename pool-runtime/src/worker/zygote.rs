@@ -1,9 +1,9 @@
 //! The zygote: a copy of the program that does nothing but fork workers.
 //!
 //! It was executed as a worker is, and has run the constructors of shared libraries.
-//! Then it waits for requests. A fork of it costs a tenth of an exec, since all that
-//! the dynamic loader and those constructors did is done; and nothing of the program's, since the zygote has none of its memory and none
-//! of its descriptors.
+//! Then it waits for requests. A fork of it takes a tenth of the time of an exec, since the
+//! dynamic loader and those constructors have run already. The copy has none of the program's
+//! memory and none of its descriptors, since the zygote has none.
 //!
 //! What it must never do is what copies must not have in common: draw random
 //! numbers (the seeds of hash maps), start threads, or print.

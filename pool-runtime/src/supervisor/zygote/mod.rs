@@ -15,12 +15,13 @@
 //! zygote, it is asked for too: a program that may not look into its zygote does
 //! not use it.
 //!
-//! **What goes wrong here is no error.** If there is no zygote to be
-//! had, or it does not answer, the worker is executed, and what is wrong with that
-//! is the error; how each worker was started, and why so, `Pool::workers` tells. A zygote that does not come up is not tried again for a while;
-//! one that says that it is unfit (a constructor started a thread) not until the
-//! surroundings change. One that met a lack of processes, memory or descriptors
-//! goes, so that what it takes is there for the workers.
+//! **What goes wrong here is no error.** If no zygote can be started, or it does not
+//! answer, the worker is executed; if that fails too, its failure is the error.
+//! `Pool::workers` tells how each worker was started, and why so. After a zygote that
+//! did not come up, none is tried for a while; after one that says that it is unfit (a
+//! constructor started a thread), none until the surroundings change. One that met a
+//! lack of processes, memory or descriptors goes, so that what it takes is there for the
+//! workers.
 //!
 //! **Nothing is left behind.** A request without an answer is the one hard case:
 //! the zygote was killed, or is stopped, and may or may not have forked by then.

@@ -33,11 +33,12 @@ pub(super) enum Cause {
     OptionTag(u8),
     /// More elements than there is reason to believe in.
     EmptyElements(u64),
-    /// Nested deeper than there is stack for, which is so after as many levels. The last
-    /// tells whether that was in a worker.
+    /// The value is nested deeper than the stack allows.
     TooDeep {
+        /// How deep it got before the stack was used up.
         levels: u64,
         shortage: Shortage,
+        /// Whether that was a worker's stack, not the program's.
         in_worker: bool,
     },
 }
