@@ -110,6 +110,10 @@ pub(crate) const ASIDE_STACK: usize = 64 << 10;
 /// for writing out an unfinished line are no more than a hundredth of it.
 pub(crate) const FEW_ITEMS: u64 = 256;
 
+/// How often an unfinished line is written out between many items that have a time limit, in
+/// nanoseconds. It takes 20 ns, so a fiftieth of the time.
+pub(crate) const FLUSH_EVERY: u64 = 1_000;
+
 /// How long a worker may take to report in, unless the builder says otherwise.
 pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -41,6 +41,8 @@ fn say(n: u64, then: &str) -> u32 {
             unsafe { libc::waitpid(copy, std::ptr::null_mut(), 0) };
         }
         "thread" => std::thread::spawn(|| ()).join().unwrap(),
+        // More than the microsecond for which an unfinished line may wait.
+        "slow" => std::thread::sleep(Duration::from_millis(1)),
         _ => {}
     }
     std::process::id()
@@ -116,6 +118,26 @@ fn what_the_items_of_a_large_chunk_have_printed_is_there_when_the_pool_is_droppe
     pool.job(say).chunk_size(1000).map(calls(999, "")).unwrap();
     drop(pool);
     assert_written(&file, 1000, "a large chunk");
+}
+
+#[test]
+fn what_the_items_of_a_large_chunk_have_printed_survives_one_that_hangs() {
+    let _clean = clean();
+    let temp = TempDir::new();
+    let file = temp.file("printed");
+    let pool = Pool::new(1).unwrap();
+    pool.apply(print_to, file.clone()).unwrap();
+    let then = |n| match n {
+        998 => "slow",
+        999 => "hang",
+        _ => "",
+    };
+    let job = pool.job(say).chunk_size(1000).timeout(Duration::from_secs(1));
+    let results: Vec<_> = job.imap((0..1000).map(|n| (n, then(n)))).collect();
+    assert!(results[..999].iter().all(Result::is_ok));
+    assert_eq!(results[999].as_ref().unwrap_err().kind(), ErrorKind::TimedOut);
+    drop(pool);
+    assert_written(&file, 999, "a limit");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::begun;
 use super::memory::{Memory, SharedLane};
 use super::ring::{Message, Producer, Sleep, Summon, WakePolicy};
 use super::worker::{Gone, doze};
-use crate::sys::{clock, fds, futex};
+use crate::sys::{fds, futex};
 use crate::wire::message::report;
 
 /// Sends outcomes to the program. There is one, used by the thread that runs the
@@ -39,11 +39,12 @@ impl Sender {
         begun::store(self.memory.begun(), self.begun);
     }
 
-    /// The same for an item of a careful chunk; `false` if it must not run, nor any
-    /// other, since the program has condemned this worker.
-    pub(crate) fn begin_carefully(&mut self) -> bool {
+    /// The same for an item of a careful chunk, which begins `now`, in nanoseconds of the
+    /// monotonic clock; `false` if it must not run, nor any other, since the program has
+    /// condemned this worker.
+    pub(crate) fn begin_carefully(&mut self, now: u64) -> bool {
         self.begun += 1;
-        self.memory.began_at().store(clock::monotonic(), Ordering::Relaxed);
+        self.memory.began_at().store(now, Ordering::Relaxed);
         begun::begin(self.memory.begun(), self.begun)
     }
 

@@ -15,11 +15,12 @@
 //!   nobody can see: to look is to lock, which takes 20 ns. Nor can the lock be tried. But
 //!   in a process that has had one thread only it is free, and one byte of the C library
 //!   tells that. There the rest of a line is written before the outcome is sent, where the
-//!   items of the chunk are few and so take some microseconds each, or have a time limit,
-//!   at which the clock is read anyway; and between two chunks. After a single call it is
-//!   written when the outcome is sent and there is nothing else to do. Only where very many
-//!   very short items make a chunk may the death of one take along the unfinished line that
-//!   those before it in the chunk have left.
+//!   items of the chunk are few and so take some microseconds each; and between two chunks.
+//!   After a single call it is written when the outcome is sent and there is nothing else to
+//!   do. Where very many very short items make a chunk, the death of one may take along the
+//!   unfinished line that those before it in the chunk have left. If they have a time limit,
+//!   the clock is read when each begins; then that line is written once a microsecond, so
+//!   what is lost is of the last microsecond.
 //! - *Before the worker sleeps* both are written for certain, and before it leaves. If a lock
 //!   must be waited for, or may have to be, that is done on a thread of its own, which is
 //!   waited for some milliseconds. If it is not done by then, it will be when the lock is
@@ -35,7 +36,7 @@ use rustix::io::Errno;
 
 use super::aside::Aside;
 use crate::ids::Item;
-use crate::limits::FLUSH_WAIT;
+use crate::limits::{FLUSH_EVERY, FLUSH_WAIT};
 use crate::sys::threads::Threads;
 use crate::sys::{fds, stdio};
 use crate::wire::output::{MARK, Seal, begun, ended};
@@ -50,12 +51,15 @@ pub(super) struct Output {
     c: Aside,
     /// An item may have printed what is not written.
     is_kept: bool,
+    /// When an unfinished line was last written between two items, in nanoseconds of the
+    /// monotonic clock.
+    written_at: u64,
 }
 
 impl Output {
     pub(super) fn new(marker: Option<Marker>) -> Output {
         let (rust, c) = (Aside::default(), Aside::default());
-        Output { marker, threads: Threads::of_process(), rust, c, is_kept: false }
+        Output { marker, threads: Threads::of_process(), rust, c, is_kept: false, written_at: 0 }
     }
 
     /// An item is about to begin.
@@ -82,6 +86,16 @@ impl Output {
             if promptly && self.threads.are_surely_one() {
                 flush_rust();
             }
+        }
+    }
+
+    /// An item is about to begin `now`, by the monotonic clock: writes out Rust's, unless that
+    /// was done just now.
+    #[inline]
+    pub(super) fn write_now_and_then(&mut self, now: u64) {
+        if now.wrapping_sub(self.written_at) > FLUSH_EVERY && self.threads.are_surely_one() {
+            flush_rust();
+            self.written_at = now;
         }
     }
 

@@ -13,8 +13,8 @@ use super::output::{Marker, Output};
 use super::{guard, settings};
 use crate::channel::{Gone, Lull, Received, Sender, WorkerEnd};
 use crate::limits::{FEW_ITEMS, MAX_ITEM};
-use crate::sys::dying;
 use crate::sys::fork_mark::ForkMark;
+use crate::sys::{clock, dying};
 use crate::task::{At, Call, CallError, Found, TaskDef, at, find};
 use crate::wire::exit;
 use crate::wire::message::{self, Boot, Chunk, Failure, Retirement, report};
@@ -148,7 +148,7 @@ impl Server {
         let task = self.find(chunk.task)?;
         let mut panicked = false;
         let first = chunk.first;
-        let promptly = careful || (first != SINGLE && chunk.count <= FEW_ITEMS);
+        let promptly = chunk.count <= FEW_ITEMS && (careful || first != SINGLE);
         self.output.write_what_is_free();
         for item in 0..chunk.count {
             let input = chunk.next().ok_or(Gone::Sense)?;
@@ -169,13 +169,14 @@ impl Server {
     }
 
     /// Announces that the next item is about to begin; `false` if it must not.
-    fn begin(&self, careful: bool) -> bool {
-        let mut sender = self.sender.borrow_mut();
-        if careful {
-            return sender.begin_carefully();
+    fn begin(&mut self, careful: bool) -> bool {
+        if !careful {
+            self.sender.borrow_mut().begin();
+            return true;
         }
-        sender.begin();
-        true
+        let now = clock::monotonic();
+        self.output.write_now_and_then(now);
+        self.sender.borrow_mut().begin_carefully(now)
     }
 
     fn find(&mut self, key: &str) -> Result<Option<&'static TaskDef>, Gone> {
