@@ -117,7 +117,9 @@ fn dumps_that_get_stuck_are_cut_short() {
     }
     assert_died(&pool.apply(crash, ()).unwrap_err(), libc::SIGSEGV);
     println!("passed: a death is told though its dump is stuck");
-    let timed = pool.job(raise).timeout(Duration::from_millis(500));
+    // Shorter than the 3 s for which a dump is waited, and else long: the item must have crashed
+    // by then.
+    let timed = pool.job(raise).timeout(Duration::from_secs(2));
     assert_died(&timed.apply(libc::SIGABRT).unwrap_err(), libc::SIGABRT);
     println!("passed: it is no item that took too long");
     assert!(dumps() > 0, "dumps go there");

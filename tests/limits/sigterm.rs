@@ -116,16 +116,25 @@ fn the_pool_ends_such_workers_without_waiting_for_the_grace() {
             });
         }
     }
+}
+
+#[test]
+fn a_process_leaves_it_to_the_program_too_and_ends_when_the_program_asks() {
+    let _clean = clean();
     let temp = TempDir::new();
-    let running = temp.file("running");
-    let builder = Process::builder().ignore_sigterm(true);
-    let mut process = builder.spawn(sleep, running.clone()).unwrap();
+    let (running, go) = (temp.file("running"), temp.file("go"));
+    let builder = || Process::builder().ignore_sigterm(true);
+    let mut process = builder().spawn(wait_for, (running.clone(), go.clone())).unwrap();
     wait::until("it to run", || exists(&running));
-    send(process.pid(), Signal::TERM);
-    assert_eq!(
-        process.join_timeout(Duration::from_millis(50)).unwrap_err().kind(),
-        ErrorKind::TimedOut
-    );
+    let pid = process.pid();
+    // Delivered before it does anything else, and so before it sees the word to go on.
+    send(pid, Signal::TERM);
+    std::fs::write(&go, "").unwrap();
+    assert_eq!(process.join().unwrap(), pid);
+
+    let running = temp.file("running2");
+    let mut process = builder().spawn(sleep, running.clone()).unwrap();
+    wait::until("it to run", || exists(&running));
     process.terminate().unwrap();
     assert_eq!(process.join().unwrap_err().signal(), Some(libc::SIGTERM));
 }
