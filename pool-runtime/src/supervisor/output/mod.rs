@@ -38,20 +38,19 @@ use crate::wire::output::{Seal, piece};
 /// counts as its item's until the task returns. What another library than the C library
 /// and Rust's standard library keeps in buffers of its own is not seen before it writes.
 ///
-/// With each of these settings, what an item has printed is written, once, before its
-/// result is delivered, however its worker ends later. That holds for whole lines by
+/// With each of these settings, what an item has printed leaves its worker, once, before its
+/// result is delivered, however the worker ends later. That holds for whole lines by
 /// [`println!`] and for all that is printed by C's `stdio`. A line that [`print!`] has left
-/// without its end is written too, if not later than when the worker has nothing to do;
-/// the death of a worker may take it along only where it has run hundreds of very short
-/// items since, or tasks have started threads. No result waits for a thread that a task has
-/// left behind with the lock of a stream: what is printed under such a lock is written when
-/// the lock is free.
+/// without its end follows at the latest when the worker has nothing to do; the death of a
+/// worker may take it along only where it has run hundreds of very short items since, or
+/// tasks have started threads. No result waits for a thread that a task has left behind with
+/// the lock of a stream: what is printed under such a lock is written when the lock is free.
 ///
-/// Under `Capture` and `Prefix` the order
-/// between the two streams is not kept, a call costs some ten microseconds more and an
-/// item of a map some five, and what a process writes that outlives its worker goes
-/// nowhere. What a process or a thread writes that a task has started and that outlives
-/// it, but not its worker, counts as that of the item that the worker is at by then.
+/// Under `Capture` and `Prefix` the order between the two streams is not kept, a call costs
+/// some ten microseconds more and an item of a map some five, and what a process writes that
+/// outlives its worker goes nowhere. What a process or a thread writes that a task has
+/// started and that outlives it, but not its worker, counts as that of the item that the
+/// worker is at by then.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Output {
@@ -76,6 +75,12 @@ pub enum Output {
     /// wait, as do [`Pool::join`](crate::Pool::join) and the end of the pool; of workers
     /// that die one after another meanwhile, lines beyond 64 MiB are dropped, and counted
     /// in a line of their own.
+    ///
+    /// A thread of the program prints them, perhaps some time after the result of their item
+    /// was delivered. So lines are lost, whole ones too, if the program ends before: by
+    /// [`std::process::exit`], or by a return from `main` while the pool is in a `static`. All
+    /// are printed once the pool is dropped, or [`Pool::join`](crate::Pool::join) has
+    /// returned.
     Prefix,
 }
 
