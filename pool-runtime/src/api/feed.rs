@@ -19,6 +19,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use super::crossing::{decode, unencodable};
+use super::held_back::HeldBack;
 use super::pool::Pool;
 use crate::engine::{
     self, Arrival, BatchEncoder, Bodies, ChunkPolicy, Progress, Rules, Shape, Window,
@@ -43,15 +44,6 @@ pub(super) type Settled<T> = (Item, Result<<T as Task>::Output, Error>);
 /// the start of a chunk is found out sooner: at the second item, the fourth, and so on.
 const BETWEEN_LOOKS: usize = 64;
 
-/// An item that could not be encoded.
-#[derive(Debug)]
-struct Unencodable {
-    item: Item,
-    error: Error,
-    /// Outcomes of items before it that are not handed out.
-    before: u64,
-}
-
 /// A job and the iterator that feeds it.
 #[derive(Debug)]
 pub(super) struct Feed<T, I> {
@@ -75,11 +67,8 @@ pub(super) struct Feed<T, I> {
     arrived: VecDeque<Arrival>,
     /// Results of the arrival that is being handed out.
     run: Option<(Items, Bodies)>,
-    /// Outcomes that were handed out one by one.
-    handed_out: u64,
-    /// Items that could not be encoded, in input order, and how many outcomes of items before
-    /// each are not handed out.
-    unencodable: VecDeque<Unencodable>,
+    /// Items that could not be encoded, for a caller that takes outcomes one by one.
+    unencodable: HeldBack,
     /// What the iterator has thrown, which goes on when all else is handed out. (A mutex that
     /// nobody locks: what was thrown may be sent to other threads, but not shared.)
     thrown: Option<Mutex<Box<dyn Any + Send>>>,
@@ -114,8 +103,7 @@ where
             patient: fail_fast,
             arrived: VecDeque::new(),
             run: None,
-            handed_out: 0,
-            unencodable: VecDeque::new(),
+            unencodable: HeldBack::default(),
             thrown: None,
             task: PhantomData,
         })
@@ -197,33 +185,26 @@ where
 
     /// The next of the outcomes that have arrived here.
     fn hand_out(&mut self) -> Option<Settled<T>> {
-        if self.unencodable.front().is_some_and(|failed| failed.before == 0) {
-            let Unencodable { item, error, .. } = self.unencodable.pop_front()?;
-            return Some((self.count(item), Err(error)));
+        if let Some((item, error)) = self.unencodable.pop() {
+            return Some((item, Err(error)));
         }
         loop {
             if let Some((items, results)) = &mut self.run {
                 if let Some(item) = items.next() {
                     let result = decode::<T>(Some(item), results.next());
-                    return Some((self.count(item), result));
+                    self.unencodable.count(item);
+                    return Some((item, result));
                 }
                 self.run = None;
             }
             match self.arrived.pop_front()? {
                 Arrival::Run { items, results } => self.run = Some((items, results)),
-                Arrival::Failed(item, error) => return Some((self.count(item), Err(error))),
+                Arrival::Failed(item, error) => {
+                    self.unencodable.count(item);
+                    return Some((item, Err(error)));
+                }
             }
         }
-    }
-
-    /// An outcome is being handed out.
-    #[inline]
-    fn count(&mut self, item: Item) -> Item {
-        self.handed_out += 1;
-        for failed in self.unencodable.iter_mut().filter(|failed| item < failed.item) {
-            failed.before -= 1;
-        }
-        item
     }
 
     /// Tells whether the job is at its end.
@@ -335,11 +316,7 @@ where
                 let error = unencodable(T::def(), Some(item), error);
                 match self.patient {
                     true => self.arrived.push_back(Arrival::Failed(item, error)),
-                    false => {
-                        // All that was pulled comes before it.
-                        let before = item - self.handed_out;
-                        self.unencodable.push_back(Unencodable { item, error, before });
-                    }
+                    false => self.unencodable.push(item, error),
                 }
             }
         }

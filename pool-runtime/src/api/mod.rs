@@ -5,6 +5,7 @@ mod builder;
 mod call;
 mod crossing;
 mod feed;
+mod held_back;
 mod imap;
 mod in_order;
 mod pool;
