@@ -57,8 +57,7 @@ impl Scheduler {
     /// Acts on every deadline that has come, but for those of the watched: who was not
     /// looked at may be at an item that has just begun.
     pub(crate) fn expire(&mut self, now: Moment) {
-        let late = Duration::from_nanos(planted!(self, DeadlineActedOnLate).into());
-        while let Some(worker) = self.slots.expired(now.saturating_sub(late)) {
+        while let Some(worker) = self.slots.expired(now) {
             let slot = worker.slot;
             let why = match self.slots.life(slot) {
                 Life::Starting { .. } => KillReason::StartTimeout,
@@ -68,19 +67,12 @@ impl Scheduler {
                     self.end_worker(worker, KillReason::ItemTimeout, now);
                     continue;
                 }
-                Life::Serving if planted!(self, UnseenAreAccused) => {
-                    self.accuse(worker, Accusation::Overdue);
-                    continue;
-                }
                 other => unreachable!("{other:?} has no deadline"),
             };
             self.commands.push_back(Command::Kill { worker, why });
-            if planted!(self, DeadlineStays) {
-                break;
-            }
             let fruitless = match self.slots.life(slot) {
                 &Life::Dying { fruitless, .. } => fruitless,
-                _ => why == KillReason::StartTimeout && !planted!(self, TimeoutsAreForgiven),
+                _ => why == KillReason::StartTimeout,
             };
             self.slots.set(slot, Life::Dying { why, fruitless, kill_at: None });
         }
@@ -89,9 +81,7 @@ impl Scheduler {
         {
             self.wake_job(job, now);
         }
-        if !planted!(self, PauseStays) {
-            self.shortage.wake(now);
-        }
+        self.shortage.wake(now);
         self.decide(|| now);
     }
 
@@ -105,8 +95,7 @@ impl Scheduler {
         let front = self.slots.front(worker).expect("who is watched has a chunk");
         let overdue = front.timeout.map(|limit| front.since.saturating_add(limit));
         let is_overdue = began.is_some() && overdue.is_some_and(|overdue| overdue <= now);
-        let is_given_up = self.slots.gives_up_at(slot).is_some_and(|moment| moment <= now)
-            && !planted!(self, UnresponsiveIsKept);
+        let is_given_up = self.slots.gives_up_at(slot).is_some_and(|moment| moment <= now);
         if is_overdue {
             self.accuse(worker, Accusation::Overdue);
         } else if is_given_up {
@@ -143,9 +132,6 @@ impl Scheduler {
         });
         self.hold_item(job, item);
         load.items.start += 1;
-        if planted!(self, NeighboursAreLost) {
-            load.items.start = load.items.end;
-        }
         self.put_back(load);
         assert!(loads.is_empty(), "all but the first were recalled");
     }

@@ -12,19 +12,9 @@ impl Scheduler {
     /// It asks for the time only when a worker starts or stops: a clock takes 40 ns to
     /// read, and a call of a microsecond is decided upon three times.
     pub(crate) fn decide(&mut self, now: impl Fn() -> Moment) {
-        self.follow_up(now);
-        // A planted mistake must be found from outside.
-        #[cfg(test)]
-        if self.mutation.is_none() {
-            self.check();
-        }
-    }
-
-    /// Deciding without checking.
-    pub(super) fn follow_up(&mut self, now: impl Fn() -> Moment) {
         self.count_deaths(&now);
         self.start_workers(&now);
-        if !self.jobs.is_empty() && self.slots.all_given_up() && !planted!(self, StrandedJob) {
+        if !self.jobs.is_empty() && self.slots.all_given_up() {
             self.trip();
         }
         self.send_chunks(&now);
@@ -35,6 +25,8 @@ impl Scheduler {
             }
             self.depart();
         }
+        #[cfg(test)]
+        self.check();
     }
 
     /// The breaker (the restart intensity of Erlang's supervisors): too many deaths
@@ -47,13 +39,10 @@ impl Scheduler {
         let now = now();
         self.deaths.extend(std::iter::repeat_n(now, deaths as usize));
         let since = now.saturating_sub(period);
-        while self.deaths.front().is_some_and(|&death| death < since)
-            && !planted!(self, OldDeathsCount)
-        {
+        while self.deaths.front().is_some_and(|&death| death < since) {
             self.deaths.pop_front();
         }
-        let most = limit as usize - usize::from(planted!(self, BreakerTripsEarly) && limit > 0);
-        if self.deaths.len() > most && !planted!(self, BreakerNeverTrips) {
+        if self.deaths.len() > limit as usize {
             self.trip();
         }
     }
@@ -66,9 +55,7 @@ impl Scheduler {
         self.shortage.end();
         self.tripped = self.config.replace && self.mode == Mode::Open;
         for worker in self.slots.loaded() {
-            if !planted!(self, TrippedJobsGoOn) {
-                self.recall(worker);
-            }
+            self.recall(worker);
         }
     }
 
@@ -77,9 +64,7 @@ impl Scheduler {
             return Verdict::Ignored;
         }
         // What it was reset for is over, and so are the deaths that came of it.
-        if !planted!(self, DeathsOutliveReset) {
-            self.deaths.clear();
-        }
+        self.deaths.clear();
         self.shortage.end();
         self.slots.forgive();
         Verdict::Accepted
@@ -87,21 +72,18 @@ impl Scheduler {
 
     fn start_workers(&mut self, now: &impl Fn() -> Moment) {
         let wanted = match self.mode {
-            Mode::Open => !self.tripped || planted!(self, TrippedPoolRestarts),
-            Mode::Closing if planted!(self, ClosedPoolGivesUp) => false,
-            Mode::Closing if planted!(self, GoneForGood) && self.departures > 0 => false,
-            Mode::Closing if planted!(self, RestingPoolRestarts) => !self.jobs.is_empty(),
+            Mode::Open => !self.tripped,
             Mode::Closing => !self.rests(),
-            Mode::Terminated => planted!(self, TerminatedPoolRestarts),
+            Mode::Terminated => false,
         };
         if !wanted || self.shortage.is_waited_out() {
             return;
         }
-        let (timeout, none) = (self.config.start_timeout, planted!(self, NoStartDeadline));
-        let deadline = || if none { Moment::MAX } else { now().saturating_add(timeout) };
+        let timeout = self.config.start_timeout;
+        let deadline = || now().saturating_add(timeout);
         while let Some(worker) = self.slots.start_next(&deadline) {
             self.commands.push_back(Command::Start { worker });
-            if self.shortage.probes(worker, now) && !planted!(self, ShortageProbesAll) {
+            if self.shortage.probes(worker, now) {
                 return;
             }
         }
@@ -110,7 +92,7 @@ impl Scheduler {
     fn send_chunks(&mut self, now: &impl Fn() -> Moment) {
         // A worker that is asked for what it has not begun is sent nothing before it
         // has answered: it would be asked for that too.
-        if !self.recalls.is_empty() && !planted!(self, SendsDuringRecall) {
+        if !self.recalls.is_empty() {
             return;
         }
         while self.slots.has_room() {
@@ -122,9 +104,6 @@ impl Scheduler {
                 state.and_then(|state| state.queue.pop_front().map(|chunk| (state, chunk)))
             else {
                 self.rotation.pass_over();
-                if planted!(self, LeaverEndsTurn) {
-                    return;
-                }
                 continue;
             };
             state.loads += 1;
@@ -143,11 +122,9 @@ impl Scheduler {
     /// sent ahead so that a worker need not wait for the next, not to keep them
     /// from others.
     fn recall_chunks(&mut self) {
-        if planted!(self, NothingIsRecalled) || !self.slots.has_idle() {
-            return;
-        }
         // One at a time: what comes back may be enough, and the answer decides anew.
-        if (self.recalls.is_empty() || planted!(self, RecallsInHaste))
+        if self.slots.has_idle()
+            && self.recalls.is_empty()
             && let Some(worker) = self.slots.stocked()
         {
             self.recall(worker);

@@ -66,7 +66,7 @@ impl Scheduler {
         if timed {
             self.retime(job);
         }
-        if self.config.replace && !planted!(self, GivenUpForGood) {
+        if self.config.replace {
             // Whatever kept workers from starting may be over.
             self.slots.forgive();
         }
@@ -80,12 +80,11 @@ impl Scheduler {
         assert!(!state.ended, "{job:?} got items after its end");
         assert!(!chunk.items.is_empty(), "a chunk has at least one item");
         assert!((1..=DEPTH).contains(&chunk.weight), "a chunk's weight is 1 to {DEPTH}");
-        if state.expired && !planted!(self, ExpiredJobTakesItems) {
+        if state.expired {
             self.commands.push_back(Command::FailItems { job, items: chunk.items });
             return Verdict::Accepted;
         }
-        let runs = planted!(self, RunningJobNotInRotation) && state.loads > 0;
-        if state.queue.is_empty() && !runs {
+        if state.queue.is_empty() {
             self.rotation.push(job);
         }
         state.queue.push_back(chunk);
@@ -105,13 +104,8 @@ impl Scheduler {
     }
 
     pub(super) fn drop_job(&mut self, job: JobId) -> Verdict {
-        let Some(state) = self.jobs.get_mut(&job) else {
+        if !self.jobs.contains_key(&job) {
             return Verdict::Ignored;
-        };
-        if planted!(self, DroppedJobStillServed) {
-            state.ended = true;
-            self.remove_if_done(job);
-            return Verdict::Accepted;
         }
         let Job { queue, loads, .. } = self.remove_job(job);
         self.forsake(job, !queue.is_empty(), loads > 0);
@@ -135,11 +129,6 @@ impl Scheduler {
     /// one of them, or has it before it, the answer tells.
     fn recall_holders(&mut self, job: JobId) {
         for worker in self.slots.holders(job) {
-            if planted!(self, DroppedStockStays)
-                && self.slots.front(worker).is_some_and(|load| load.job != job)
-            {
-                continue;
-            }
             self.recall(worker);
         }
     }
@@ -161,19 +150,14 @@ impl Scheduler {
         state.expired = true;
         self.commands.push_back(Command::ExpireJob { job });
         let mut was_queued = false;
-        let delayed = std::mem::take(&mut state.delayed);
-        if !planted!(self, ExpiredJobForgetsDelayed) {
-            for (_, item, _) in delayed {
-                self.commands.push_back(Command::FailItems { job, items: item..item + 1 });
-            }
+        for (_, item, _) in std::mem::take(&mut state.delayed) {
+            self.commands.push_back(Command::FailItems { job, items: item..item + 1 });
         }
-        if !planted!(self, ExpiredQueueIsServed) {
-            for chunk in std::mem::take(&mut state.queue) {
-                self.commands.push_back(Command::FailItems { job, items: chunk.items });
-                was_queued = true;
-            }
+        for chunk in std::mem::take(&mut state.queue) {
+            self.commands.push_back(Command::FailItems { job, items: chunk.items });
+            was_queued = true;
         }
-        let is_loaded = state.loads > 0 && !planted!(self, ExpiredJobRunsOn);
+        let is_loaded = state.loads > 0;
         self.forsake(job, was_queued, is_loaded);
         self.retime(job);
         self.remove_if_done(job);
@@ -183,7 +167,6 @@ impl Scheduler {
     pub(super) fn hold_item(&mut self, job: JobId, item: Item) {
         if let Some(state) = self.jobs.get_mut(&job)
             && state.terms.retries
-            && !planted!(self, HeldItemForgotten)
         {
             state.unjudged.insert(item);
         }
@@ -193,16 +176,13 @@ impl Scheduler {
         let Some(state) = self.jobs.get_mut(&job) else {
             return Verdict::Ignored;
         };
-        if !state.unjudged.remove(&item) && !planted!(self, JudgedTwice) {
+        if !state.unjudged.remove(&item) {
             return Verdict::Ignored;
         }
         match verdict {
             Judgement::Settled => {}
-            Judgement::Again { .. } if planted!(self, RetriesAreLost) => {}
             Judgement::Again { not_before, weight } => {
-                let late = state.expired && !planted!(self, ExpiredJobTriesAgain);
-                let at_once = not_before == Moment::ZERO || planted!(self, RetriesInHaste);
-                if late || at_once {
+                if state.expired || not_before == Moment::ZERO {
                     self.requeue(job, Chunk { items: item..item + 1, weight });
                 } else {
                     state.delayed.insert((not_before, item, weight));
@@ -220,10 +200,8 @@ impl Scheduler {
         if chunk.items.is_empty() {
             return;
         }
-        let at_the_head = planted!(self, RequeuedAtTheHead);
-        let at_the_back = planted!(self, RequeuedAtTheBack);
         let state = self.jobs.get_mut(&job).expect("a job that has items exists");
-        if state.expired && !planted!(self, ExpiredJobTakesItemsBack) {
+        if state.expired {
             self.commands.push_back(Command::FailItems { job, items: chunk.items });
             return;
         }
@@ -232,11 +210,7 @@ impl Scheduler {
         }
         // Not always the head: of two workers that die, the one with the later
         // items may be buried last.
-        let place = match (at_the_head, at_the_back) {
-            (true, _) => 0,
-            (_, true) => state.queue.len(),
-            _ => state.queue.partition_point(|other| other.items.start < chunk.items.start),
-        };
+        let place = state.queue.partition_point(|other| other.items.start < chunk.items.start);
         state.queue.insert(place, chunk);
     }
 
@@ -253,9 +227,7 @@ impl Scheduler {
     pub(super) fn unload(&mut self, job: JobId) {
         if let Some(state) = self.jobs.get_mut(&job) {
             state.loads -= 1;
-            if !planted!(self, DoneJobStays) {
-                self.remove_if_done(job);
-            }
+            self.remove_if_done(job);
         }
     }
 
@@ -270,9 +242,7 @@ impl Scheduler {
 
     fn remove_job(&mut self, job: JobId) -> Job {
         let state = self.jobs.remove(&job).expect("the caller saw it");
-        if let Some(moment) = state.timer
-            && !planted!(self, TimerOutlivesJob)
-        {
+        if let Some(moment) = state.timer {
             self.timers.remove(&(moment, job));
         }
         state

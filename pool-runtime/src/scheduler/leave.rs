@@ -47,18 +47,12 @@ impl Scheduler {
 
     /// Whether no worker is needed for what there is.
     pub(super) fn rests(&self) -> bool {
-        if planted!(self, JoinForgetsWhatWaits) {
-            return self.jobs.values().all(|job| job.terms.lazy && job.loads == 0);
-        }
         self.jobs.values().all(Job::rests)
     }
 
     /// Whether the workers of a closed pool are to leave.
     pub(super) fn may_leave(&self) -> bool {
-        let joined = self.joining || (planted!(self, JoinGoesOn) && self.departures > 0);
-        self.jobs.is_empty()
-            || (joined && self.rests() && !planted!(self, JoinWaitsForCallers))
-            || (planted!(self, CloseDropsQueue) && self.jobs.values().all(|job| job.loads == 0))
+        self.jobs.is_empty() || (self.joining && self.rests())
     }
 
     /// Notes that they are gone.

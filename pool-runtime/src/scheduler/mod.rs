@@ -22,10 +22,6 @@
 //!    watched. Who has a chunk with a time limit is, unless its answer is awaited.
 
 #[cfg(test)]
-mod sim;
-#[macro_use]
-mod planted;
-#[cfg(test)]
 mod check;
 mod clock;
 mod decide;
@@ -37,6 +33,8 @@ mod returns;
 mod room;
 mod rotation;
 mod shortage;
+#[cfg(test)]
+mod sim;
 mod slots;
 mod watch;
 
@@ -46,8 +44,6 @@ use std::time::Duration;
 use crate::ids::{Item, Items, JobId, JobMap, Moment, Slot, Worker};
 use jobs::{Chunk, Job};
 pub(crate) use life::Life;
-#[cfg(test)]
-pub(crate) use planted::Mutation;
 pub(crate) use protocol::{
     Command, Event, ItemFailure, JobFailure, Judgement, Kept, KillReason, Terms, Verdict,
 };
@@ -119,8 +115,6 @@ pub(crate) struct Scheduler {
     /// Somebody waits for the workers of a closed pool to be gone; see `leave`.
     joining: bool,
     departures: u64,
-    #[cfg(test)]
-    mutation: Option<Mutation>,
 }
 
 impl Scheduler {
@@ -142,8 +136,6 @@ impl Scheduler {
             tripped: false,
             joining: false,
             departures: 0,
-            #[cfg(test)]
-            mutation: None,
         };
         scheduler.decide(|| now);
         scheduler
@@ -171,7 +163,7 @@ impl Scheduler {
     /// Whether the job could use more items at once: nothing of any job is
     /// queued, and a worker has nothing to do.
     pub(crate) fn is_hungry(&self) -> bool {
-        (self.rotation.is_empty() || planted!(self, HungryBesideQueue)) && self.slots.has_idle()
+        self.rotation.is_empty() && self.slots.has_idle()
     }
 
     /// How many chunks of a job no worker has.
@@ -195,20 +187,12 @@ impl Scheduler {
     pub(crate) fn note(&mut self, event: Event) -> Verdict {
         match event {
             Event::JobOpened { job, terms } => self.open_job(job, terms),
-            Event::ItemsQueued { job, items, mut weight } => {
-                if planted!(self, WeightIgnored) {
-                    weight = 1;
-                }
+            Event::ItemsQueued { job, items, weight } => {
                 self.queue_items(job, Chunk { items, weight })
             }
             Event::JobEnded { job } => self.end_job(job),
             Event::JobDropped { job } => self.drop_job(job),
-            Event::WorkerReady { mut worker } => {
-                if planted!(self, StaleReadyCounts) {
-                    worker = self.slots.current(worker.slot);
-                }
-                self.ready(worker)
-            }
+            Event::WorkerReady { worker } => self.ready(worker),
             Event::ItemsFinished { worker, job, items } => self.finish_items(worker, job, &items),
             Event::ItemHeld { worker, job, item } => self.fail_item(worker, job, item),
             Event::ItemJudged { job, item, verdict } => self.judge(job, item, verdict),
@@ -225,25 +209,11 @@ impl Scheduler {
     }
 
     fn finish_items(&mut self, worker: Worker, job: JobId, items: &Items) -> Verdict {
-        let worker = match planted!(self, StaleResultCounts) {
-            true => self.slots.current(worker.slot),
-            false => worker,
-        };
         let Some(load) = self.slots.front(worker) else {
             return Verdict::Ignored;
         };
-        let repeated = planted!(self, RepeatedResultCounts)
-            && load.job == job
-            && items.end <= load.items.start;
-        if repeated {
-            return Verdict::Accepted;
-        }
-        let is_its_job = load.job == job || planted!(self, OtherJobsResultCounts);
-        let is_next = items.start == load.items.start
-            || (planted!(self, SkippingResultCounts) && load.items.contains(&items.start));
-        let is_within = items.end <= load.items.end || planted!(self, OverlongResultCounts);
-        let is_something = !items.is_empty() || planted!(self, EmptyResultCounts);
-        if !is_its_job || !is_next || !is_within || !is_something {
+        let is_next = load.job == job && load.items.start == items.start;
+        if !is_next || items.is_empty() || items.end > load.items.end {
             return Verdict::Ignored;
         }
         self.advance(worker, items.end - items.start);
@@ -301,9 +271,7 @@ impl Scheduler {
         self.mode = Mode::Terminated;
         // Before the jobs, of which there may be very many.
         self.end_all(now);
-        if !planted!(self, TerminatedJobsWait) {
-            self.fail_jobs(JobFailure::Terminated);
-        }
+        self.fail_jobs(JobFailure::Terminated);
         Verdict::Accepted
     }
 }

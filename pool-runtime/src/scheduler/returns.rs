@@ -2,6 +2,7 @@
 //! retired, the killed and the dead.
 
 use std::collections::VecDeque;
+use std::collections::btree_map::Entry;
 
 use super::slots::Load;
 use super::{Chunk, Command, ItemFailure, Kept, KillReason, Life, Scheduler, Verdict};
@@ -31,48 +32,32 @@ impl Scheduler {
     /// Asks for what a worker has not begun, unless it is asked already: its answer is
     /// judged by what is known when it comes.
     pub(super) fn recall(&mut self, worker: Worker) {
-        let is_asked = self.recalls.contains_key(&worker);
-        if !is_asked {
-            self.recalls.insert(worker, Asked::Plainly);
-        }
-        if !is_asked || planted!(self, RecallsTwice) {
+        if let Entry::Vacant(unasked) = self.recalls.entry(worker) {
+            unasked.insert(Asked::Plainly);
             self.commands.push_back(Command::Recall { worker });
         }
     }
 
     /// What a worker had not begun is back.
     pub(super) fn take_back(&mut self, worker: Worker, kept: Kept, now: Moment) -> Verdict {
-        let asked = self.recalls.remove(&worker);
-        if asked.is_none() && !planted!(self, UnaskedRecallCounts) {
+        let Some(asked) = self.recalls.remove(&worker) else {
             return Verdict::Ignored;
-        }
+        };
         let is_at = |job, item| {
             let front = self.slots.front(worker);
             front.is_some_and(|load| (load.job, load.items.start) == (job, item))
         };
         let accusation = match asked {
             // It has not finished that since.
-            Some(Asked::Condemned { why, job, item }) if is_at(job, item) => Some(why),
+            Asked::Condemned { why, job, item } if is_at(job, item) => Some(why),
             _ => None,
-        };
-        let keeps = match kept {
-            Kept::Nothing => planted!(self, UnbegunChunkIsKept),
-            Kept::Chunk | Kept::Item => !planted!(self, BegunChunkIsRecalled),
         };
         if kept == Kept::Item {
             self.slots.begin(worker.slot);
         }
-        let back = self.slots.recall(worker.slot, keeps.into());
         // A chunk that had not begun is no reason to kill: it is back.
-        let unbegun_kills = planted!(self, UnbegunChunkKills)
-            && back.iter().any(|load| !self.jobs.contains_key(&load.job));
-        for load in back {
-            if !planted!(self, RecalledChunksLost) {
-                self.put_back(load);
-            }
-        }
-        if unbegun_kills {
-            self.end_worker(worker, KillReason::JobDropped, now);
+        for load in self.slots.recall(worker.slot, usize::from(kept != Kept::Nothing)) {
+            self.put_back(load);
         }
         self.go_on(worker, kept, accusation, now);
         Verdict::Accepted
@@ -83,17 +68,14 @@ impl Scheduler {
         let Some(load) = self.slots.front(worker) else {
             return self.go_without(worker, accusation, now);
         };
-        let is_overdue = kept == Kept::Item
-            && (accusation == Some(Accusation::Overdue) || planted!(self, SuspectTimesOut));
+        let is_overdue = kept == Kept::Item && accusation == Some(Accusation::Overdue);
         let (id, spared, left) = (load.job, load.spared, load.items.end - load.items.start);
         let deadline = load.timeout.map(|limit| now.saturating_add(limit));
         match self.jobs.get(&id).map(|job| job.expired) {
-            Some(false) if is_overdue && !planted!(self, CondemnedGoesOn) => {
-                self.time_out(worker, now);
-            }
+            Some(false) if is_overdue => self.time_out(worker, now),
             Some(false) => {
                 // It was thought to begin nothing, but has begun that very item.
-                if kept == Kept::Item && !is_overdue && !planted!(self, SuspectKeepsItsChunk) {
+                if kept == Kept::Item {
                     let behind = self.slots.split(worker.slot);
                     self.requeue(id, behind);
                 }
@@ -104,20 +86,16 @@ impl Scheduler {
                     self.put_back(load);
                 }
             }
-            None if planted!(self, DroppedJobKeepsWorkers) => {}
-            None if !spared || planted!(self, SparedIsKilled) => {
+            None if !spared => {
                 self.end_worker(worker, KillReason::JobDropped, now);
             }
             None if is_overdue => {
                 self.end_worker(worker, KillReason::ItemTimeout, now);
             }
             None if kept == Kept::Item => {
-                let deadline = deadline.filter(|_| !planted!(self, SparedForgetsLimit));
                 self.slots.set(worker.slot, Life::Leaving { deadline });
             }
-            None if left > 1 && !planted!(self, SparedRunsOn) => {
-                self.accuse(worker, Accusation::Spared);
-            }
+            None if left > 1 => self.accuse(worker, Accusation::Spared),
             // It finishes its item, which nobody waits for.
             None => self.slots.watch(worker.slot),
         }
@@ -130,11 +108,11 @@ impl Scheduler {
             Some(Accusation::Unresponsive) => {
                 self.end_worker(worker, KillReason::Unresponsive, now);
             }
-            Some(Accusation::Spared) if !planted!(self, CondemnedServesOn) => {
+            Some(Accusation::Spared) => {
                 let deadline = now.saturating_add(self.config.stop_grace);
                 self.slots.set(worker.slot, Life::Stopping { deadline });
             }
-            _ => {}
+            Some(Accusation::Overdue) | None => {}
         }
     }
 
@@ -152,10 +130,7 @@ impl Scheduler {
             Some(_) => Command::Ask { worker, why },
             None => Command::Kill { worker, why },
         });
-        let kill_at = kill_at.filter(|_| !planted!(self, AskedIsNeverKilled));
-        let fruitless = why == KillReason::Unresponsive
-            && !self.slots.is_fruitful(worker.slot)
-            && !planted!(self, UnresponsiveIsForgiven);
+        let fruitless = why == KillReason::Unresponsive && !self.slots.is_fruitful(worker.slot);
         self.slots.set(worker.slot, Life::Dying { why, fruitless, kill_at })
     }
 
@@ -178,11 +153,7 @@ impl Scheduler {
         self.slots.begin(worker.slot);
         let deadline = now.saturating_add(self.config.stop_grace);
         for load in self.slots.set(worker.slot, Life::Stopping { deadline }) {
-            if planted!(self, RetiredTakesItsChunksAlong) {
-                self.unload(load.job);
-            } else {
-                self.put_back(load);
-            }
+            self.put_back(load);
         }
         Verdict::Accepted
     }
@@ -190,55 +161,37 @@ impl Scheduler {
     /// A worker is gone. What it was running fails; what it had not begun goes
     /// back to its queue, before all that comes later in the input.
     pub(super) fn bury(&mut self, worker: Worker, begun: bool) -> Verdict {
-        let stale = self.slots.current(worker.slot) != worker;
-        if (stale && !planted!(self, StaleExitCounts)) || self.slots.is_vacant(worker.slot) {
+        if self.slots.current(worker.slot) != worker || self.slots.is_vacant(worker.slot) {
             return Verdict::Ignored;
         }
         // All is back, so a recall needs no answer any more.
-        if !planted!(self, ExitLeavesRecall) {
-            self.recalls.remove(&worker);
-        }
-        let begun = begun || planted!(self, EveryExitFailsAnItem);
+        self.recalls.remove(&worker);
         let at_work = begun && !self.slots.loads(worker.slot).is_empty();
-        if at_work && !planted!(self, BegunExitIsFruitless) {
+        if at_work {
             self.slots.begin(worker.slot);
         }
         let (fruitless, unasked) = match self.slots.life(worker.slot) {
             Life::Vacant => unreachable!("checked above"),
             Life::Starting { .. } => (true, true),
-            Life::Serving => {
-                let fruitful = self.slots.is_fruitful(worker.slot);
-                (!fruitful || planted!(self, EveryDeathIsFruitless), true)
-            }
-            Life::Stopping { .. } | Life::Leaving { .. } => {
-                (false, planted!(self, RetiredCountAsDead))
-            }
-            Life::Dying { fruitless, .. } => (*fruitless, planted!(self, AskedDeathsCount)),
+            Life::Serving => (!self.slots.is_fruitful(worker.slot), true),
+            Life::Stopping { .. } | Life::Leaving { .. } => (false, false),
+            Life::Dying { fruitless, .. } => (*fruitless, false),
         };
         self.untold_deaths += u32::from(unasked);
         let mut loads = self.slots.vacate(worker.slot, fruitless);
         if !self.config.replace {
             self.slots.give_up(worker.slot);
         }
-        if loads.is_empty() && planted!(self, IdleDeathUnnoticed) {
-            self.slots.give_up(worker.slot);
-        }
-        if let Some(load) = loads.front_mut().filter(|_| at_work)
-            && !planted!(self, BegunItemRunsAgain)
-        {
+        if let Some(load) = loads.front_mut().filter(|_| at_work) {
             let (job, item, why) = (load.job, load.items.start, ItemFailure::Died);
-            if self.jobs.contains_key(&job) && !planted!(self, BegunItemForgotten) {
+            if self.jobs.contains_key(&job) {
                 self.commands.push_back(Command::FailItem { worker, job, item, why });
                 self.hold_item(job, item);
             }
             load.items.start += 1;
         }
         for load in loads {
-            if planted!(self, UnbegunItemsLost) {
-                self.unload(load.job);
-            } else {
-                self.put_back(load);
-            }
+            self.put_back(load);
         }
         Verdict::Accepted
     }
@@ -257,12 +210,9 @@ impl Scheduler {
                     Some(latest)
                 }
                 &Life::Stopping { deadline } => Some(latest.min(deadline)),
-                Life::Dying { .. } if planted!(self, TerminationSparesAsked) => continue,
                 _ => None,
             };
-            let until = until.filter(|_| !planted!(self, TerminationSparesNobody));
             let life = match until {
-                Some(_) if planted!(self, TerminationWaitsForLeavers) => continue,
                 Some(deadline) => Life::Stopping { deadline },
                 None => {
                     self.commands.push_back(Command::Kill { worker, why });

@@ -67,12 +67,6 @@ impl Room {
         (!self.is_empty()).then(|| self.first_of(self.weights.trailing_zeros()))
     }
 
-    /// Who has the most.
-    #[cfg(test)]
-    pub(super) fn last(&self) -> Option<(u32, Slot)> {
-        (!self.is_empty()).then(|| self.first_of(self.weights.ilog2()))
-    }
-
     fn first_of(&self, weight: u32) -> (u32, Slot) {
         let start = weight as usize * self.words;
         let words = self.slots[start..start + self.words].iter();
@@ -118,7 +112,6 @@ mod tests {
                     }
                 }
                 assert_eq!(room.first(), set.first().copied());
-                assert_eq!(room.last().map(|(weight, _)| weight), set.last().map(|&(w, _)| w));
                 assert_eq!((room.len(), room.is_empty()), (set.len(), set.is_empty()));
                 assert_eq!(room.contains(weight, slot), set.contains(&(weight, slot)));
                 assert_eq!(room.has_idle(), set.first().is_some_and(|&(weight, _)| weight == 0));

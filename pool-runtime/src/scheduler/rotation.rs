@@ -11,8 +11,6 @@
 
 use std::collections::VecDeque;
 
-#[cfg(test)]
-use super::Mutation;
 use crate::ids::JobId;
 
 #[derive(Debug, Default)]
@@ -20,8 +18,6 @@ pub(super) struct Rotation {
     names: VecDeque<JobId>,
     /// How many of them are of jobs that have left.
     left: usize,
-    #[cfg(test)]
-    pub(super) mutation: Option<Mutation>,
 }
 
 impl Rotation {
@@ -31,9 +27,6 @@ impl Rotation {
 
     /// A job has something queued that had nothing, or has been served and has more.
     pub(super) fn push(&mut self, job: JobId) {
-        if planted!(self, UnfairRotation) {
-            return self.names.push_front(job);
-        }
         self.names.push_back(job);
     }
 
@@ -54,18 +47,12 @@ impl Rotation {
     /// A job that is in here has nothing queued any more. `waits` tells it from those
     /// that have.
     pub(super) fn leave(&mut self, waits: impl Fn(JobId) -> bool) {
-        if planted!(self, LeaversStillCount) {
-            return;
-        }
         self.left += 1;
         if self.left * 2 <= self.names.len() {
             return;
         }
         self.names.retain(|&job| waits(job));
         self.left = 0;
-        if planted!(self, SweepTakesAnotherToo) {
-            self.names.pop_back();
-        }
     }
 
     pub(super) fn clear(&mut self) {

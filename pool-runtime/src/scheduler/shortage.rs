@@ -83,7 +83,7 @@ impl Shortage {
 impl Scheduler {
     pub(super) fn ready(&mut self, worker: Worker) -> Verdict {
         let verdict = self.slots.ready(worker);
-        if verdict == Verdict::Accepted && !planted!(self, ShortageOutlivesStart) {
+        if verdict == Verdict::Accepted {
             self.shortage.end();
         }
         verdict
@@ -99,23 +99,17 @@ impl Scheduler {
         if !(scarce && starts && self.config.replace) {
             return self.bury(worker, false);
         }
-        self.slots.vacate(slot, planted!(self, ShortageIsFruitless));
-        self.untold_deaths += u32::from(planted!(self, ShortageCountsAsDeath));
+        self.slots.vacate(slot, false);
         let is_probe = self.shortage.probe == Some(worker);
-        let counts = is_probe || !self.shortage.is_waited_out();
-        if counts || planted!(self, ShortageCountsTwice) {
+        if is_probe || !self.shortage.is_waited_out() {
             self.shortage.failures = self.shortage.failures.saturating_add(1);
             self.shortage.probe = None;
             self.shortage.pause(now);
             let many = self.shortage.failures >= SCARCE_STARTS;
-            let alone = self.slots.all_vacant() || planted!(self, ShortageForgetsTheLiving);
-            if many && alone && !planted!(self, ShortageIsTriedForEver) {
+            if many && self.slots.all_vacant() {
                 self.shortage.end();
                 self.slots.give_up_all();
             }
-        }
-        if planted!(self, ShortageIsNotWaitedOut) {
-            self.shortage.until = None;
         }
         Verdict::Accepted
     }

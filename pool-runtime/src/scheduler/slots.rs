@@ -7,8 +7,6 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-#[cfg(test)]
-use super::Mutation;
 use super::jobs::Chunk;
 use super::life::Life;
 use super::room::Room;
@@ -66,8 +64,6 @@ pub(super) struct Slots {
     /// Some slot may have fruitless lives behind it.
     blamed: bool,
     pub(super) deadlines: BTreeSet<(Moment, Slot)>,
-    #[cfg(test)]
-    pub(super) mutation: Option<Mutation>,
 }
 
 impl Slots {
@@ -89,8 +85,6 @@ impl Slots {
             vacant: count,
             blamed: false,
             deadlines: BTreeSet::new(),
-            #[cfg(test)]
-            mutation: None,
         }
     }
 
@@ -130,9 +124,7 @@ impl Slots {
     /// A worker whose deadline is not after `now`, save that of its watch.
     pub(super) fn expired(&self, now: Moment) -> Option<Worker> {
         let mut due = self.deadlines.iter().take_while(|(deadline, _)| *deadline <= now);
-        let &(_, slot) = due.find(|&&(_, slot)| {
-            *self.life(slot) != Life::Serving || planted!(self, UnseenAreAccused)
-        })?;
+        let &(_, slot) = due.find(|&&(_, slot)| *self.life(slot) != Life::Serving)?;
         Some(self.current(slot))
     }
 
@@ -210,13 +202,7 @@ impl Slots {
 
     /// Starts the next incarnation in some vacant slot.
     pub(super) fn start_next(&mut self, deadline: &impl Fn() -> Moment) -> Option<Worker> {
-        let slot = match self.startable.first() {
-            Some(&slot) => slot,
-            None if planted!(self, StartsForEver) => {
-                Slot(self.slots.iter().position(|s| s.life == Life::Vacant)?)
-            }
-            None => return None,
-        };
+        let &slot = self.startable.first()?;
         self.slots[slot.0].incarnation += 1;
         self.slots[slot.0].fruitful = false;
         self.set(slot, Life::Starting { deadline: deadline() });
@@ -234,12 +220,7 @@ impl Slots {
 
     /// Gives a load to the worker that has the least; there is one with room.
     pub(super) fn load(&mut self, load: Load) -> Worker {
-        let open = match planted!(self, MostLoadedFirst) {
-            #[cfg(test)]
-            true => self.open.last(),
-            _ => self.open.first(),
-        };
-        let (_, slot) = open.expect("the caller saw a worker with room");
+        let (_, slot) = self.open.first().expect("the caller saw a worker with room");
         let limited = load.timeout.is_some();
         self.reload(slot, |state| {
             state.weight += load.weight;
@@ -263,14 +244,13 @@ impl Slots {
     /// whether that was the last of the chunk.
     pub(super) fn advance(&mut self, slot: Slot, count: u64) -> bool {
         self.begin(slot);
-        let weighs_on = planted!(self, FinishedChunkWeighsOn);
         self.reload(slot, |state| {
             let load = state.loads.front_mut().expect("the caller saw a load");
             load.items.start += count;
             if !load.items.is_empty() {
                 return false;
             }
-            state.weight -= if weighs_on { 0 } else { load.weight };
+            state.weight -= load.weight;
             state.loads.pop_front();
             true
         })
@@ -278,20 +258,14 @@ impl Slots {
 
     /// A worker with loads that can be recalled.
     pub(super) fn stocked(&self) -> Option<Worker> {
-        if planted!(self, LoneChunksAreRecalled) {
-            let slot = self.slots.iter().position(|state| !state.loads.is_empty())?;
-            return Some(self.current(Slot(slot)));
-        }
         self.stocked.first().map(|&slot| self.current(slot))
     }
 
     /// The worker has begun no more than its first `kept` loads; gives the others.
     pub(super) fn recall(&mut self, slot: Slot, kept: usize) -> VecDeque<Load> {
-        let weighs_on = planted!(self, RecalledChunkWeighsOn);
         self.reload(slot, |state| {
             let recalled = state.loads.split_off(kept.min(state.loads.len()));
-            let weight = recalled.iter().map(|load| load.weight).sum::<u32>();
-            state.weight -= if weighs_on { 0 } else { weight };
+            state.weight -= recalled.iter().map(|load| load.weight).sum::<u32>();
             recalled
         })
     }
@@ -316,10 +290,6 @@ impl Slots {
         let state = &mut self.slots[slot.0];
         state.fruitless = 0;
         state.fruitful = true;
-        if planted!(self, PatienceIsNotRenewed) {
-            return;
-        }
-        let state = &mut self.slots[slot.0];
         if state.watch.unbegun.take().is_some() && self.is_watched(slot) {
             self.watch(slot);
         }

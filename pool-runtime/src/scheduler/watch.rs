@@ -22,11 +22,7 @@ impl Slots {
     pub(super) fn watch_due(&self, slot: Slot) -> Option<Moment> {
         let state = &self.slots[slot.0];
         let overdue = |load: &super::slots::Load| Some(load.since.saturating_add(load.timeout?));
-        let watched = match planted!(self, OnlyFirstChunkIsWatched) {
-            true => 1,
-            false => state.loads.len(),
-        };
-        state.loads.iter().take(watched).filter_map(overdue).chain(self.gives_up_at(slot)).min()
+        state.loads.iter().filter_map(overdue).chain(self.gives_up_at(slot)).min()
     }
 
     /// When a worker that begins nothing is given up.
@@ -39,8 +35,7 @@ impl Slots {
     /// More is known of the chunks of a worker, or they are others, or it is accused no
     /// more.
     pub(super) fn watch(&mut self, slot: Slot) {
-        let due = self.watch_due(slot).filter(|_| !planted!(self, LimitsAreForgotten));
-        self.set_due(slot, due);
+        self.set_due(slot, self.watch_due(slot));
     }
 
     pub(super) fn set_due(&mut self, slot: Slot, due: Option<Moment>) {
@@ -76,7 +71,6 @@ impl Slots {
     /// Somebody has looked at the worker: the item that it is at began then, or none
     /// has begun, and nothing that is behind it.
     pub(super) fn see(&mut self, slot: Slot, began: Option<Moment>, now: Moment) {
-        let began = began.filter(|_| !planted!(self, LimitsCountFromLooks));
         let state = &mut self.slots[slot.0];
         for (index, load) in state.loads.iter_mut().enumerate() {
             load.since = if index == 0 { began.unwrap_or(now) } else { now };

@@ -148,7 +148,7 @@ impl World {
             self.tally.count(Happening::LeftForJoin);
         }
         let now = self.now;
-        self.scheduler.follow_up(|| now);
+        self.scheduler.decide(|| now);
         self.books.check_trip()?;
         match self.scheduler.poll_command() {
             None => self.books.check_hunger(&self.scheduler),

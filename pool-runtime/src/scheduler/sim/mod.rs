@@ -8,8 +8,8 @@
 //! deadline comes, items that are tried again; words that come late, twice or from
 //! the dead; closing and terminating at any moment. It keeps its own account of the
 //! pool (`books`, `dues`, `ledger`), and every step of the scheduler is held against
-//! it (`judge`, `check`). That it finds what is wrong is itself tested, with planted
-//! mistakes (`mutations`).
+//! it (`judge`, `check`). That it finds what is wrong is itself tested, on copies of the
+//! scheduler with a mistake in each (`tests/mistakes`).
 //!
 //! A seed that fails prints itself. To see its events and commands:
 //!
@@ -31,7 +31,6 @@ mod judge;
 mod judging;
 mod lack;
 mod ledger;
-mod mutations;
 mod orders;
 mod orders_of_joining;
 mod orders_of_retirement;
@@ -51,7 +50,6 @@ mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::Mutation;
 use broken::{Broken, Rule, broken};
 use tally::Tally;
 use world::World;
@@ -64,9 +62,9 @@ type Outcome = Result<(), Broken>;
 
 /// Lives one life. A panic of the scheduler is a broken promise like any other;
 /// there is no world to look at if it panics when it is made.
-fn live(seed: u64, mutation: Option<Mutation>, traced: bool) -> (Option<World>, Outcome) {
+fn live(seed: u64, traced: bool) -> (Option<World>, Outcome) {
     let mut world = None;
-    let life = || world.insert(World::new(seed, mutation, traced)).run();
+    let life = || world.insert(World::new(seed, traced)).run();
     let outcome = catch_unwind(AssertUnwindSafe(life)).unwrap_or_else(|panic| {
         let message = panic.downcast_ref::<String>().map(String::as_str);
         let message = message.or(panic.downcast_ref::<&str>().copied());
@@ -93,7 +91,7 @@ fn complaint(seed: u64, broken: &Broken) -> String {
 fn twenty_thousand_lives_keep_every_promise() {
     let mut tally = Tally::new();
     for seed in 0..number_given("POOL_SIM_LIVES").unwrap_or(LIVES) {
-        let (world, outcome) = live(seed, None, false);
+        let (world, outcome) = live(seed, false);
         if let Err(broken) = outcome {
             panic!("{}", complaint(seed, &broken));
         }
@@ -113,14 +111,14 @@ fn twenty_thousand_lives_keep_every_promise() {
 fn replay() {
     let Some(seed) = number_given("POOL_SIM_SEED") else {
         for seed in [4711, 4712, 4713] {
-            let trace = || live(seed, None, true).0.map(World::into_trace);
+            let trace = || live(seed, true).0.map(World::into_trace);
             let first = trace();
             assert!(first.as_ref().is_some_and(|trace| trace.len() > 20), "seed {seed} is dull");
             assert_eq!(first, trace(), "seed {seed} has two lives");
         }
         return;
     };
-    let (world, outcome) = live(seed, None, true);
+    let (world, outcome) = live(seed, true);
     if let Some(world) = world {
         println!("{:#?}", world.plan);
         for line in world.into_trace() {

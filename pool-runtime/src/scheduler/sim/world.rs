@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use super::super::{Command, Event, Mode, Mutation, Scheduler};
+use super::super::{Command, Event, Mode, Scheduler};
 use super::books::Books;
 use super::broken::{Broken, Rule, broken};
 use super::caller::{Caller, Stage, Wish};
@@ -42,19 +42,16 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(seed: u64, mutation: Option<Mutation>, traced: bool) -> Self {
+    pub(super) fn new(seed: u64, traced: bool) -> Self {
         let mut rng = Rng::new(seed);
         let (plan, callers) = Plan::draw(&mut rng);
         let now = Moment::from_millis(rng.below(1000));
-        let mut scheduler = Scheduler::new(plan.config.clone(), now);
-        (scheduler.mutation, scheduler.slots.mutation) = (mutation, mutation);
-        scheduler.rotation.mutation = mutation;
         World {
             rng,
+            scheduler: Scheduler::new(plan.config.clone(), now),
             books: Books::new(plan.config.clone()),
             children: std::iter::repeat_with(|| None).take(plan.config.workers).collect(),
             plan,
-            scheduler,
             callers,
             past: Vec::new(),
             now,
