@@ -1,6 +1,8 @@
 //! Values that are nested deep, or long without taking bytes, between real processes: they
 //! come through, or are errors of their items, and cost no worker.
 
+use std::hint::black_box;
+
 use pool_runtime::{Error, ErrorKind, Pool, pool_task};
 use pool_tests::clean::clean;
 use serde::{Deserialize, Serialize};
@@ -172,6 +174,55 @@ fn the_stack_decides_and_not_a_count() {
         let items = (0..3).map(|_| tree(LEVELS));
         assert_eq!(pool.map(take_tree, items.map(Some)).unwrap(), [true; 3]);
         assert_eq!(pool.imap(make_tree, [LEVELS; 3]).filter(Result::is_ok).count(), 3);
+    });
+}
+
+/// Runs it with so many bytes left of the calling thread's stack, or some fewer.
+fn near_the_end<R>(left: usize, run: impl FnOnce() -> R) -> R {
+    #[inline(never)]
+    fn deeper<R>(end: usize, run: impl FnOnce() -> R) -> R {
+        let frame = black_box([0_u8; 512]);
+        let here = black_box(&frame).as_ptr().addr();
+        let result = if here <= end { run() } else { deeper(end, run) };
+        black_box(frame);
+        result
+    }
+    // A guard page below keeps the stack's mapping apart from others.
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let here = std::ptr::from_ref(&maps).addr();
+    let of = |line: &str| {
+        let (low, high) = line.split(' ').next()?.split_once('-')?;
+        let parse = |address| usize::from_str_radix(address, 16).ok();
+        Some(parse(low)?..parse(high)?)
+    };
+    let stack = maps.lines().filter_map(of).find(|range| range.contains(&here)).unwrap();
+    deeper(stack.start + left, run)
+}
+
+/// Where a plain value comes through, a nested one ends nobody.
+#[test]
+fn a_call_with_little_stack_left_has_a_result_or_an_error() {
+    let _clean = clean();
+    let pool = Pool::new(1).unwrap();
+    on_a_thread(2 << 20, move || {
+        let before: Vec<u32> = pool.workers().iter().map(|worker| worker.pid).collect();
+        for kibibytes in [14, 16, 18, 20, 22, 24, 26, 28, 32, 40, 64, 100, 200] {
+            for levels in [1, 5, 50, 400, 10_000] {
+                let node = node(levels);
+                let (plain, sent, made) = near_the_end(kibibytes << 10, || {
+                    let plain = pool.apply(count_units, vec![(); 3]);
+                    // To drop one takes stack as well, which is the caller's affair.
+                    let made = pool.apply(make_node, levels).map(std::mem::forget);
+                    (plain, pool.apply(take_node, node), made)
+                });
+                assert_eq!(plain.unwrap(), 3);
+                let ends = [told(sent).is_some(), told(made).is_some()];
+                assert!(levels > 1 || ends == [true; 2], "{levels} with {kibibytes} KiB: {ends:?}");
+                assert!(levels < 10_000 || ends == [false; 2], "{levels} with {kibibytes} KiB");
+            }
+        }
+        let after: Vec<u32> = pool.workers().iter().map(|worker| worker.pid).collect();
+        assert_eq!(before, after, "no worker is lost");
     });
 }
 

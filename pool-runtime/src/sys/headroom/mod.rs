@@ -4,7 +4,8 @@
 //! that overflows ends the process. A count of levels cannot bound that: what a level
 //! takes is the user's types' and the optimiser's affair. So the stack pointer is
 //! compared with the lowest address that may be used. Near where the recursion began
-//! that is all, one comparison; further down it is looked up which stack this is.
+//! that is all, one comparison; further down the thread's stack is looked at, which each
+//! thread looks up once.
 
 use std::cell::{Cell, OnceCell};
 use std::ffi::{CStr, c_char};
@@ -13,21 +14,27 @@ use std::ptr;
 
 use rustix::process::{Resource, getrlimit};
 
-/// Bytes below its beginning that any recursion may use, on whatever stack. All but
-/// values that are nested deep do with that, and look nothing up.
-const FREE: isize = 16 << 10;
+/// Bytes below its beginning that any recursion may use, on whatever stack, before it looks
+/// at what is left. What is not nested does with that. The rest of a call takes more stack
+/// than that, so it would overflow anyway where there is less.
+const NEAR: isize = 2 << 10;
 
 /// Bytes below its beginning that a recursion may use on a stack that is not its
 /// thread's own, as that of a coroutine is: nobody tells how large it is. It leaves half
 /// of a stack of 64 KiB.
 const ELSEWHERE: isize = 32 << 10;
 
-/// Of a thread's own stack, what is left at the end: for the frames between two checks,
-/// which are the user's as well, and those below the last, of allocations and of
-/// destructors. A sixteenth, but so much at least, where the stack has that four times. A
-/// struct of 900 bytes with a derived `Deserialize` takes 8 KiB in a debug build, others
-/// in proportion.
+/// What a recursion leaves of a thread's own stack, at least: a sixteenth of the stack, and
+/// this many bytes if the stack has four times as many. The user's frames between two checks
+/// are there, and those of allocations and destructors below the last check. A struct of 900
+/// bytes with a derived `Deserialize` takes 8 KiB in a debug build, others in proportion.
+///
+/// A recursion that begins near the end leaves half of what it finds. One whose levels are
+/// wide leaves twice the widest, as the next is about as wide.
 const LEAST_RESERVE: usize = 128 << 10;
+
+/// How many bytes deeper a recursion may go before it looks again how wide its levels are.
+const STRIDE: usize = 4 << 10;
 
 /// How far the main thread's stack may grow at least, whatever its limit was when the
 /// program was executed: the kernel lays out mappings below that.
@@ -44,12 +51,16 @@ pub(crate) struct Headroom {
     start: usize,
     /// How many bytes below that it may use before it looks further.
     allowed: isize,
+    /// The stack pointer when it last looked.
+    looked: usize,
+    /// Bytes that the widest of its levels takes, up to `STRIDE` bytes fewer than it does.
+    widest: usize,
 }
 
 /// A recursion has used as much of its stack as it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shortage {
-    /// Of its thread's stack, of this size in bytes, so many are left.
+    /// So many bytes are left of its thread's stack, which has this size in bytes.
     OwnStack { size: usize, left: usize },
     /// It runs on another stack than its thread's own, and has used so many bytes of it.
     OtherStack { used: usize },
@@ -59,7 +70,8 @@ impl Headroom {
     /// A recursion that begins here.
     #[inline(always)]
     pub(crate) fn begin() -> Headroom {
-        Headroom { start: stack_pointer(), allowed: FREE }
+        let start = stack_pointer();
+        Headroom { start, allowed: NEAR, looked: start, widest: 0 }
     }
 
     /// Whether it may go one level deeper; to be called at each. Of a value that is encoded
@@ -78,19 +90,34 @@ impl Headroom {
     #[cold]
     fn look(&mut self) -> Result<(), Shortage> {
         let here = stack_pointer();
-        let used = self.used(here);
-        match Room::at(here) {
-            Some(room) => {
-                self.allowed = self.used(room.floor);
-                let (size, left) = (room.stack.size(), here - room.stack.low);
-                if here >= room.floor { Ok(()) } else { Err(Shortage::OwnStack { size, left }) }
-            }
-            None => {
-                self.allowed = ELSEWHERE;
-                let shortage = Shortage::OtherStack { used: used.unsigned_abs() };
-                if used <= ELSEWHERE { Ok(()) } else { Err(shortage) }
-            }
+        // Within a stride of where it last looked it may have checked; all below that is one
+        // level's, as it would have looked there.
+        let level = self.looked.saturating_sub(here).saturating_sub(STRIDE);
+        self.widest = self.widest.max(level);
+        self.looked = here;
+        if let Some(known) = KNOWN.get()
+            && self.compare(here, known).is_ok()
+        {
+            return Ok(());
         }
+        // What is known may be old.
+        self.compare(here, Room::find(here))
+    }
+
+    /// Compares with the stack of the calling thread.
+    fn compare(&mut self, here: usize, own: Room) -> Result<(), Shortage> {
+        if !own.stack.holds(here) {
+            self.allowed = ELSEWHERE;
+            let used = self.used(here);
+            let shortage = Shortage::OtherStack { used: used.unsigned_abs() };
+            return if used <= ELSEWHERE { Ok(()) } else { Err(shortage) };
+        }
+        // It may have begun on another stack.
+        let start = if own.stack.holds(self.start) { self.start } else { here };
+        let floor = own.stack.floor(start, self.widest).max(own.found);
+        self.allowed = self.used(floor.max(here.saturating_sub(STRIDE)));
+        let (size, left) = (own.stack.size(), here - own.stack.low);
+        if here >= floor { Ok(()) } else { Err(Shortage::OwnStack { size, left }) }
     }
 }
 
@@ -126,9 +153,12 @@ impl Stack {
         self.high - self.low
     }
 
-    /// How far down it may be used.
-    fn floor(self) -> usize {
-        self.low + (self.size() / 16).max(LEAST_RESERVE).min(self.size() / 4)
+    /// How far down a recursion may use it that begins at `start` and whose widest level
+    /// takes this many bytes.
+    fn floor(self, start: usize, widest: usize) -> usize {
+        let reserve = (self.size() / 16).max(LEAST_RESERVE).min(self.size() / 4);
+        let reserve = reserve.min((start - self.low) / 2);
+        self.low + reserve.max(2 * widest)
     }
 }
 
@@ -136,8 +166,8 @@ impl Stack {
 #[derive(Clone, Copy, Debug)]
 struct Room {
     stack: Stack,
-    /// How far down it may be used, as far as that has been looked up.
-    floor: usize,
+    /// How far down it has been looked up.
+    found: usize,
 }
 
 thread_local! {
@@ -149,20 +179,18 @@ thread_local! {
 }
 
 impl Room {
-    /// That of the calling thread's own stack, if the stack pointer `here` is in it.
-    fn at(here: usize) -> Option<Room> {
-        if let Some(known) = KNOWN.get()
-            && (known.floor..known.stack.high).contains(&here)
-        {
-            return Some(known);
-        }
-        // Also where what is known says that there is nothing left: it may be old.
-        let room = Room::of_main(here).or_else(|| {
-            let stack = GIVEN.with(|given| *given.get_or_init(given_stack))?;
-            stack.holds(here).then(|| Room { stack, floor: stack.floor() })
-        })?;
+    /// That of the calling thread's own stack, whose stack pointer is `here`.
+    fn find(here: usize) -> Room {
+        let room = Room::of_main(here).unwrap_or_else(|| {
+            let stack = GIVEN.with(|given| *given.get_or_init(given_stack));
+            let stack = stack.unwrap_or(Stack { low: 0, high: 0 });
+            // Of another thread's nothing changes. Of the main thread's it does, so nothing is
+            // kept but where it is.
+            let found = if stack.holds(here) { stack.low } else { stack.high };
+            Room { stack, found }
+        });
         KNOWN.set(Some(room));
-        Some(room)
+        room
     }
 
     /// The main thread's stack grows as it is used, up to a limit that can be changed.
@@ -180,7 +208,7 @@ impl Room {
         if !stack.holds(here) {
             return None;
         }
-        Some(Room { stack, floor: stack.floor().max(here.saturating_sub(STEP)) })
+        Some(Room { stack, found: stack.low.max(here.saturating_sub(STEP)) })
     }
 }
 
@@ -223,7 +251,7 @@ fn given_stack() -> Option<Stack> {
 }
 
 #[cfg(test)]
-pub(crate) use tests::on_a_thread;
+pub(crate) use tests::{near_the_end, on_a_thread};
 
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,18 @@ fn descend() -> (Shortage, usize) {
     deeper(&mut Headroom::begin(), stack_pointer())
 }
 
+/// Runs it with so many bytes left of the calling thread's stack, or some fewer.
+pub(crate) fn near_the_end<R>(left: usize, run: impl FnOnce() -> R) -> R {
+    #[inline(never)]
+    fn deeper<R>(end: usize, run: impl FnOnce() -> R) -> R {
+        let frame = black_box([0_u8; 512]);
+        let result = if stack_pointer() <= end { run() } else { deeper(end, run) };
+        black_box(frame);
+        result
+    }
+    deeper(given_stack().unwrap().low + left, run)
+}
+
 /// Runs it on a thread with a stack of this size in bytes.
 pub(crate) fn on_a_thread<R: Send + 'static>(
     size: usize,
@@ -44,6 +56,25 @@ fn a_threads_stack_is_used_up_to_a_reserve() {
     }
 }
 
+/// Where the call is made from a recursion of the user's.
+#[test]
+fn a_recursion_that_begins_near_the_end_leaves_half_of_what_it_finds() {
+    on_a_thread(2 << 20, || {
+        for kibibytes in [8, 12, 16, 20, 24, 32, 64, 128, 250, 300, 400] {
+            let begun = kibibytes << 10;
+            // Twice, as the second time all is known.
+            for (shortage, used) in near_the_end(begun, || [descend(), descend()]) {
+                let Shortage::OwnStack { left, .. } = shortage else {
+                    panic!("{shortage:?} with {kibibytes} KiB");
+                };
+                let reserve = LEAST_RESERVE.min(begun / 2);
+                assert!(left.abs_diff(reserve) <= 3 << 10, "{left} left of {kibibytes} KiB");
+                assert!((used + left).abs_diff(begun) <= 3 << 10, "{used} used");
+            }
+        }
+    });
+}
+
 #[test]
 fn what_is_not_deep_looks_nothing_up() {
     on_a_thread(1 << 20, || {
@@ -67,9 +98,9 @@ fn the_main_threads_stack_reaches_down_to_its_limit() {
     let room = Room::of_main(here).unwrap();
     assert_eq!(room.stack.size(), limit);
     // No further than a step at once.
-    assert_eq!(room.floor, here - STEP);
+    assert_eq!(room.found, here - STEP);
     let room = Room::of_main(high - limit + 8).unwrap();
-    assert_eq!(room.floor, room.stack.floor());
+    assert_eq!(room.found, room.stack.low);
     assert!(Room::of_main(high - limit - 8).is_none());
     assert!(Room::of_main(stack_pointer()).is_none(), "this is another thread's");
 }

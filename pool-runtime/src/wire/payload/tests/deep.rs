@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::ser::SerializeTuple;
 
 use super::*;
-use crate::sys::headroom::on_a_thread;
+use crate::sys::headroom::{near_the_end, on_a_thread};
 
 /// A type that is nested in itself in one way.
 trait Shape: Serialize + for<'de> Deserialize<'de> {
@@ -232,6 +232,33 @@ fn too_deep_is_an_error_of_both_ways_on_any_thread() {
     for_each_shape!(check);
 }
 
+/// What is begun with little stack left ends in an error too, and so does what is done with
+/// what came of it.
+#[test]
+fn too_deep_is_an_error_wherever_on_a_stack_it_begins() {
+    fn check<S: Shape + 'static>(what: &str) {
+        on_a_thread(2 << 20, || {
+            let is_wide = size_of::<S>() > 512;
+            let (few, far) = if is_wide { (0, 10_000) } else { (1, 100_000) };
+            let (value, bytes, few) = (deep::<S>(far), wire::<S>(far), wire::<S>(few));
+            for kibibytes in [32, 40, 64, 128, 256] {
+                let (shallow, errors) = near_the_end(kibibytes << 10, || {
+                    // What is not deep comes through.
+                    let shallow = decode::<S>(&few).and_then(|few| encode(&few, &mut Vec::new()));
+                    let decoded = decode::<S>(&bytes).map(|value| assert!(levels(value) < far));
+                    (shallow, [encode(&value, &mut Vec::new()), decoded])
+                });
+                // A wide one takes 20 KiB in a debug build.
+                assert!(shallow.is_ok() || is_wide && kibibytes < 64, "{shallow:?}");
+                errors.into_iter().for_each(|error| is_refused(&error.unwrap_err(), 2 << 20));
+            }
+            levels(value);
+        });
+        eprintln!("{what}: refused");
+    }
+    for_each_shape!(check);
+}
+
 /// Dropping takes less for a level than decoding, so what could be decoded can be dropped
 /// there, and so can what was decoded before an error.
 #[test]
@@ -253,6 +280,48 @@ fn the_deepest_that_can_be_decoded_can_be_dropped() {
         }
     }
     for_each_shape!(check);
+}
+
+/// Holds 32 KiB, which in a debug build take five times as much of the stack for a level.
+#[derive(Serialize, Deserialize)]
+struct Fat {
+    next: Option<Box<Fat>>,
+    room: Room,
+}
+
+struct Room([u64; 4096]);
+
+impl Serialize for Room {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0[0].serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Room {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        u64::deserialize(deserializer).map(|n| Room([n; 4096]))
+    }
+}
+
+#[test]
+fn levels_that_take_more_than_the_reserve_are_refused_in_time() {
+    let wire = |depth| [vec![1; depth], vec![0; 1 + 8 * (depth + 1)]].concat();
+    for size in [1 << 20, 2 << 20, 16 << 20] {
+        let most = on_a_thread(size, move || {
+            for depth in 1..1_000 {
+                match decode::<Fat>(&wire(depth)) {
+                    Ok(value) => assert_eq!(bytes_of(&value), wire(depth)),
+                    Err(error) => {
+                        is_refused(&error, size);
+                        return depth;
+                    }
+                }
+            }
+            panic!("nothing was refused in {size} bytes");
+        });
+        eprintln!("{most} levels in {size} bytes");
+        assert!(most >= size >> 20, "{most} in {size} bytes");
+    }
 }
 
 /// A large stack takes what a fixed count of levels would refuse. That many take 200 MiB
