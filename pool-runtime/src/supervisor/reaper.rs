@@ -1,4 +1,5 @@
-//! Waits for what was killed with workers and has become this program's own.
+//! Waits for processes that workers have started, that were killed with their workers, and
+//! that this program has adopted.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -6,17 +7,18 @@ use crate::limits::ORPHANS_END;
 use crate::sys::orphans::Orphans;
 use crate::sys::signals;
 
-/// Of a thread that waits: it calls nothing deep.
+/// Bytes of the stack of a thread that waits. It calls nothing deep.
 const STACK: usize = 128 << 10;
 
-/// Threads that wait, each for one group, as a rule for a moment. There is none but where
-/// the program adopts orphans and one of them has not ended at once.
+/// Threads that wait, each for the processes of one group, and as a rule only for a moment. A
+/// thread is started only if the program adopts orphans and one of them does not end at once.
 #[derive(Debug)]
 pub(crate) struct Reaper {
-    /// A thread holds a copy while it waits; nothing is ever sent.
+    /// Each thread holds a copy while it waits. Nothing is ever sent: that all copies are gone
+    /// tells `waited` that no thread waits.
     waits: Option<Sender<()>>,
     waited: Receiver<()>,
-    /// Those for which there was no thread to be had.
+    /// Orphans for which no thread could be started.
     left: Vec<Orphans>,
 }
 
@@ -26,14 +28,14 @@ impl Reaper {
         Reaper { waits: Some(waits), waited, left: Vec::new() }
     }
 
-    /// Reaps them, now or when they end.
+    /// Reaps the orphans: now, or by a thread once they have ended.
     pub(crate) fn reap(&mut self, orphans: Orphans) {
         self.left.retain(|orphans| orphans.reap_ended());
         if !orphans.reap_ended() {
             return;
         }
         let waits = self.waits.clone();
-        // Inherited by the thread: nothing of the program's may run on it.
+        // The thread inherits the mask, so no handler of the program's runs on it.
         let _blocked = signals::block_all();
         let thread = std::thread::Builder::new().name("pool-reaper".into()).stack_size(STACK);
         let started = thread.spawn(move || {
@@ -47,11 +49,12 @@ impl Reaper {
 }
 
 impl Drop for Reaper {
-    /// Never under the lock. What does not end when it is killed, the kernel keeps.
+    /// Waits for the threads, so it must not run under the engine's lock. A process that does
+    /// not end soon though it was killed is held by the kernel, and is left to it.
     fn drop(&mut self) {
         self.left.retain(|orphans| orphans.reap_ended());
         self.waits = None;
-        // An error either way: all have been waited for, or it took too long.
+        // An error either way: no thread waits any more, or the time is over.
         let _ = self.waited.recv_timeout(ORPHANS_END);
     }
 }

@@ -1,13 +1,14 @@
-//! Workers that seem to be about to end, and how long that is waited for.
+//! Workers that seem to be ending, and how long the program waits for their ends.
 //!
-//! The kernel closes the descriptors of a process before it tells of its end, so a worker
-//! that has hung up has ended in a moment as a rule. One that lives on can say no more,
-//! and is ended: at once if the kernel tells that it lives, and else when it should have
-//! ended by now. The guess may be wrong, so what the exit status says comes first.
+//! When a process ends, the kernel first closes its descriptors and then tells of the end. So
+//! a worker that hangs up is, as a rule, gone a moment later. If it lives on it can say no
+//! more, and is killed: at once if the kernel tells that it lives, else after a time in which
+//! it should have ended. It may have been ending all the same, so the error goes by its exit
+//! status if that tells of another end than the kill.
 //!
-//! One that crashes says so before the kernel writes its core dump, which may go to a
-//! program that is slow, or stuck. Then the dump is cut short: a process that dumps its
-//! core can still be killed.
+//! A worker that crashes says so before the kernel writes its core dump. The dump may go to a
+//! program that is slow, or stuck. So after a time the worker is killed, which cuts the dump
+//! short.
 
 use std::time::Duration;
 
@@ -16,18 +17,19 @@ use super::Fleet;
 use crate::ids::{Moment, Slot, Worker};
 use crate::limits::{DUMP_TIME, HANG_UP_GRACE};
 
-/// What the worker has done last.
+/// Why a worker seems to be ending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Parting {
     HungUp,
     Crashed,
 }
 
-/// Until when the ends of which workers are waited for. As a rule of none.
+/// The workers whose ends are waited for, each until a moment. As a rule there is none.
 #[derive(Debug, Default)]
 pub(super) struct Partings(Vec<(Moment, Worker, Parting)>);
 
 impl Partings {
+    /// The earliest of the moments.
     fn next(&self) -> Option<Moment> {
         self.0.iter().map(|&(until, ..)| until).min()
     }
@@ -37,12 +39,12 @@ impl Partings {
         self.0.retain(|&(_, other, _)| other != worker);
     }
 
-    /// Nobody has run for so long.
+    /// Neither the program nor its workers have run for this long.
     fn postpone(&mut self, by: Duration) {
         self.0.iter_mut().for_each(|(until, ..)| *until = until.saturating_add(by));
     }
 
-    /// Those that were waited for long enough.
+    /// Takes out those that were waited for long enough.
     fn expired(&mut self, now: Moment) -> Vec<(Worker, Parting)> {
         let expired = self.0.extract_if(.., |&mut (until, ..)| until <= now);
         expired.map(|(_, worker, parting)| (worker, parting)).collect()
@@ -50,12 +52,12 @@ impl Partings {
 }
 
 impl Fleet {
-    /// When the next of them is waited for no longer.
+    /// When the earliest of these waits is over.
     pub(crate) fn next_parting(&self) -> Option<Moment> {
         self.partings.next()
     }
 
-    /// Nobody has run for so long.
+    /// Neither the program nor its workers have run for this long.
     pub(crate) fn postpone_partings(&mut self, by: Duration) {
         self.partings.postpone(by);
     }
@@ -65,7 +67,7 @@ impl Fleet {
         self.expect(worker, Parting::HungUp, now.saturating_add(HANG_UP_GRACE));
     }
 
-    /// The worker may have said that it crashes.
+    /// Looks whether the worker has said that it crashes.
     pub(crate) fn hear_crash(&mut self, slot: Slot, now: impl FnOnce() -> Moment) {
         if let Some(process) = self.get(slot).filter(|process| process.has_crashed()) {
             let worker = process.worker;
@@ -80,7 +82,7 @@ impl Fleet {
         }
     }
 
-    /// Ends those that should have ended by now.
+    /// Ends workers that should have ended by now.
     pub(crate) fn end_parting(&mut self, now: Moment) {
         for (worker, parting) in self.partings.expired(now) {
             match (self.find(worker), parting) {
