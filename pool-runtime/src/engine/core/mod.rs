@@ -36,8 +36,9 @@ pub(super) struct Core {
     /// were sent something.
     head: Vec<u8>,
     sent_to: Vec<Slot>,
-    /// Until when the engine's thread sleeps.
-    asleep_until: Option<Moment>,
+    /// When the engine's thread should read the clock again: at the end of its sleep, or at
+    /// once while it is awake or is rung. `None` while it sleeps until somebody rings.
+    awake_by: Option<Moment>,
 }
 
 impl Core {
@@ -50,7 +51,7 @@ impl Core {
             unread: Vec::new(),
             head: Vec::new(),
             sent_to: Vec::new(),
-            asleep_until: None,
+            awake_by: Some(Moment::ZERO),
         }
     }
 
@@ -95,7 +96,13 @@ impl Core {
         if self.polling.polls_others() {
             self.poll_others();
         }
-        let now = self.calls.now();
+        self.judge();
+        self.settle();
+    }
+
+    /// Acts on deadlines that have come.
+    fn judge(&mut self) {
+        let now = self.notice_gap();
         // Who has reported in by now is in time, though it has not been heard yet.
         for slot in self.calls.scheduler.overdue(now) {
             self.serve_channel(slot);
@@ -109,17 +116,16 @@ impl Core {
         }
         self.fleet.end_parting(now);
         self.calls.scheduler.expire(now);
-        self.settle();
     }
 
     /// How long the engine's thread may sleep; it must ask right before.
     pub(super) fn timeout(&mut self) -> Option<Duration> {
+        let now = self.notice_gap();
         if !self.unread.is_empty() || self.polling.polls_others() {
             return Some(Duration::ZERO);
         }
-        let now = self.calls.now();
         let wait = self.next_deadline().map(|deadline| gaps::part(deadline.saturating_sub(now)));
-        self.asleep_until = wait.map(|wait| now.saturating_add(wait));
+        self.awake_by = wait.map(|wait| now.saturating_add(wait));
         wait
     }
 
@@ -130,11 +136,15 @@ impl Core {
 
     /// Wakes the engine's thread if it would sleep past what has changed.
     fn wake_thread(&mut self) {
-        let sooner = match (self.next_deadline(), self.asleep_until) {
-            (Some(deadline), Some(until)) => deadline < until,
+        let sooner = match (self.next_deadline(), self.awake_by) {
+            (Some(deadline), Some(awake_by)) => deadline < awake_by,
             (Some(_), None) => true,
             (None, _) => false,
         };
+        if sooner {
+            let now = self.calls.now();
+            self.awake_by = Some(self.awake_by.map_or(now, |awake_by| awake_by.min(now)));
+        }
         if sooner || self.is_finished() || !self.unread.is_empty() {
             self.fleet.ring();
         }
