@@ -44,8 +44,8 @@ fn given(result: Result<u64, Error>) -> Given {
     result.map_err(|error| (error.kind(), error.item()))
 }
 
-/// Makes the call on items up to `count`, with a window of four, and takes all that it gives; notes that it
-/// took something.
+/// Makes the call on items up to `count`, with a window of four, and takes all that it
+/// gives; notes that it took something.
 fn all_given(
     call: Call,
     job: &Job<'_, first_only>,

@@ -261,9 +261,9 @@ impl PoolBuilder {
     /// pointer, a handler of SIGABRT and SIGSEGV sees whether memory was the cause:
     /// these signals have handlers in workers, and end them all the same. Where a library
     /// makes something else of it, an error, a panic or an `exit`, the item ends with just
-    /// that, and not with `MemoryLimit`. The error of a panic has no [backtrace](crate::Error::backtrace), though the environment
-    /// asks for it, where less than 256 MiB is left: to read the names of functions takes
-    /// memory, and keeps it.
+    /// that, and not with `MemoryLimit`. Where less than 256 MiB is left, the error of a panic
+    /// has no [backtrace](crate::Error::backtrace) even if the environment asks for one: to
+    /// read the names of functions takes memory, and keeps it.
     ///
     /// ```
     /// use pool_runtime::{ErrorKind, Pool, pool_task};

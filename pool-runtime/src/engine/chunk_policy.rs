@@ -1,9 +1,9 @@
 //! How far ahead, and in what portions, items travel.
 //!
 //! Where the user names no chunk size it follows from the time that the first items
-//! took, as the workers measured it: tiny items travel in large chunks, slow ones one by one, and the
-//! last chunks of a known length shrink, so that the workers end together (guided
-//! self-scheduling: Polychronopoulos and Kuck, 1987).
+//! took, as the workers measured it: tiny items travel in large chunks, slow ones one by
+//! one, and the last chunks of a known length shrink, so that the workers end together
+//! (guided self-scheduling: Polychronopoulos and Kuck, 1987).
 
 use std::time::{Duration, Instant};
 

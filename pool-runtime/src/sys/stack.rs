@@ -1,9 +1,9 @@
 //! What a handler can tell of the stack that a signal has interrupted: whether it has
 //! overflowed, and whether a function is on it.
 //!
-//! For the latter an unwinder would tell, but it follows what stands on the stack, and a signal may
-//! be there because that makes no sense any more (`__stack_chk_fail` aborts). So this
-//! looks at the words above the stack's end one by one, asks the kernel first whether
+//! For the latter an unwinder would tell, but it follows what stands on the stack, and the
+//! signal may have come because that makes no sense any more (`__stack_chk_fail` aborts). So
+//! this looks at the words above the stack's end one by one, asks the kernel first whether
 //! they can be read, and takes for a return address whatever leads into the function.
 //! That is for functions that do not return: of those no old address is left anywhere.
 

@@ -93,8 +93,8 @@ impl PoolBuilder {
     /// item; after 3 s it is cut short. With `false` there is none, also where
     /// `/proc/sys/kernel/core_pattern` names a program, which a limit of 0 bytes
     /// (`ulimit -c 0`) does not keep from being started. Where the program's own hard limit
-    /// is 0 (`ulimit -Hc`), the workers' limit stays 0, and such a program is started. It sets the limit of
-    /// [`Resource::Core`]; of the two settings the later counts.
+    /// is 0 (`ulimit -Hc`), the workers' limit stays 0, and such a program is started. This
+    /// sets the limit of [`Resource::Core`]; of the two settings the later counts.
     ///
     /// ```
     /// # use pool_runtime::Pool;

@@ -1,8 +1,8 @@
 //! The engine, the processes and the callers around one scheduler, all of them
 //! played from one seed.
 //!
-//! The world keeps the engine's rules (see `engine`). All else comes in any order. When faults are over, every run must come to
-//! its end within a bounded number of steps.
+//! The world keeps the engine's rules (see `engine`). All else comes in any order. When
+//! faults are over, every run must come to its end within a bounded number of steps.
 
 use std::collections::VecDeque;
 
