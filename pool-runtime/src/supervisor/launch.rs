@@ -214,8 +214,8 @@ impl Launch {
         self.settings.memory
     }
 
-    /// Starts a process, its boot message on the way to it. `patient`: see `zygote::fork`.
-    pub(crate) fn start(&self, slot: Slot, patient: bool) -> Result<Started, Error> {
+    /// Starts a process, its boot message on the way to it. `may_wait`: see `zygote::fork`.
+    pub(crate) fn start(&self, slot: Slot, may_wait: bool) -> Result<Started, Error> {
         // No more of it than the kernel shows, and than a message holds.
         let mut name = match self.one_shot {
             true => self.name.clone(),
@@ -247,7 +247,7 @@ impl Launch {
             return Err(Error::invalid(message));
         }
         let forked = match self.may_fork {
-            Ok(()) => self.fork(slot, &boot, patient)?,
+            Ok(()) => self.fork(slot, &boot, may_wait)?,
             Err(why) => Err(why),
         };
         let (process, start) = match forked {
@@ -283,7 +283,7 @@ impl Launch {
         &self,
         slot: Slot,
         boot: &Boot,
-        patient: bool,
+        may_wait: bool,
     ) -> Result<Result<Process, NotForked>, Error> {
         let Opened { channel, tap, lifeline, ends } = self.open(slot, boot)?;
         let [inherited_stdout, inherited_stderr] = fds::inherited_output();
@@ -296,7 +296,7 @@ impl Launch {
                 stdout: stdout.or(inherited_stdout),
                 stderr: stderr.or(inherited_stderr),
             },
-            patient,
+            may_wait,
         );
         // Without a child the channel goes too: it may have been used.
         Ok(child.map(|child| (child, channel, tap)))

@@ -122,12 +122,12 @@ impl Fleet {
         self.outside.as_ref().expect("workers come and go only before the fleet is dissolved")
     }
 
-    /// Starts a worker, its boot message on the way to it. `patient`: see `zygote::fork`.
-    pub(crate) fn start(&mut self, worker: Worker, patient: bool) -> Result<(), Error> {
+    /// Starts a worker, its boot message on the way to it. `may_wait`: see `zygote::fork`.
+    pub(crate) fn start(&mut self, worker: Worker, may_wait: bool) -> Result<(), Error> {
         let outside = self.outside();
         let slot = worker.slot;
         let Started { process: (child, channel, tap), start, group } =
-            outside.launch.start(slot, patient)?;
+            outside.launch.start(slot, may_wait)?;
         let output = tap
             .iter()
             .flat_map(|tap| STREAMS.map(|stream| (tap.pipe(stream), Token::Output(slot, stream))));

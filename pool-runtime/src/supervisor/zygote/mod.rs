@@ -1,8 +1,7 @@
-//! The program's side of its zygote: at most one, started when a worker is, and
-//! never noticed.
+//! The program's side of its zygote. There is at most one; the first worker starts it.
 //!
 //! ```text
-//!   launch ── fork ──> Nursery ── request ──> zygote ── clone3 ──> worker
+//!   launch ── fork ──> Zygotes ── request ──> zygote ── clone3 ──> worker
 //!                        │  <──── pid, pidfd ───┘                    │
 //!                        └───────────── a child of the program ──────┘
 //! ```
@@ -10,44 +9,40 @@
 //! **What a worker gets** is what exec would have given it at that moment. Its
 //! directory and streams travel with the request. Everything else that a process
 //! inherits is compared, before every fork, with what it was when the zygote was
-//! started (`Likeness`); where it differs, that zygote goes and another comes.
-//! What only the kernel can tell, whether the program has become less than its
-//! zygote, it is asked for too: a program that may not look into its zygote does
-//! not use it.
+//! started (`Fingerprint`); if it differs, that zygote is ended and another is started.
+//! Only the kernel can tell whether the program has lost rights that its zygote still
+//! has, so it is asked: a program that may not look into its zygote does not use it.
 //!
-//! **What goes wrong here is no error.** If no zygote can be started, or it does not
+//! **A failure here is no error.** If no zygote can be started, or it does not
 //! answer, the worker is executed; if that fails too, its failure is the error.
-//! `Pool::workers` tells how each worker was started, and why so. After a zygote that
-//! did not come up, none is tried for a while; after one that says that it is unfit (a
-//! constructor started a thread), none until the surroundings change. One that met a
-//! lack of processes, memory or descriptors goes, so that what it takes is there for the
+//! `Pool::workers` tells how each worker was started and why. If a zygote did not come up,
+//! the next one is tried after a pause. If it reports that it is unfit (a constructor
+//! started a thread), the next one is tried once the fingerprint has changed. A zygote that
+//! met exhausted processes, memory or descriptors is ended, which leaves its own to the
 //! workers.
 //!
-//! **Nothing is left behind.** A request without an answer is the one hard case:
-//! the zygote was killed, or is stopped, and may or may not have forked by then.
-//! It is killed, and once it has ended nobody forks any more. What it forked last
-//! stands in a page that it shares with the program, where the *kernel* wrote the
-//! pid in the same system call, before the copy could run: between the two there
-//! is no instruction of the zygote's at which a signal could take effect. So the
-//! program finds that copy, kills and reaps it, and executes a worker in its
-//! place, on another channel: two processes on one never are. That is [`Body`]'s
-//! to do, once, by whoever sees the end first.
+//! **Nothing is left behind.** A request without an answer is the one hard case: the zygote
+//! was killed or is stopped, and may or may not have forked. The program kills it, so it
+//! forks nothing more. The pid of its last copy is in a page that it shares with the
+//! program: the *kernel* writes it within the system call that forks, before the copy runs,
+//! so no signal can come between the two. The program kills and reaps that copy and executes
+//! a worker in its place, on a new channel, so no two processes ever share one. Whoever sees
+//! the zygote's end first does this, once ([`ZygoteProcess::reap_all`]).
 //!
-//! **Nobody waits for one that boots** while callers wait for whoever asks. It is started,
-//! and waited for, on a thread of its own (`coming`); a worker that is wanted meanwhile is
-//! executed. Only while a pool is built, and nobody can use it yet, it is waited for.
+//! **No caller waits for a zygote that boots.** A thread of its own starts it and waits
+//! (`booting`); a worker that is wanted meanwhile is executed. The exception is a pool that
+//! is being built, which waits, as nobody uses it yet.
 //!
-//! That thread then waits for the zygote's end, to reap it whenever it comes: after ten
-//! idle seconds by itself, by [`shutdown`], or by somebody's kill. It waits on the
-//! pidfd alone, without a deadline. The zygote watches the program as workers do,
-//! by the hang-up of its lifeline, which the kernel answers with SIGKILL, with the
-//! zygote's own rights: so letting go of it also ends one that the program may not
-//! signal any more, and one that is stopped.
+//! The same thread then waits for the zygote's end and reaps it, whether it ends by itself
+//! after ten idle seconds, by [`shutdown`] or by a foreign kill. It waits on the pidfd
+//! alone, without a deadline. The zygote watches the program as workers do: when its
+//! lifeline hangs up, the kernel sends it SIGKILL with the zygote's own rights. So closing
+//! the lifeline also ends a zygote that the program may not signal, and a stopped one.
 //!
-//! **Locks.** A pool's core, then the nursery. The thread takes only the nursery.
+//! **Locks.** First the core of a pool, then the zygotes. The thread takes only the zygotes.
 
-mod coming;
-mod likeness;
+mod booting;
+mod fingerprint;
 mod running;
 
 use std::os::fd::BorrowedFd;
@@ -60,10 +55,10 @@ use super::scarcity::is_short;
 use super::start::NotForked;
 use crate::limits::ZYGOTE_RETRY;
 use crate::sys::child::Child;
-use coming::Coming;
-use likeness::Likeness;
-pub(super) use likeness::Template;
-use running::{Answer, Body, Zygote};
+use booting::Booting;
+use fingerprint::Fingerprint;
+pub(super) use fingerprint::Template;
+use running::{Answer, Zygote, ZygoteProcess};
 
 /// What a worker is forked with.
 #[derive(Debug)]
@@ -74,25 +69,25 @@ pub(super) struct Worker<'a> {
     pub(super) stderr: Option<BorrowedFd<'a>>,
 }
 
-/// Forks a worker. If that cannot be, nothing is left of the attempt, but what waits on
-/// the lifeline may have been read.
+/// Forks a worker. If that fails, nothing is left of the attempt, except that the boot
+/// message may have been read from the lifeline.
 ///
-/// Who is `patient` waits for a zygote that boots, for a second or so.
+/// If it `may_wait`, it waits about a second for a zygote that boots.
 pub(super) fn fork(
     template: &Arc<Template>,
     worker: &Worker<'_>,
-    patient: bool,
+    may_wait: bool,
 ) -> Result<Child, NotForked> {
-    House::of_this_process().fork(template, worker, patient)
+    Registry::of_this_process().fork(template, worker, may_wait)
 }
 
 /// Ends an idle zygote to make room for what is needed more; tells whether there
 /// was one.
 pub(super) fn make_room() -> bool {
-    let mut nursery = House::of_this_process().lock();
-    nursery.give_up_for_a_while();
-    let ended = nursery.end().is_some();
-    House::let_go(nursery);
+    let mut zygotes = Registry::of_this_process().lock();
+    zygotes.give_up_for_a_while();
+    let ended = zygotes.end().is_some();
+    Registry::let_go(zygotes);
     ended
 }
 
@@ -121,63 +116,63 @@ pub(super) fn make_room() -> bool {
 /// # Ok::<(), pool_runtime::Error>(())
 /// ```
 pub fn shutdown() {
-    let house = House::of_this_process();
+    let registry = Registry::of_this_process();
     // One that boots cannot be told to end.
-    let mut nursery = house.settle(house.lock());
-    nursery.end();
-    nursery.hopeless = None;
-    House::let_go(nursery);
+    let mut zygotes = registry.wait_for_boot(registry.lock());
+    zygotes.end();
+    zygotes.unavailable = None;
+    Registry::let_go(zygotes);
 }
 
-/// The zygote of a process, and the threads that wait for its end and for that of
-/// those before it.
+/// The zygote of a process, and the threads that wait for the end of this one and of the
+/// earlier ones.
 #[derive(Debug, Default)]
-struct Nursery {
+struct Zygotes {
     zygote: Option<Zygote>,
-    /// One that boots.
-    coming: Option<Coming>,
-    hopeless: Option<Hopeless>,
-    keepers: Vec<Keeper>,
+    /// The one that boots.
+    booting: Option<Booting>,
+    unavailable: Option<Unavailable>,
+    watchers: Vec<Watcher>,
 }
 
-/// Where no zygote is to be had, and why.
+/// No zygote with this fingerprint can be had, and why.
 #[derive(Debug)]
-struct Hopeless {
-    likeness: Likeness,
+struct Unavailable {
+    fingerprint: Fingerprint,
     why: NotForked,
-    /// Until when that is so; `None` is for ever.
+    /// Until when; `None` is for ever.
     until: Option<Instant>,
 }
 
 /// A thread that starts a zygote and waits for its end.
 #[derive(Debug)]
-struct Keeper {
+struct Watcher {
     thread: JoinHandle<()>,
     /// `None` while it is being started.
-    body: Option<Weak<Body>>,
+    process: Option<Weak<ZygoteProcess>>,
 }
 
-impl Nursery {
+impl Zygotes {
     fn fork(
         &mut self,
-        house: &'static House,
+        registry: &'static Registry,
         template: &Arc<Template>,
         worker: &Worker<'_>,
     ) -> Result<Child, NotForked> {
-        let likeness = match Likeness::take(template) {
-            Ok(likeness) => likeness,
+        let fingerprint = match Fingerprint::take(template) {
+            Ok(fingerprint) => fingerprint,
             Err(error) => {
                 // Nothing can be compared; as a rule because there are no descriptors.
                 self.end();
                 return Err(if !is_short(&error) { NotForked::Unseen } else { NotForked::Scarce });
             }
         };
-        if !likeness.can_have_siblings() {
+        if !fingerprint.can_have_siblings() {
             return Err(NotForked::Namespace);
         }
         // Twice, since a zygote may come to its end while it is asked.
         for _ in 0..2 {
-            let zygote = self.provide(house, &likeness, worker.dir)?;
+            let zygote = self.provide(registry, &fingerprint, worker.dir)?;
             match zygote.fork(worker) {
                 Answer::Forked(child) => return Ok(child),
                 Answer::Failed => return Err(NotForked::NoAnswer),
@@ -185,7 +180,7 @@ impl Nursery {
                 Answer::Unfit => {
                     self.end();
                     let why = NotForked::Refused;
-                    self.hopeless = Some(Hopeless { likeness, why, until: None });
+                    self.unavailable = Some(Unavailable { fingerprint, why, until: None });
                     return Err(why);
                 }
                 Answer::Scarce => {
@@ -204,143 +199,147 @@ impl Nursery {
         Err(NotForked::NoAnswer)
     }
 
-    /// A zygote that is like what exec would start now.
+    /// A zygote whose fingerprint is that of a process executed now.
     fn provide(
         &mut self,
-        house: &'static House,
-        likeness: &Likeness,
+        registry: &'static Registry,
+        fingerprint: &Fingerprint,
         dir: BorrowedFd<'_>,
     ) -> Result<&mut Zygote, NotForked> {
-        if !self.has(likeness) {
-            self.begin(house, likeness, dir)?;
+        if !self.has(fingerprint) {
+            self.begin(registry, fingerprint, dir)?;
             // Callers of the pool wait.
             return Err(NotForked::Starting);
         }
         Ok(self.zygote.as_mut().expect("it is there"))
     }
 
-    /// Whether there is one that is like this.
-    fn has(&self, likeness: &Likeness) -> bool {
-        let fits = |zygote: &Zygote| zygote.likeness == *likeness && zygote.is_at_hand();
+    /// Whether the present zygote has this fingerprint and can be used.
+    fn has(&self, fingerprint: &Fingerprint) -> bool {
+        let fits = |zygote: &Zygote| zygote.fingerprint == *fingerprint && zygote.is_usable();
         self.zygote.as_ref().is_some_and(fits)
     }
 
-    fn check_hope(&self, wanted: &Likeness) -> Result<(), NotForked> {
+    fn check_available(&self, wanted: &Fingerprint) -> Result<(), NotForked> {
         let over = |until: Option<Instant>| until.is_some_and(|until| Instant::now() >= until);
-        match &self.hopeless {
-            Some(Hopeless { likeness, why, until }) if likeness == wanted && !over(*until) => {
+        match &self.unavailable {
+            Some(Unavailable { fingerprint, why, until })
+                if fingerprint == wanted && !over(*until) =>
+            {
                 Err(*why)
             }
             _ => Ok(()),
         }
     }
 
-    /// What the zygote takes is needed for the workers.
+    /// Leaves the memory and descriptors that a zygote takes to the workers.
     fn give_up_for_a_while(&mut self) {
-        if let Some(coming) = &mut self.coming {
-            coming.is_unwanted = true;
+        if let Some(booting) = &mut self.booting {
+            booting.is_unwanted = true;
         }
         if let Some(zygote) = &self.zygote {
-            let (likeness, until) = (zygote.likeness.clone(), Instant::now() + ZYGOTE_RETRY);
-            self.hopeless = Some(Hopeless { likeness, why: NotForked::Scarce, until: Some(until) });
+            let (fingerprint, until) = (zygote.fingerprint.clone(), Instant::now() + ZYGOTE_RETRY);
+            self.unavailable =
+                Some(Unavailable { fingerprint, why: NotForked::Scarce, until: Some(until) });
         }
     }
 
-    /// Ends the zygote, if there is one. Tells whether a request of which nobody
-    /// knows what became is untouched: as certain as the end of the zygote.
+    /// Ends the zygote, if there is one. Tells whether it is certain that an unanswered
+    /// request has forked nothing.
     fn end(&mut self) -> Option<bool> {
         self.zygote.take().map(Zygote::end)
     }
 }
 
-/// The nursery of a process; after it those of copies that the process is forked
-/// as.
+/// The zygotes of one process, and a link to those of its forked copies.
 ///
-/// A copy has no thread that waits for the zygote, which is not its child, and
-/// somebody may have held the lock when it was forked. So it touches nothing that
-/// it finds here, and has its own.
+/// A forked copy has no watcher threads, its parent's zygote is not its child, and a thread
+/// may have held the lock during the fork. So the copy touches nothing it inherits here and
+/// has a registry of its own.
 #[derive(Debug)]
-struct House {
+struct Registry {
     owner: u32,
-    nursery: Mutex<Nursery>,
-    /// A zygote has booted, or has failed to.
+    zygotes: Mutex<Zygotes>,
+    /// Signalled when a zygote has booted or has failed to.
     settled: Condvar,
-    next: OnceLock<Box<House>>,
+    next: OnceLock<Box<Registry>>,
 }
 
-impl House {
-    fn new() -> House {
-        let nursery = Mutex::new(Nursery::default());
+impl Registry {
+    fn new() -> Registry {
+        let zygotes = Mutex::new(Zygotes::default());
         let settled = Condvar::new();
-        House { owner: std::process::id(), nursery, settled, next: OnceLock::new() }
+        Registry { owner: std::process::id(), zygotes, settled, next: OnceLock::new() }
     }
 
-    fn of_this_process() -> &'static House {
-        static FIRST: OnceLock<House> = OnceLock::new();
+    fn of_this_process() -> &'static Registry {
+        static FIRST: OnceLock<Registry> = OnceLock::new();
         let own = std::process::id();
-        let mut house = FIRST.get_or_init(House::new);
-        while house.owner != own {
-            house = house.next.get_or_init(|| Box::new(House::new()));
+        let mut registry = FIRST.get_or_init(Registry::new);
+        while registry.owner != own {
+            registry = registry.next.get_or_init(|| Box::new(Registry::new()));
         }
-        house
+        registry
     }
 
-    fn lock(&self) -> MutexGuard<'_, Nursery> {
+    fn lock(&self) -> MutexGuard<'_, Zygotes> {
         // After a panic under the lock there is a zygote or none, as always.
-        self.nursery.lock().unwrap_or_else(PoisonError::into_inner)
+        self.zygotes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn fork(
         &'static self,
         template: &Arc<Template>,
         worker: &Worker<'_>,
-        patient: bool,
+        may_wait: bool,
     ) -> Result<Child, NotForked> {
-        let mut nursery = self.lock();
-        let mut child = nursery.fork(self, template, worker);
+        let mut zygotes = self.lock();
+        let mut child = zygotes.fork(self, template, worker);
         // More than once, as another pool may have wanted another.
         for _ in 0..3 {
-            if !patient || !matches!(child, Err(NotForked::Starting)) {
+            if !may_wait || !matches!(child, Err(NotForked::Starting)) {
                 break;
             }
-            nursery = self.settle(nursery);
-            child = nursery.fork(self, template, worker);
+            zygotes = self.wait_for_boot(zygotes);
+            child = zygotes.fork(self, template, worker);
         }
         if child.is_err() {
             // What a zygote held may be what the worker lacks.
-            House::let_go(nursery);
+            Registry::let_go(zygotes);
         }
         child
     }
 
-    /// Unlocks, and waits until nothing is left of zygotes that have ended: the
-    /// threads that waited for their end need the lock for a moment.
-    fn let_go(mut nursery: MutexGuard<'_, Nursery>) {
-        let ended = |keeper: &mut Keeper| {
-            let body = keeper.body.as_ref();
-            body.is_some_and(|body| body.upgrade().is_none_or(|body| body.has_ended()))
+    /// Unlocks, and waits until nothing is left of zygotes that have ended. Their watchers
+    /// need the lock for a moment.
+    fn let_go(mut zygotes: MutexGuard<'_, Zygotes>) {
+        let ended = |watcher: &mut Watcher| {
+            let process = watcher.process.as_ref();
+            process
+                .is_some_and(|process| process.upgrade().is_none_or(|process| process.has_ended()))
         };
-        let keepers: Vec<Keeper> = nursery.keepers.extract_if(.., ended).collect();
-        drop(nursery);
-        for keeper in keepers {
-            let _ = keeper.thread.join();
+        let watchers: Vec<Watcher> = zygotes.watchers.extract_if(.., ended).collect();
+        drop(zygotes);
+        for watcher in watchers {
+            let _ = watcher.thread.join();
         }
     }
 
-    /// What the thread does that waits for a zygote's end.
-    fn keep(&self, body: Arc<Body>) {
-        body.wait();
-        let mut nursery = self.lock();
-        if nursery.zygote.as_ref().is_some_and(|zygote| Arc::ptr_eq(&zygote.body, &body)) {
-            nursery.end();
+    /// Waits for a zygote's end and reaps it.
+    fn watch(&self, process: Arc<ZygoteProcess>) {
+        process.wait();
+        let mut zygotes = self.lock();
+        if zygotes.zygote.as_ref().is_some_and(|zygote| Arc::ptr_eq(&zygote.process, &process)) {
+            zygotes.end();
         }
-        body.bury();
-        let orphans = body.orphans();
-        // Its descriptor goes before the thread is nobody's any more.
-        drop(body);
-        drop(nursery);
-        // What constructors have started was killed with the group. Without the lock: it may
-        // take a moment to end.
+        process.reap_all();
+        let orphans = process.orphans();
+        // Close its descriptor before the thread is forgotten, so that whoever waits for the
+        // thread finds the descriptor closed.
+        drop(process);
+        drop(zygotes);
+        // Processes that constructors started were killed with the group. They may take a
+        // moment to end, so reap them without the lock.
         let mut reaper = Reaper::new();
         reaper.reap(orphans);
         drop(reaper);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::net::SocketType;
 use rustix::process::Signal;
 
-use super::{Likeness, Worker};
+use super::{Fingerprint, Worker};
 use crate::limits::{ZYGOTE_BOOT, ZYGOTE_END, ZYGOTE_REPLY};
 use crate::supervisor::scarcity::is_short;
 use crate::supervisor::start::NotForked;
@@ -22,12 +22,12 @@ use crate::sys::spawn::{self, Program};
 use crate::sys::surroundings::may_look_into;
 use crate::wire::zygote::{Reply, Request, Unfit, summons};
 
-/// A zygote, which forks once it has booted. Dropping it without [`Zygote::end`] lets the kernel
-/// end it, and its keeper reap it.
+/// A zygote, which forks workers once it has booted. If it is dropped without
+/// [`Zygote::end`], the kernel ends it and its watcher reaps it.
 #[derive(Debug)]
 pub(super) struct Zygote {
-    pub(super) likeness: Likeness,
-    pub(super) body: Arc<Body>,
+    pub(super) fingerprint: Fingerprint,
+    pub(super) process: Arc<ZygoteProcess>,
     socket: OwnedFd,
     /// Never used for anything else: its closing is the message.
     lifeline: OwnedFd,
@@ -35,11 +35,11 @@ pub(super) struct Zygote {
     number: u32,
 }
 
-/// Why there is none.
+/// Why there is no zygote.
 #[derive(Debug)]
 pub(super) struct NoZygote {
     pub(super) why: NotForked,
-    /// It will be the same each time.
+    /// Every further attempt would fail the same way.
     pub(super) is_final: bool,
 }
 
@@ -54,28 +54,28 @@ impl From<io::Error> for NoZygote {
 #[derive(Debug)]
 pub(super) enum Answer {
     Forked(Child),
-    /// Nothing; others may be answered better.
+    /// It forked nothing; another request may succeed.
     Failed,
-    /// Nothing, since it may not enter the directory.
+    /// It forked nothing, since it may not enter the directory.
     NoEntry,
-    /// Nothing, since there are not enough processes, descriptors or memory.
+    /// It forked nothing, since processes, descriptors or memory are exhausted.
     Scarce,
-    /// Nothing, and nothing ever will.
+    /// It forked nothing and never will.
     Unfit,
-    /// Nobody knows: the zygote has ended, or says nothing.
+    /// Unknown: the zygote has ended, or does not answer.
     Silent,
 }
 
 impl Zygote {
     /// Executes one, which boots meanwhile.
-    pub(super) fn start(likeness: &Likeness, dir: BorrowedFd<'_>) -> io::Result<Zygote> {
+    pub(super) fn start(fingerprint: &Fingerprint, dir: BorrowedFd<'_>) -> io::Result<Zygote> {
         let (socket, theirs) = fds::pair(SocketType::SEQPACKET)?;
         let (lifeline, their_lifeline) = fds::pair(SocketType::SEQPACKET)?;
         let (page, shared) = Page::create()?;
         let mark = random::number();
         fds::send_with(lifeline.as_fd(), &summons(mark), &[theirs.as_fd(), shared.as_fd()])?;
         let null = fds::above_standard(fds::sink()?)?;
-        let template = &likeness.template;
+        let template = &fingerprint.template;
         let child = spawn::spawn(&Program {
             path: template.executable.path(),
             file: template.executable.file(),
@@ -90,15 +90,15 @@ impl Zygote {
         .map_err(|error| error.cause)?;
         // Their ends must be nobody's but the zygote's, or its end is not seen.
         drop((theirs, their_lifeline, shared, null));
-        let body = Arc::new(Body::new(child, page));
-        let likeness = likeness.clone();
-        Ok(Zygote { likeness, body, socket, lifeline, number: 0 })
+        let process = Arc::new(ZygoteProcess::new(child, page));
+        let fingerprint = fingerprint.clone();
+        Ok(Zygote { fingerprint, process, socket, lifeline, number: 0 })
     }
 
     /// Waits until it is ready. One that will not be is ended.
     pub(super) fn boot(self) -> Result<Zygote, NoZygote> {
-        let why_not = match self.hear(ZYGOTE_BOOT) {
-            Some((Reply::Ready, _)) if self.is_at_hand() => return Ok(self),
+        let why_not = match self.receive(ZYGOTE_BOOT) {
+            Some((Reply::Ready, _)) if self.is_usable() => return Ok(self),
             Some((Reply::Ready, _)) => Some(NotForked::Unseen),
             Some((Reply::Unfit(Unfit::Threads), _)) => Some(NotForked::Threads),
             Some((Reply::Unfit(Unfit::Library), _)) => Some(NotForked::Library),
@@ -109,9 +109,9 @@ impl Zygote {
         Err(NoZygote { why: why_not.unwrap_or(NotForked::NotUp), is_final: why_not.is_some() })
     }
 
-    /// Whether it lives, and can do no more than the program can.
-    pub(super) fn is_at_hand(&self) -> bool {
-        !self.body.has_ended() && may_look_into(self.body.child.pid())
+    /// Whether it is alive and has no rights beyond the program's.
+    pub(super) fn is_usable(&self) -> bool {
+        !self.process.has_ended() && may_look_into(self.process.child.pid())
     }
 
     pub(super) fn fork(&mut self, worker: &Worker<'_>) -> Answer {
@@ -126,18 +126,18 @@ impl Zygote {
             .chain(worker.stdout)
             .chain(worker.stderr)
             .collect();
-        self.body.unanswered.store(self.number, Ordering::SeqCst);
+        self.process.unanswered.store(self.number, Ordering::SeqCst);
         if let Err(error) = fds::send_with(self.socket.as_fd(), &request.encode(), &fds) {
             return self.failed(error.raw_os_error().unwrap_or(0));
         }
-        match self.hear(ZYGOTE_REPLY) {
+        match self.receive(ZYGOTE_REPLY) {
             Some((Reply::Forked { request, pid }, pidfd)) if request == self.number => {
                 let Some(pidfd) = pidfd else {
-                    // There was no room for it. The end of the zygote is that of the worker
-                    // too, which stays unanswered, and makes some.
+                    // No number was free for the descriptor. The request stays unanswered, so
+                    // ending the zygote ends the worker too, and frees descriptors.
                     return Answer::Scarce;
                 };
-                self.body.unanswered.store(0, Ordering::SeqCst);
+                self.process.unanswered.store(0, Ordering::SeqCst);
                 Child::adopt(pid, pidfd).map_or(Answer::Failed, Answer::Forked)
             }
             Some((Reply::Failed { request, errno }, _)) if request == self.number => {
@@ -147,12 +147,12 @@ impl Zygote {
         }
     }
 
-    /// Nothing came of the request, or nothing was asked.
+    /// The request forked nothing, or could not be sent.
     fn failed(&self, errno: i32) -> Answer {
         match errno {
             // It has ended.
             libc::EPIPE | libc::ECONNRESET => return Answer::Silent,
-            _ => self.body.unanswered.store(0, Ordering::SeqCst),
+            _ => self.process.unanswered.store(0, Ordering::SeqCst),
         }
         match errno {
             libc::EAGAIN | libc::ENOMEM | libc::EMFILE | libc::ENFILE | libc::ENOBUFS => {
@@ -160,16 +160,16 @@ impl Zygote {
             }
             // The system call is forbidden, or unknown.
             libc::EPERM | libc::ENOSYS | libc::EINVAL => Answer::Unfit,
-            // Entering it is what comes first.
+            // It enters the directory before all else.
             libc::EACCES => Answer::NoEntry,
             _ => Answer::Failed,
         }
     }
 
-    /// The next thing that it says, within the limit.
-    fn hear(&self, limit: Duration) -> Option<(Reply, Option<OwnedFd>)> {
+    /// Its next reply, if it comes within the limit.
+    fn receive(&self, limit: Duration) -> Option<(Reply, Option<OwnedFd>)> {
         // Its end too: a copy of it may hold the socket open for a moment.
-        let either = [self.socket.as_fd(), self.body.child.pidfd()];
+        let either = [self.socket.as_fd(), self.process.child.pidfd()];
         let [says, _] = fds::wait_for(either, Some(limit)).ok()??;
         if !says {
             return None;
@@ -181,30 +181,30 @@ impl Zygote {
     /// Ends it, and waits for that. Tells whether it is certain that nothing came of
     /// a request that was not answered.
     pub(super) fn end(self) -> bool {
-        let Zygote { body, socket, lifeline, .. } = self;
+        let Zygote { process, socket, lifeline, .. } = self;
         // By the kernel, if the program may not.
         drop((socket, lifeline));
-        let _ = body.child.signal(Signal::KILL);
-        let ended = fds::wait_for([body.child.pidfd()], Some(ZYGOTE_END));
-        // If not, its keeper buries it.
-        ended.is_ok_and(|ended| ended.is_some()) && body.bury()
+        let _ = process.child.signal(Signal::KILL);
+        let ended = fds::wait_for([process.child.pidfd()], Some(ZYGOTE_END));
+        // If it has not ended by then, its watcher reaps it.
+        ended.is_ok_and(|ended| ended.is_some()) && process.reap_all()
     }
 }
 
-/// A zygote's process, as its keeper and whoever uses it hold it.
+/// A zygote's process, shared by its watcher and its user.
 #[derive(Debug)]
-pub(super) struct Body {
+pub(super) struct ZygoteProcess {
     child: Child,
     page: Page,
     /// The request that has no answer yet; 0 if there is none.
     unanswered: AtomicU32,
-    buried: AtomicBool,
+    reaped: AtomicBool,
 }
 
-impl Body {
-    fn new(child: Child, page: Page) -> Body {
-        let (unanswered, buried) = (AtomicU32::new(0), AtomicBool::new(false));
-        Body { child, page, unanswered, buried }
+impl ZygoteProcess {
+    fn new(child: Child, page: Page) -> ZygoteProcess {
+        let (unanswered, reaped) = (AtomicU32::new(0), AtomicBool::new(false));
+        ZygoteProcess { child, page, unanswered, reaped }
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -223,16 +223,16 @@ impl Body {
         self.child.orphans()
     }
 
-    /// Reaps it, and what it forked without a word; once, and under the nursery's
-    /// lock. It has ended. Tells whether there was no such thing.
-    pub(super) fn bury(&self) -> bool {
-        if self.buried.swap(true, Ordering::SeqCst) {
+    /// Reaps it and the worker that it forked without an answer; once, and under the lock of
+    /// the zygotes. It has ended. Tells whether it left no such worker.
+    pub(super) fn reap_all(&self) -> bool {
+        if self.reaped.swap(true, Ordering::SeqCst) {
             return true;
         }
         let unanswered = self.unanswered.load(Ordering::SeqCst);
         let forked = (unanswered != 0).then(|| self.page.forked_for(unanswered)).flatten();
-        // Before the zygote is reaped, with whom its group goes: this one may be in it
-        // still, and must not be killed by anybody who then takes it for another.
+        // Before the zygote is reaped, as its group's number is free afterwards: the worker
+        // may still be in the group, and a kill of another group by that number would hit it.
         if let Some(pid) = forked {
             child::end_by_number(pid);
         }
@@ -271,14 +271,14 @@ mod tests {
             let copy = sleeper();
             page.announce(announced);
             page.note(copy.pid());
-            let body = Body::new(sleeper(), page);
-            body.unanswered.store(unanswered, Ordering::SeqCst);
-            assert!(!body.has_ended());
-            body.child.signal(Signal::KILL).unwrap();
-            body.wait();
-            assert_eq!(body.bury(), !is_ended);
+            let process = ZygoteProcess::new(sleeper(), page);
+            process.unanswered.store(unanswered, Ordering::SeqCst);
+            assert!(!process.has_ended());
+            process.child.signal(Signal::KILL).unwrap();
+            process.wait();
+            assert_eq!(process.reap_all(), !is_ended);
             assert_eq!(copy.reap().is_some(), is_ended, "running, or reaped by number");
-            assert!(body.bury(), "a second time there is nothing to do");
+            assert!(process.reap_all(), "a second time there is nothing to do");
             copy.kill_group();
             copy.reap_ending();
         }

@@ -1,4 +1,4 @@
-//! What a zygote is like, and what one that was started now would be like.
+//! What a process inherits: compared between the running zygote and one started now.
 
 use std::ffi::CString;
 use std::io;
@@ -13,31 +13,31 @@ use crate::worker::MARK;
 pub(crate) struct Template {
     pub(crate) executable: Executable,
     pub(crate) argv: Vec<CString>,
-    /// Without a mark. All of it counts: constructors and the dynamic loader read
-    /// it, so that to set it in a fork would be too late.
+    /// Without a mark. All of it is compared: constructors and the dynamic loader read it,
+    /// so setting it after a fork would be too late.
     pub(crate) envp: Vec<CString>,
-    /// The limit of the main thread's stack, where the kernel lays out memory by it.
+    /// The limit of the main thread's stack in bytes, by which the kernel lays out memory.
     pub(crate) stack: Option<u64>,
 }
 
 impl Template {
-    /// The environment of a process that is to know itself by this mark.
+    /// The environment of a process that recognises itself by this mark.
     pub(crate) fn marked(&self, mark: u64) -> Vec<CString> {
         let mark = CString::new(format!("{MARK}={mark}")).expect("digits hold no NUL");
         self.envp.iter().cloned().chain([mark]).collect()
     }
 }
 
-/// A zygote may fork a worker if it was started in what is equal to this.
+/// A zygote may fork a worker only if both fingerprints are equal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Likeness {
+pub(super) struct Fingerprint {
     pub(super) template: Arc<Template>,
     surroundings: Surroundings,
 }
 
-impl Likeness {
-    pub(super) fn take(template: &Arc<Template>) -> io::Result<Likeness> {
-        Ok(Likeness { template: Arc::clone(template), surroundings: Surroundings::take()? })
+impl Fingerprint {
+    pub(super) fn take(template: &Arc<Template>) -> io::Result<Fingerprint> {
+        Ok(Fingerprint { template: Arc::clone(template), surroundings: Surroundings::take()? })
     }
 
     pub(super) fn can_have_siblings(&self) -> bool {
