@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::limits::{KILL_GRACE, LEAST_AGE, MAX_WORKERS, START_TIMEOUT, STOP_GRACE};
 use crate::scheduler::Config;
-use crate::supervisor::{Launch, Output, Wishes};
+use crate::supervisor::{Launch, LaunchOptions, Output};
 
 /// The settings of a pool to be; made by [`Pool::builder`].
 ///
@@ -23,7 +23,7 @@ pub struct PoolBuilder {
     start_timeout: Duration,
     kill_grace: Duration,
     restart_limit: Option<(u32, Duration)>,
-    wishes: Wishes,
+    options: LaunchOptions,
 }
 
 impl PoolBuilder {
@@ -33,7 +33,7 @@ impl PoolBuilder {
             start_timeout: START_TIMEOUT,
             kill_grace: KILL_GRACE,
             restart_limit: None,
-            wishes: Wishes::default(),
+            options: LaunchOptions::default(),
         }
     }
 
@@ -47,13 +47,13 @@ impl PoolBuilder {
 
     /// Sets an environment variable of the workers.
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
-        self.wishes.env.push((name.into(), value.into()));
+        self.options.env.push((name.into(), value.into()));
         self
     }
 
     /// The directory that the workers work in.
     pub fn current_dir(mut self, dir: impl Into<PathBuf>) -> Self {
-        self.wishes.dir = Some(dir.into());
+        self.options.dir = Some(dir.into());
         self
     }
 
@@ -61,7 +61,7 @@ impl PoolBuilder {
     /// `ps` and the like; unless set, as the program. The kernel shows the first
     /// 15 bytes.
     pub fn worker_name(mut self, name: impl Into<String>) -> Self {
-        self.wishes.name = Some(name.into());
+        self.options.name = Some(name.into());
         self
     }
 
@@ -78,7 +78,7 @@ impl PoolBuilder {
     /// [`Encode`](crate::ErrorKind::Encode)), which a larger stack avoids. In the program, the
     /// stack that counts is that of the thread which makes the call.
     pub fn stack_size(mut self, bytes: u64) -> Self {
-        self.wishes.stack = Some(bytes);
+        self.options.stack = Some(bytes);
         self
     }
 
@@ -101,7 +101,7 @@ impl PoolBuilder {
     /// # Ok::<(), pool_runtime::Error>(())
     /// ```
     pub fn output(mut self, output: Output) -> Self {
-        self.wishes.output = output;
+        self.options.output = output;
         self
     }
 
@@ -130,7 +130,7 @@ impl PoolBuilder {
     /// Items are counted exactly, also within a chunk: what is left of that goes to
     /// another worker, and no item fails by it.
     pub fn max_tasks_per_child(mut self, items: u64) -> Self {
-        self.wishes.lifespan.tasks = Some(items);
+        self.options.lifespan.tasks = Some(items);
         self
     }
 
@@ -142,7 +142,7 @@ impl PoolBuilder {
     /// however old it is by then: so a pool with a very short `max_age` still gets its work
     /// done on a slow machine, and an idle worker that has run nothing is kept.
     pub fn max_age(mut self, age: Duration) -> Self {
-        self.wishes.lifespan.age = Some(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX));
+        self.options.lifespan.age = Some(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX));
         self
     }
 
@@ -157,7 +157,7 @@ impl PoolBuilder {
     /// memory. So in a pool with this setting each worker is sent a copy of its items
     /// instead.
     pub fn max_rss(mut self, bytes: u64) -> Self {
-        self.wishes.lifespan.memory = Some(bytes);
+        self.options.lifespan.memory = Some(bytes);
         self
     }
 
@@ -196,7 +196,7 @@ impl PoolBuilder {
     /// # Ok::<(), pool_runtime::Error>(())
     /// ```
     pub fn forked(mut self, forked: bool) -> Self {
-        self.wishes.forked = forked;
+        self.options.forked = forked;
         self
     }
 
@@ -205,7 +205,7 @@ impl PoolBuilder {
     /// It must be built with this library and the same tasks, from the same source
     /// paths: a task without a name of its own (`name = "…"`) is known by its place.
     pub fn worker_program(mut self, path: impl Into<PathBuf>) -> Self {
-        self.wishes.program = Some(path.into());
+        self.options.program = Some(path.into());
         self
     }
 
@@ -283,7 +283,7 @@ impl PoolBuilder {
     /// 0, or less than a worker needs (about 1.5 MiB, more where libraries allocate when they
     /// are loaded), is an error of `build`.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
-        self.wishes.settings.memory = Some(bytes);
+        self.options.settings.memory = Some(bytes);
         self
     }
 
@@ -304,11 +304,11 @@ impl PoolBuilder {
             Some(workers) => workers,
             None => std::thread::available_parallelism().map_or(1, usize::from),
         };
-        if self.wishes.lifespan.tasks == Some(0) {
+        if self.options.lifespan.tasks == Some(0) {
             return Err(Error::invalid("max_tasks_per_child of 0: a worker needs at least one"));
         }
         if let Some(age) =
-            self.wishes.lifespan.age.map(Duration::from_nanos).filter(|&age| age < LEAST_AGE)
+            self.options.lifespan.age.map(Duration::from_nanos).filter(|&age| age < LEAST_AGE)
         {
             return Err(Error::invalid(format!(
                 "a max_age of {age:?}: the least is {LEAST_AGE:?}, as a worker takes longer to start"
@@ -325,6 +325,6 @@ impl PoolBuilder {
             restart_limit: self.restart_limit,
             replace: true,
         };
-        Ok(Pool::over(Engine::start(config, Launch::new(self.wishes, workers)?)?))
+        Ok(Pool::over(Engine::start(config, Launch::new(self.options, workers)?)?))
     }
 }

@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::ids::Slot;
 use crate::limits::{KILL_GRACE, START_TIMEOUT, STOP_GRACE};
 use crate::scheduler::Config;
-use crate::supervisor::{self, Launch, Wishes};
+use crate::supervisor::{self, Launch, LaunchOptions};
 use crate::task::{Task, TaskInput};
 use crate::wire::settings::{OomScore, Resource};
 
@@ -55,7 +55,7 @@ const ONLY: Slot = Slot(0);
 impl Process<()> {
     /// A process with other settings than the default ones.
     pub fn builder() -> ProcessBuilder {
-        ProcessBuilder { wishes: Wishes::default() }
+        ProcessBuilder { options: LaunchOptions::default() }
     }
 }
 
@@ -197,85 +197,85 @@ impl From<std::io::PipeWriter> for Stdio {
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `spawn`"]
 pub struct ProcessBuilder {
-    wishes: Wishes,
+    options: LaunchOptions,
 }
 
 impl ProcessBuilder {
     /// What the process is called, in messages and in `ps`, where the kernel
     /// shows the first 15 bytes.
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.wishes.name = Some(name.into());
+        self.options.name = Some(name.into());
         self
     }
 
     /// Sets an environment variable of the process.
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
-        self.wishes.env.push((name.into(), value.into()));
+        self.options.env.push((name.into(), value.into()));
         self
     }
 
     /// The directory that the process works in.
     pub fn current_dir(mut self, dir: impl Into<PathBuf>) -> Self {
-        self.wishes.dir = Some(dir.into());
+        self.options.dir = Some(dir.into());
         self
     }
 
     /// Its standard input; unless set, nothing.
     pub fn stdin(mut self, stdio: impl Into<Stdio>) -> Self {
-        self.wishes.stdin = stdio.into().0;
+        self.options.stdin = stdio.into().0;
         self
     }
 
     /// Its standard output; unless set, the program's.
     pub fn stdout(mut self, stdio: impl Into<Stdio>) -> Self {
-        self.wishes.stdout = stdio.into().0;
+        self.options.stdout = stdio.into().0;
         self
     }
 
     /// Its standard error; unless set, the program's.
     pub fn stderr(mut self, stdio: impl Into<Stdio>) -> Self {
-        self.wishes.stderr = stdio.into().0;
+        self.options.stderr = stdio.into().0;
         self
     }
 
     /// The limit of the stack that the task runs on, in bytes: as
     /// [`PoolBuilder::stack_size`](crate::PoolBuilder::stack_size).
     pub fn stack_size(mut self, bytes: u64) -> Self {
-        self.wishes.stack = Some(bytes);
+        self.options.stack = Some(bytes);
         self
     }
 
     /// Whether the process may be a fork of an idle copy of the program: as
     /// [`PoolBuilder::forked`](crate::PoolBuilder::forked).
     pub fn forked(mut self, forked: bool) -> Self {
-        self.wishes.forked = forked;
+        self.options.forked = forked;
         self
     }
 
     /// The memory that the process may have, in bytes: as
     /// [`PoolBuilder::memory_limit`](crate::PoolBuilder::memory_limit).
     pub fn memory_limit(mut self, bytes: u64) -> Self {
-        self.wishes.settings.memory = Some(bytes);
+        self.options.settings.memory = Some(bytes);
         self
     }
 
     /// The one core that the process runs on: as
     /// [`PoolBuilder::pin`](crate::PoolBuilder::pin).
     pub fn pin(mut self, core: usize) -> Self {
-        self.wishes.cores = Some(vec![core]);
+        self.options.cores = Some(vec![core]);
         self
     }
 
     /// Its niceness: as [`PoolBuilder::nice`](crate::PoolBuilder::nice).
     pub fn nice(mut self, niceness: i32) -> Self {
-        self.wishes.settings.nice = Some(niceness);
+        self.options.settings.nice = Some(niceness);
         self
     }
 
     /// How much sooner than the program the kernel kills the process for want of memory: as
     /// [`PoolBuilder::oom_score_adj`](crate::PoolBuilder::oom_score_adj).
     pub fn oom_score_adj(mut self, added: i32) -> Self {
-        self.wishes.settings.oom = OomScore { amount: added, asked: true };
+        self.options.settings.oom = OomScore { amount: added, asked: true };
         self
     }
 
@@ -283,13 +283,13 @@ impl ProcessBuilder {
     /// [`Process::terminate`]: as
     /// [`PoolBuilder::ignore_sigterm`](crate::PoolBuilder::ignore_sigterm).
     pub fn ignore_sigterm(mut self, ignore: bool) -> Self {
-        self.wishes.settings.ignore_sigterm = ignore;
+        self.options.settings.ignore_sigterm = ignore;
         self
     }
 
     /// Limits a resource: as [`PoolBuilder::rlimit`](crate::PoolBuilder::rlimit).
     pub fn rlimit(mut self, resource: Resource, limit: u64) -> Self {
-        self.wishes.settings.limit(resource, limit);
+        self.options.settings.limit(resource, limit);
         self
     }
 
@@ -297,7 +297,7 @@ impl ProcessBuilder {
     /// [`PoolBuilder::sandbox`](crate::PoolBuilder::sandbox).
     #[cfg(feature = "sandbox")]
     pub fn sandbox(mut self, sandbox: Sandbox) -> Self {
-        self.wishes.settings.sandbox = Some(sandbox.into_rules());
+        self.options.settings.sandbox = Some(sandbox.into_rules());
         self
     }
 
@@ -312,9 +312,9 @@ impl ProcessBuilder {
         task: T,
         args: impl TaskInput<T>,
     ) -> Result<Process<T::Output>, Error> {
-        let mut wishes = self.wishes;
-        wishes.one_shot = true;
-        let name = wishes.name.get_or_insert_with(|| T::def().name.to_owned()).clone();
+        let mut options = self.options;
+        options.one_shot = true;
+        let name = options.name.get_or_insert_with(|| T::def().name.to_owned()).clone();
         let config = Config {
             workers: 1,
             start_timeout: START_TIMEOUT,
@@ -323,7 +323,7 @@ impl ProcessBuilder {
             restart_limit: None,
             replace: false,
         };
-        let engine = Engine::start(config, Launch::new(wishes, 1)?)?;
+        let engine = Engine::start(config, Launch::new(options, 1)?)?;
         let pid = engine.pid(ONLY).expect("a process that has reported in has a pid");
         let result = AsyncResult::single(&engine, task, args, Rules::default())?;
         // Nothing else will be asked of it, so it leaves when it has answered.

@@ -42,7 +42,7 @@ use rustix::process::Signal;
 use crate::error::{Error, ErrorKind};
 use crate::ids::Slot;
 use crate::scheduler::{Config, Event, Life};
-use crate::supervisor::{Launch, Relay, Replaced, Start, scarcity};
+use crate::supervisor::{Launch, Relay, Replaced, Start, describe_exhaustion};
 use crate::sys::arena::Arena;
 use crate::sys::fork_mark::ForkMark;
 use crate::sys::poller::Poller;
@@ -88,7 +88,7 @@ impl Engine {
     /// cannot, the others are killed and reaped, and its error is returned.
     pub(crate) fn start(config: Config, launch: Launch) -> Result<Engine, Error> {
         let failed = |what: &str, cause: std::io::Error| {
-            let message = format!("failed to {what}: {cause}{}", scarcity(&cause));
+            let message = format!("failed to {what}: {cause}{}", describe_exhaustion(&cause));
             Error::new(ErrorKind::Spawn, message).with_source(cause)
         };
         let workers = config.workers;

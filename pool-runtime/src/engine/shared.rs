@@ -174,7 +174,7 @@ mod tests {
 
     use super::*;
     use crate::scheduler::{Config, Event};
-    use crate::supervisor::{Launch, Wishes};
+    use crate::supervisor::{Launch, LaunchOptions};
     use crate::sys::poller::Poller;
 
     /// The core of a pool of one worker that nobody has started.
@@ -187,7 +187,7 @@ mod tests {
             restart_limit: None,
             replace: true,
         };
-        let launch = Launch::new(Wishes::default(), 1).unwrap();
+        let launch = Launch::new(LaunchOptions::default(), 1).unwrap();
         let poller = Arc::new(Poller::new().unwrap());
         Arc::new(Shared::new(Core::new(config, launch, poller), ForkMark::of_process().unwrap()))
     }

@@ -12,8 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::environment::c_string;
-use super::scarcity::scarcity;
+use super::exhaustion::describe_exhaustion;
 use crate::error::{Error, ErrorKind};
 use crate::sys::fds::{self, Identity};
 use crate::sys::image::{self, ImageFile};
@@ -73,7 +72,7 @@ impl Executable {
                      something else forbids to read /proc/self/exe)"
                         .into()
                 }
-                _ => scarcity(&cause),
+                _ => describe_exhaustion(&cause),
             };
             let message = format!("failed to see how this program was started: {cause}{hint}");
             Error::new(ErrorKind::Spawn, message).with_source(cause)
@@ -111,7 +110,7 @@ impl Executable {
             })
         };
         open().map_err(|cause: io::Error| {
-            let hint = scarcity(&cause);
+            let hint = describe_exhaustion(&cause);
             let message = format!(
                 "failed to find the file of this program, which was started through {starter:?}: \
                  {cause}{hint}; name the program that the workers run, see `worker_program`"
@@ -142,4 +141,10 @@ impl Executable {
             false => path.into(),
         }
     }
+}
+
+pub(super) fn c_string(text: &OsStr, what: &str) -> Result<CString, Error> {
+    CString::new(text.as_bytes()).map_err(|cause| {
+        Error::invalid(format!("{what} contains a NUL byte: {text:?}")).with_source(cause)
+    })
 }

@@ -3,19 +3,17 @@
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
 use std::sync::Arc;
 
-use super::environment::{c_string, environment};
-use super::executable::Executable;
+use super::executable::{Executable, c_string};
+use super::exhaustion::{describe_exhaustion, is_exhausted};
 use super::groups::{Group, Groups};
-use super::lending;
 use super::nesting;
-use super::output::{Ends, Mailbox, Output, Tap};
+use super::options::{self, LaunchOptions, Stdio};
+use super::output::{Ends, Mailbox, Output, OutputCapture};
 use super::refusal;
-use super::scarcity::{is_short, scarcity};
-use super::settings;
 use super::start::{NotForked, Start};
 use super::zygote::{self, Template};
 use crate::channel::ParentEnd;
@@ -29,18 +27,10 @@ use crate::sys::{fds, random};
 use crate::wire::message::{Boot, Lifespan};
 use crate::wire::output::Seal;
 use crate::wire::settings::Settings;
+use crate::worker;
 
 /// Bytes of a process's name that the kernel keeps.
 const NAME_BYTES: usize = 15;
-
-/// Where a standard stream of a worker goes.
-#[derive(Debug)]
-pub(crate) enum Stdio {
-    /// Where the program's own goes.
-    Inherit,
-    Null,
-    To(OwnedFd),
-}
 
 /// The surroundings of every worker of a pool, as they were when it was built.
 #[derive(Debug)]
@@ -58,7 +48,7 @@ pub(crate) struct Launch {
     name: String,
     one_shot: bool,
     depth: u32,
-    /// See [`Wishes`]; never empty.
+    /// See [`LaunchOptions`]; never empty.
     cores: Option<Vec<u32>>,
     settings: Settings,
     /// For workers whose memory is limited, where there can be some.
@@ -73,54 +63,9 @@ pub(crate) struct Launch {
     mark: u64,
 }
 
-/// What a user may ask for; the rest is as in the program itself.
-#[derive(Debug)]
-pub(crate) struct Wishes {
-    /// `None` is the program itself.
-    pub(crate) program: Option<PathBuf>,
-    /// Whether workers may be forks of a copy of the program, where there can be one.
-    pub(crate) forked: bool,
-    pub(crate) env: Vec<(OsString, OsString)>,
-    pub(crate) dir: Option<PathBuf>,
-    pub(crate) stdin: Stdio,
-    pub(crate) stdout: Stdio,
-    pub(crate) stderr: Stdio,
-    /// What goes before these two.
-    pub(crate) output: Output,
-    pub(crate) stack: Option<u64>,
-    pub(crate) name: Option<String>,
-    pub(crate) one_shot: bool,
-    pub(crate) lifespan: Lifespan,
-    /// The cores of the slots, in turn; `None` is any.
-    pub(crate) cores: Option<Vec<usize>>,
-    /// But for the core.
-    pub(crate) settings: Settings,
-}
-
-impl Default for Wishes {
-    fn default() -> Self {
-        Wishes {
-            program: None,
-            forked: true,
-            env: Vec::new(),
-            dir: None,
-            stdin: Stdio::Null,
-            stdout: Stdio::Inherit,
-            stderr: Stdio::Inherit,
-            output: Output::Inherit,
-            stack: None,
-            name: None,
-            one_shot: false,
-            lifespan: Lifespan::default(),
-            cores: None,
-            settings: Settings::default(),
-        }
-    }
-}
-
 /// A worker's process, and the program's ends of its channel and of its output, if that
 /// is read.
-type Process = (Child, ParentEnd, Option<Tap>);
+type Process = (Child, ParentEnd, Option<OutputCapture>);
 
 /// A worker's process, how it came to be, and the control group that it joins, if it does.
 pub(crate) struct Started {
@@ -132,33 +77,33 @@ pub(crate) struct Started {
 /// What a worker is to have, at both ends.
 struct Opened {
     channel: ParentEnd,
-    tap: Option<Tap>,
+    capture: Option<OutputCapture>,
     lifeline: OwnedFd,
     ends: Option<Ends>,
 }
 
 impl Launch {
     /// Takes a copy of the program's environment and working directory.
-    pub(crate) fn new(wishes: Wishes, workers: usize) -> Result<Launch, Error> {
+    pub(crate) fn new(options: LaunchOptions, workers: usize) -> Result<Launch, Error> {
         let depth = nesting::depth()?;
-        let cores = settings::check(&wishes)?;
-        let arena = lending::arena(&wishes);
-        let dir = match &wishes.dir {
+        let cores = options.check()?;
+        let arena = options.arena();
+        let dir = match &options.dir {
             Some(path) => fds::directory(path)
                 .map_err(|cause| failed_to(&format!("open the working directory {path:?}"), cause)),
             None => fds::working_directory()
                 .map_err(|cause| failed_to("open the current directory", cause)),
         }?;
-        let (stdout, stderr) = match wishes.output {
+        let (stdout, stderr) = match options.output {
             Output::Null => (Stdio::Null, Stdio::Null),
-            _ => (wishes.stdout, wishes.stderr),
+            _ => (options.stdout, options.stderr),
         };
-        let may_fork = match (&wishes.program, wishes.forked) {
+        let may_fork = match (&options.program, options.forked) {
             (Some(_), _) => Err(NotForked::WorkerProgram),
             (None, false) => Err(NotForked::Unwanted),
             (None, true) => Ok(()),
         };
-        let (executable, argv) = match &wishes.program {
+        let (executable, argv) = match &options.program {
             Some(path) => {
                 let executable = Executable::named(path)?;
                 let argv = vec![executable.path().clone()];
@@ -170,28 +115,28 @@ impl Launch {
             }
         };
         Ok(Launch {
-            name: wishes.name.unwrap_or_else(|| program_name(&argv)),
+            name: options.name.unwrap_or_else(|| program_name(&argv)),
             template: Arc::new(Template {
                 executable,
                 argv,
-                envp: environment(wishes.env)?,
-                stack: wishes.stack,
+                envp: environment(options.env)?,
+                stack: options.stack,
             }),
             may_fork,
             dir,
-            stdin: stream(wishes.stdin, 0)?,
+            stdin: stream(options.stdin, 0)?,
             stdout: stream(stdout, 1)?,
             stderr: stream(stderr, 2)?,
-            mailbox: (wishes.output == Output::Prefix).then(Arc::default),
-            output: wishes.output,
-            one_shot: wishes.one_shot,
-            lifespan: wishes.lifespan,
+            mailbox: (options.output == Output::Prefix).then(Arc::default),
+            output: options.output,
+            one_shot: options.one_shot,
+            lifespan: options.lifespan,
             depth,
-            spin: workers <= settings::room(cores.as_deref()),
+            spin: workers <= options::room(cores.as_deref()),
             cores,
-            groups: wishes.settings.memory.and_then(Groups::open),
+            groups: options.settings.memory.and_then(Groups::open),
             arena,
-            settings: wishes.settings,
+            settings: options.settings,
             mark: random::number(),
         })
     }
@@ -285,7 +230,7 @@ impl Launch {
         boot: &Boot,
         may_wait: bool,
     ) -> Result<Result<Process, NotForked>, Error> {
-        let Opened { channel, tap, lifeline, ends } = self.open(slot, boot)?;
+        let Opened { channel, capture, lifeline, ends } = self.open(slot, boot)?;
         let [inherited_stdout, inherited_stderr] = fds::inherited_output();
         let [stdout, stderr] = self.output(ends.as_ref());
         let child = zygote::fork(
@@ -299,11 +244,11 @@ impl Launch {
             may_wait,
         );
         // Without a child the channel goes too: it may have been used.
-        Ok(child.map(|child| (child, channel, tap)))
+        Ok(child.map(|child| (child, channel, capture)))
     }
 
     fn execute(&self, slot: Slot, boot: &Boot) -> Result<Process, Error> {
-        let Opened { channel, tap, lifeline, ends } = self.open(slot, boot)?;
+        let Opened { channel, capture, lifeline, ends } = self.open(slot, boot)?;
         let [stdout, stderr] = self.output(ends.as_ref());
         let child = spawn::spawn(&Program {
             path: self.template.executable.path(),
@@ -317,7 +262,7 @@ impl Launch {
             stack: self.template.stack,
         })
         .map_err(|SpawnError { step, cause }| self.failed(slot, step, cause))?;
-        Ok((child, channel, tap))
+        Ok((child, channel, capture))
     }
 
     /// Standard output and error of a worker, if not the program's.
@@ -336,12 +281,12 @@ impl Launch {
             let extra: Vec<_> = arena.into_iter().chain(stdin).collect();
             let (channel, lifeline) = ParentEnd::open(&boot.encode(), &extra)?;
             let relay = self.mailbox.as_ref().map(|mailbox| (mailbox, &*who));
-            let output = boot.seal.map(|seal| Tap::new(seal, relay)).transpose()?;
-            let (tap, ends) = output.unzip();
-            Ok(Opened { channel, tap, lifeline, ends })
+            let output = boot.seal.map(|seal| OutputCapture::new(seal, relay)).transpose()?;
+            let (capture, ends) = output.unzip();
+            Ok(Opened { channel, capture, lifeline, ends })
         };
         // An idle zygote must not be what keeps a worker from starting.
-        let opened = open().or_else(|cause| match is_short(&cause) && zygote::make_room() {
+        let opened = open().or_else(|cause| match is_exhausted(&cause) && zygote::make_room() {
             true => open(),
             false => Err(cause),
         });
@@ -353,11 +298,35 @@ impl Launch {
             spawn::EXECUTE => refusal::of(&self.template, &cause),
             _ => (step.to_owned(), String::new()),
         };
-        let hint = scarcity(&cause) + &hint;
+        let hint = describe_exhaustion(&cause) + &hint;
         let message =
             format!("failed to start {}: failed to {what}: {cause}{hint}", self.who(slot));
         Error::new(ErrorKind::Spawn, message).with_source(cause)
     }
+}
+
+/// A worker's environment as exec takes it: the program's with the user's additions, without
+/// a mark.
+fn environment(mut added: Vec<(OsString, OsString)>) -> Result<Vec<CString>, Error> {
+    added.retain(|(name, _)| name != worker::MARK);
+    let overridden =
+        |name: &OsStr| name == worker::MARK || added.iter().any(|(other, _)| other == name);
+    let own = std::env::vars_os().filter(|(name, _)| !overridden(name));
+    let mut envp = Vec::new();
+    // If a name is added twice, the later addition counts.
+    let later = |index: usize| added[index + 1..].iter().any(|(other, _)| *other == added[index].0);
+    let added = (0..added.len()).filter(|&index| !later(index)).map(|index| added[index].clone());
+    for (name, value) in own.chain(added) {
+        if name.is_empty() || name.as_bytes()[1..].contains(&b'=') {
+            let message = format!("an environment variable cannot have the name {name:?}");
+            return Err(Error::invalid(message));
+        }
+        let mut entry = name.into_vec();
+        entry.push(b'=');
+        entry.extend_from_slice(value.as_bytes());
+        envp.push(c_string(OsStr::from_bytes(&entry), "an environment variable")?);
+    }
+    Ok(envp)
 }
 
 fn program_name(argv: &[CString]) -> String {
@@ -375,7 +344,7 @@ fn draw_seal() -> Seal {
 
 /// Of a step before there is any worker.
 fn failed_to(what: &str, cause: io::Error) -> Error {
-    let message = format!("failed to {what}: {cause}{}", scarcity(&cause));
+    let message = format!("failed to {what}: {cause}{}", describe_exhaustion(&cause));
     Error::new(ErrorKind::Spawn, message).with_source(cause)
 }
 

@@ -5,7 +5,7 @@ use std::io;
 
 use super::exit_report::KillCause;
 use super::groups::Group;
-use super::output::Tap;
+use super::output::OutputCapture;
 use super::start::Start;
 use crate::channel::{Body, Claimed, Corrupt, DirectWaiter, ParentEnd, WakePolicy};
 use crate::error::Panic;
@@ -38,7 +38,7 @@ pub(crate) struct WorkerProcess {
     /// Why it leaves by itself.
     pub(super) replaced: Option<Replaced>,
     /// Where its output is read.
-    pub(super) tap: Option<Tap>,
+    pub(super) capture: Option<OutputCapture>,
     /// Where its memory is counted. What is left in there is killed with it.
     pub(super) group: Option<Group>,
     /// What it could not do to become a worker of this pool.
@@ -89,7 +89,7 @@ impl WorkerProcess {
         start: Start,
         child: Child,
         channel: ParentEnd,
-        tap: Option<Tap>,
+        capture: Option<OutputCapture>,
         group: Option<Group>,
     ) -> WorkerProcess {
         WorkerProcess {
@@ -107,7 +107,7 @@ impl WorkerProcess {
             panic: None,
             seen_at: None,
             replaced: None,
-            tap,
+            capture,
             group,
             unfit: None,
             cut_short: false,

@@ -55,7 +55,7 @@ pub enum NotForked {
     /// The copy ended, or gave no answer in time.
     NoAnswer,
     /// There were not enough processes, descriptors or memory.
-    Scarce,
+    Exhausted,
     /// The copy was being started, for which a pool that is at work does not wait.
     Starting,
 }
@@ -74,7 +74,7 @@ impl fmt::Display for NotForked {
             NotForked::NotUp => "the copy that is forked did not come up",
             NotForked::NoAnswer => "the copy that is forked gave no answer",
             NotForked::Starting => "the copy that is forked was not ready yet",
-            NotForked::Scarce => "there were too few processes, descriptors or bytes of memory",
+            NotForked::Exhausted => "there were too few processes, descriptors or bytes of memory",
         })
     }
 }

@@ -18,7 +18,7 @@ impl PoolBuilder {
     /// # Ok::<(), pool_runtime::Error>(())
     /// ```
     pub fn pin(mut self, cores: impl IntoIterator<Item = usize>) -> Self {
-        self.wishes.cores = Some(cores.into_iter().collect());
+        self.options.cores = Some(cores.into_iter().collect());
         self
     }
 
@@ -26,7 +26,7 @@ impl PoolBuilder {
     /// processor time when there is not enough. Others, and less than the program's own
     /// where it has no right to that (`RLIMIT_NICE`), are errors of `build`.
     pub fn nice(mut self, niceness: i32) -> Self {
-        self.wishes.settings.nice = Some(niceness);
+        self.options.settings.nice = Some(niceness);
         self
     }
 
@@ -46,7 +46,7 @@ impl PoolBuilder {
     /// # Ok::<(), pool_runtime::Error>(())
     /// ```
     pub fn oom_score_adj(mut self, added: i32) -> Self {
-        self.wishes.settings.oom = OomScore { amount: added, asked: true };
+        self.options.settings.oom = OomScore { amount: added, asked: true };
         self
     }
 
@@ -67,7 +67,7 @@ impl PoolBuilder {
     /// # Ok::<(), pool_runtime::Error>(())
     /// ```
     pub fn ignore_sigterm(mut self, ignore: bool) -> Self {
-        self.wishes.settings.ignore_sigterm = ignore;
+        self.options.settings.ignore_sigterm = ignore;
         self
     }
 
@@ -82,7 +82,7 @@ impl PoolBuilder {
     /// # Ok::<(), pool_runtime::Error>(())
     /// ```
     pub fn rlimit(mut self, resource: Resource, limit: u64) -> Self {
-        self.wishes.settings.limit(resource, limit);
+        self.options.settings.limit(resource, limit);
         self
     }
 
@@ -103,8 +103,8 @@ impl PoolBuilder {
     /// ```
     pub fn core_dumps(mut self, wanted: bool) -> Self {
         match wanted {
-            true => self.wishes.settings.unlimit(Resource::Core),
-            false => self.wishes.settings.limit(Resource::Core, NO_DUMP),
+            true => self.options.settings.unlimit(Resource::Core),
+            false => self.options.settings.limit(Resource::Core, NO_DUMP),
         }
         self
     }
@@ -120,7 +120,7 @@ impl PoolBuilder {
     /// a pool with a sandbox each worker is sent a copy of its own items instead.
     #[cfg(feature = "sandbox")]
     pub fn sandbox(mut self, sandbox: Sandbox) -> Self {
-        self.wishes.settings.sandbox = Some(sandbox.into_rules());
+        self.options.settings.sandbox = Some(sandbox.into_rules());
         self
     }
 }

@@ -5,7 +5,7 @@ use super::Core;
 use crate::channel::Corrupt;
 use crate::ids::{Item, Items, JobId, Worker};
 use crate::scheduler::{Command, Event, ItemFailure, Kept};
-use crate::supervisor::{KillCause, is_scarce};
+use crate::supervisor::{KillCause, is_from_exhaustion};
 use crate::wire::message::{self, request};
 use crate::wire::output::SINGLE;
 
@@ -51,7 +51,7 @@ impl Core {
     fn start(&mut self, worker: Worker) {
         self.polling.forget(worker.slot);
         if let Err(error) = self.fleet.start(worker, self.calls.is_awaiting()) {
-            let (scarce, now) = (is_scarce(&error), self.calls.now());
+            let (scarce, now) = (is_from_exhaustion(&error), self.calls.now());
             self.calls.note_end(error, End::NotStarted);
             self.calls.note_life();
             self.calls.tell(Event::StartFailed { worker, scarce, now });

@@ -77,7 +77,7 @@ mod tests {
     use super::*;
     use crate::ids::Slot;
     use crate::scheduler::{Config, Life};
-    use crate::supervisor::{Launch, Wishes};
+    use crate::supervisor::{Launch, LaunchOptions};
     use crate::sys::poller::Poller;
 
     const fn at(seconds: u64) -> Moment {
@@ -109,7 +109,7 @@ mod tests {
             restart_limit: None,
             replace: true,
         };
-        let launch = Launch::new(Wishes::default(), 1).unwrap();
+        let launch = Launch::new(LaunchOptions::default(), 1).unwrap();
         Core::new(config, launch, Arc::new(Poller::new().unwrap()))
     }
 

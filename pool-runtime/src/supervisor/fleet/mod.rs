@@ -126,11 +126,11 @@ impl Fleet {
     pub(crate) fn start(&mut self, worker: Worker, may_wait: bool) -> Result<(), Error> {
         let outside = self.outside();
         let slot = worker.slot;
-        let Started { process: (child, channel, tap), start, group } =
+        let Started { process: (child, channel, capture), start, group } =
             outside.launch.start(slot, may_wait)?;
-        let output = tap
-            .iter()
-            .flat_map(|tap| STREAMS.map(|stream| (tap.pipe(stream), Token::Output(slot, stream))));
+        let output = capture.iter().flat_map(|capture| {
+            STREAMS.map(|stream| (capture.pipe(stream), Token::Output(slot, stream)))
+        });
         let waited_on = [(channel.bell(), Token::Bell(slot)), (child.pidfd(), Token::Exit(slot))]
             .into_iter()
             .chain(output)
@@ -140,7 +140,7 @@ impl Fleet {
             child.reap_ending();
             return Err(outside.launch.failed(slot, "wait on its channel", cause));
         }
-        let process = WorkerProcess::new(worker, start, child, channel, tap, group);
+        let process = WorkerProcess::new(worker, start, child, channel, capture, group);
         let before = self.processes[slot.0].replace(process);
         assert!(before.is_none(), "two workers in slot {slot}");
         Ok(())

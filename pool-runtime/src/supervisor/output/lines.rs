@@ -1,4 +1,4 @@
-//! One stream of a worker, cut into lines that say where they are from.
+//! Cuts one stream of a worker into lines, and prefixes each with its worker and item.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use super::relay::Mailbox;
 use crate::limits::OUTPUT_LINE;
 use crate::wire::output::Piece;
 
-/// Cuts lines, and leaves them in the mailbox.
+/// Cuts lines and queues them in the mailbox.
 #[derive(Debug)]
 pub(super) struct Lines {
     mailbox: Arc<Mailbox>,
@@ -16,10 +16,10 @@ pub(super) struct Lines {
     who: String,
     /// What each line begins with.
     prefix: String,
-    /// The line that has no end yet, with its prefix; empty if there is none.
+    /// The unfinished line with its prefix; empty if there is none.
     line: Vec<u8>,
-    /// The next piece has a place, though the mailbox is full.
-    has_place: bool,
+    /// The next piece is taken even if the mailbox is full.
+    has_room: bool,
 }
 
 impl Lines {
@@ -30,16 +30,16 @@ impl Lines {
             who: who.to_owned(),
             prefix: format!("[{who}] "),
             line: Vec::new(),
-            has_place: false,
+            has_room: false,
         }
     }
 
-    /// `false` if there is no place for it in the mailbox. Marks need none, so a worker
-    /// that writes nothing is never held up by those that write much.
+    /// `false` if the mailbox has no room for it. Marks need none, so a worker that writes
+    /// nothing is never blocked by those that write much.
     pub(super) fn put(&mut self, piece: Piece<'_>) -> bool {
         match piece {
             Piece::Text(text) => {
-                if !std::mem::take(&mut self.has_place) && self.mailbox.is_full() {
+                if !std::mem::take(&mut self.has_room) && self.mailbox.is_full() {
                     return false;
                 }
                 self.cut(text);
@@ -59,15 +59,15 @@ impl Lines {
         true
     }
 
-    pub(super) fn make_place(&mut self) {
-        self.has_place = true;
+    pub(super) fn make_room(&mut self) {
+        self.has_room = true;
     }
 
-    /// No more will come of the line that is not at its end.
+    /// Ends the unfinished line.
     pub(super) fn end(&mut self) {
         if !self.line.is_empty() {
             self.line.push(b'\n');
-            self.mailbox.leave(self.stream, &self.line);
+            self.mailbox.push(self.stream, &self.line);
             self.line.clear();
         }
     }

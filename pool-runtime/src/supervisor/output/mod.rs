@@ -1,17 +1,16 @@
-//! What the workers of a pool write to their standard output and error.
+//! The standard output and error of a pool's workers.
 //!
-//! Where the program wants to know, each worker has two pipes, in which it marks
-//! where items begin and end (`wire/output.rs`). The engine reads them, a bounded
-//! amount a turn and never waiting, so a worker that writes is not held up for long;
-//! and either keeps the end of what each item wrote, for its error, or cuts lines and
-//! leaves them to a thread that prints (`relay.rs`).
+//! If the output is captured or prefixed, each worker has two pipes, in which it marks where
+//! items begin and end (`wire/output.rs`). The engine reads a bounded amount of them a turn
+//! and never waits, so a worker that writes is not blocked for long. It either keeps the end
+//! of each item's output, for the item's error, or cuts lines and queues them for a thread
+//! that prints them (`relay.rs`).
 //!
-//! What is known of an item when it has failed is all that it wrote: its last mark is
-//! in the pipe before its outcome is in the channel, and a pipe is read before the
-//! outcome is taken in. A worker runs on meanwhile, so behind that mark there may be
-//! what later items wrote; therefore the end of a failed item's output is kept until
-//! it is claimed. That is one at most: the next item that fails says so after the
-//! outcome of this one was sent.
+//! When an item has failed, all its output is known: its end mark is in the pipe before its
+//! outcome is in the channel, and the pipe is read before the outcome. The worker goes on
+//! meanwhile, so the output of later items may follow that mark. Therefore the output of a
+//! failed item is kept until it is claimed. One is enough: the worker sends the outcome of
+//! this item before the next one can fail.
 
 mod lines;
 mod relay;
@@ -87,9 +86,9 @@ pub enum Output {
 /// Bytes of one stream that are read in one turn.
 const TURN: usize = 64 << 10;
 
-/// The program's ends of a worker's two pipes, and what becomes of what comes.
+/// The program's ends of a worker's two pipes, and where their bytes go.
 #[derive(Debug)]
-pub(crate) struct Tap {
+pub(crate) struct OutputCapture {
     seal: Seal,
     pipes: [Pipe; 2],
 }
@@ -114,27 +113,30 @@ pub(crate) const STREAMS: [Stream; 2] = [Stream::Stdout, Stream::Stderr];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Listening {
     Yes,
-    /// Not before what it had last has found a place.
+    /// Not before its latest bytes have found room.
     Paused,
     /// It has come to its end.
     No,
 }
 
-/// What reading a stream has come to.
+/// How reading a stream has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
     /// There is nothing more now, or not in this turn.
     Enough,
     /// Nothing more will come.
     All,
-    /// What comes next has no place yet.
+    /// There is no room for the next bytes yet.
     Stuck,
 }
 
-impl Tap {
-    /// Two pipes; what comes is kept for errors, or, if there is a mailbox, handed on
-    /// line by line as `who` wrote it.
-    pub(crate) fn new(seal: Seal, relay: Option<(&Arc<Mailbox>, &str)>) -> io::Result<(Tap, Ends)> {
+impl OutputCapture {
+    /// Two pipes. Their bytes are kept for errors or, if there is a mailbox, queued there
+    /// line by line, prefixed with `who`.
+    pub(crate) fn new(
+        seal: Seal,
+        relay: Option<(&Arc<Mailbox>, &str)>,
+    ) -> io::Result<(OutputCapture, Ends)> {
         let open = |stream| -> io::Result<(Pipe, OwnedFd)> {
             let (reads, writes) = fds::pipe()?;
             let sink = match relay {
@@ -146,7 +148,7 @@ impl Tap {
         };
         let (out, stdout) = open(Stream::Stdout)?;
         let (err, stderr) = open(Stream::Stderr)?;
-        Ok((Tap { seal, pipes: [out, err] }, Ends { stdout, stderr }))
+        Ok((OutputCapture { seal, pipes: [out, err] }, Ends { stdout, stderr }))
     }
 
     pub(crate) fn pipe(&self, stream: Stream) -> BorrowedFd<'_> {
@@ -161,29 +163,29 @@ impl Tap {
         self.pipes[stream as usize].listening = listening;
     }
 
-    /// Whether lines are handed on, and nothing is kept.
+    /// Whether lines go to the mailbox, and nothing is kept.
     pub(crate) fn is_relayed(&self) -> bool {
         self.pipes.iter().all(|pipe| matches!(pipe.sink, Sink::Lines(_)))
     }
 
-    /// Takes in what a stream holds.
+    /// Reads what a stream holds.
     pub(crate) fn take_in(&mut self, stream: Stream) -> Taken {
         self.pipes[stream as usize].take_in(&self.seal)
     }
 
-    /// Makes place for what comes next: nobody will claim what is kept.
-    pub(crate) fn make_place(&mut self, stream: Stream) {
-        self.pipes[stream as usize].sink.make_place();
+    /// Makes room for the next bytes: nobody will claim what is kept.
+    pub(crate) fn make_room(&mut self, stream: Stream) {
+        self.pipes[stream as usize].sink.make_room();
     }
 
-    /// What the item wrote whose failure has come in.
+    /// The output of the item whose failure was received last.
     pub(crate) fn of_failed(&mut self) -> Written {
         let [stdout, stderr] = self.pipes.each_mut().map(|pipe| pipe.claim(&self.seal));
         Written { stdout, stderr }
     }
 
-    /// What the item has written so far that the worker is to end at; a single call has
-    /// no index. Behind it there may be the mark of the next, which will not begin.
+    /// The output so far of the item for which the worker is killed; a single call has no
+    /// index. The mark of the next item may follow, but that item will not begin.
     pub(crate) fn of_overdue(&mut self, item: Option<Item>) -> Written {
         if self.is_relayed() {
             return Written::default();
@@ -191,9 +193,9 @@ impl Tap {
         self.last(|tails| tails.overdue(item))
     }
 
-    /// The worker has ended, in the middle of an item or not: takes in what there is,
-    /// but does not wait for the end of the streams, which others may hold too. Gives
-    /// what the item wrote, or what was written after the last one.
+    /// The worker has ended, within an item or not. Reads what is there, but does not wait
+    /// for the end of the streams, which other processes may hold open. Gives the output of
+    /// that item, or what was written after the last one.
     pub(crate) fn end(mut self, in_item: bool) -> Written {
         self.last(|tails| tails.last(in_item))
     }
@@ -285,11 +287,11 @@ impl Pipe {
         {
             left = left.saturating_sub(read);
             while !self.place(seal, false) {
-                self.sink.make_place();
+                self.sink.make_room();
             }
         }
         while !self.place(seal, true) {
-            self.sink.make_place();
+            self.sink.make_room();
         }
         match &mut self.sink {
             Sink::Tails(tails) => pick(tails).and_then(Tail::text),
@@ -346,10 +348,10 @@ impl Pipe {
 }
 
 impl Sink {
-    fn make_place(&mut self) {
+    fn make_room(&mut self) {
         match self {
             Sink::Tails(tails) => drop(tails.claim()),
-            Sink::Lines(lines) => lines.make_place(),
+            Sink::Lines(lines) => lines.make_room(),
         }
     }
 }

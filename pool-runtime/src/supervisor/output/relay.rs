@@ -1,16 +1,14 @@
 //! The thread that prints what workers wrote.
 //!
-//! Printing may take as long as whoever reads the program's output likes. So it is
-//! done by a thread that holds no lock meanwhile, and the engine, which must not wait,
-//! leaves lines for it in a mailbox. When that is full the engine leaves the rest in the
-//! workers' pipes, and workers that write wait, as they would if they wrote to the
-//! program's output themselves.
+//! The reader of the program's output decides how long printing takes. So a thread prints
+//! without holding any lock, and the engine, which must not wait, queues lines for it in a
+//! mailbox. When the mailbox is full, the engine stops reading the workers' pipes, and
+//! workers that write block, as they would if they wrote to the program's output themselves.
 //!
-//! It writes to the descriptors, past the standard library and its locks: a caller that
-//! holds the lock of standard output while it waits for workers that print would else
-//! wait for ever. What is written at once is a few lines, or a long one, and never a
-//! part of a line; up to 4 KiB a pipe takes at once, so nothing that the program
-//! prints itself ends up inside of it.
+//! The thread writes to the descriptors, past the standard library and its locks: otherwise a
+//! caller that holds the lock of standard output while it waits for workers that print would
+//! wait for ever. One write has whole lines: a few short ones or one long one. A pipe takes
+//! up to 4 KiB at once, so nothing that the program prints itself comes between.
 
 use std::collections::VecDeque;
 use std::io;
@@ -25,49 +23,49 @@ use crate::limits::{OUTPUT_DROPPED, OUTPUT_QUEUED};
 use crate::sys::poller::Poller;
 use crate::sys::{fds, signals};
 
-/// What a pipe takes at once (`PIPE_BUF`).
+/// Bytes that a pipe takes at once (`PIPE_BUF`).
 const AT_ONCE: usize = 4096;
 
 /// Where lines wait to be printed.
 #[derive(Debug, Default)]
 pub(crate) struct Mailbox {
     state: Mutex<State>,
-    /// Something was left, or nothing will be any more.
+    /// Signalled when a line is queued, and when the mailbox is closed.
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// Each is written at once.
-    letters: VecDeque<(Stream, Vec<u8>)>,
-    /// Bytes that were left and are not printed.
+    /// Each entry is written at once.
+    lines: VecDeque<(Stream, Vec<u8>)>,
+    /// Bytes that are queued or being printed.
     bytes: usize,
-    /// Somebody found it full.
-    is_wanted: bool,
-    /// Lines that were not taken.
+    /// The engine found it full and waits for room.
+    is_awaited: bool,
+    /// Lines that were not queued.
     dropped: u64,
     is_closed: bool,
 }
 
 impl Mailbox {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing that is done under the lock leaves it in pieces.
+        // No panic under the lock leaves the state inconsistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether no more should be left here now. If so, whoever prints rings when that
-    /// has changed.
+    /// Whether it is full now. If so, the printing thread rings the engine once there is
+    /// room.
     pub(super) fn is_full(&self) -> bool {
         let mut state = self.lock();
         let is_full = state.bytes >= OUTPUT_QUEUED;
-        state.is_wanted |= is_full;
+        state.is_awaited |= is_full;
         is_full
     }
 
-    /// Leaves a line. Only workers that die leave any when it is full, as much as their
-    /// pipes held; where they die one after another while nobody reads the program's
-    /// output, there is an end to that.
-    pub(super) fn leave(&self, stream: Stream, line: &[u8]) {
+    /// Queues a line. When it is full, only workers that die add lines, up to what their
+    /// pipes held. If workers die one after another while nobody reads the program's output,
+    /// lines beyond `OUTPUT_DROPPED` bytes are dropped.
+    pub(super) fn push(&self, stream: Stream, line: &[u8]) {
         let mut state = self.lock();
         if state.bytes >= OUTPUT_DROPPED {
             state.dropped += 1;
@@ -77,18 +75,18 @@ impl Mailbox {
         self.changed.notify_one();
     }
 
-    /// Nothing more will be left.
+    /// No more lines will be queued.
     pub(crate) fn close(&self) {
         self.lock().is_closed = true;
         self.changed.notify_one();
     }
 
-    /// What is to be printed next; waits for it. `None` if there will be nothing.
+    /// Waits for the lines to print next; `None` once it is closed and empty.
     pub(super) fn take(&self) -> Option<(Stream, Vec<u8>)> {
         let mut state = self.lock();
         loop {
-            if let Some(letter) = state.letters.pop_front() {
-                return Some(letter);
+            if let Some(lines) = state.lines.pop_front() {
+                return Some(lines);
             }
             match std::mem::take(&mut state.dropped) {
                 0 => {}
@@ -105,22 +103,22 @@ impl Mailbox {
         }
     }
 
-    /// So many bytes are printed. Tells whether somebody waits for the place.
+    /// This many bytes are printed. Tells whether the engine waits for the room.
     pub(super) fn printed(&self, bytes: usize) -> bool {
         let mut state = self.lock();
         state.bytes -= bytes;
-        state.bytes < OUTPUT_QUEUED && std::mem::take(&mut state.is_wanted)
+        state.bytes < OUTPUT_QUEUED && std::mem::take(&mut state.is_awaited)
     }
 }
 
 impl State {
     fn push(&mut self, stream: Stream, line: &[u8]) {
         self.bytes += line.len();
-        match self.letters.back_mut() {
+        match self.lines.back_mut() {
             Some((last, lines)) if *last == stream && lines.len() + line.len() <= AT_ONCE => {
                 lines.extend_from_slice(line);
             }
-            _ => self.letters.push_back((stream, line.to_vec())),
+            _ => self.lines.push_back((stream, line.to_vec())),
         }
     }
 }
@@ -132,11 +130,11 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    /// Starts printing what is left in the mailbox. The poller is rung when that has
-    /// place again.
+    /// Starts the thread that prints the lines of the mailbox. It rings the poller when a
+    /// full mailbox has room again.
     pub(crate) fn start(mailbox: Arc<Mailbox>, poller: Arc<Poller>) -> io::Result<Relay> {
-        // The program's signals are for its own threads; and SIGPIPE, which a closed
-        // output brings upon the thread that writes, is none that must be acted upon.
+        // The program's signals are for its own threads. SIGPIPE, which a closed output sends
+        // to the writing thread, needs no action.
         let _blocked = signals::block_all();
         let thread = std::thread::Builder::new().name("pool-output".into()).spawn(move || {
             while let Some((stream, lines)) = mailbox.take() {
@@ -151,7 +149,7 @@ impl Relay {
 
     /// Waits until all is printed. The mailbox is closed.
     pub(crate) fn join(&self) {
-        // Held while it waits: who comes second waits as well.
+        // Held during the wait, so that a second caller waits too.
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(thread) = thread.take() {
             thread.join().expect("printing does not panic");
@@ -159,7 +157,7 @@ impl Relay {
     }
 }
 
-/// Prints to the program's stream, unless it is closed: then nobody wants to see it.
+/// Prints to the program's stream; drops the lines if the stream is closed.
 fn print(stream: Stream, mut lines: &[u8]) {
     let fd: BorrowedFd<'_> = match stream {
         Stream::Stdout => rustix::stdio::stdout(),
@@ -169,7 +167,7 @@ fn print(stream: Stream, mut lines: &[u8]) {
         match rustix::io::write(fd, lines) {
             Ok(written) => lines = &lines[written..],
             Err(Errno::INTR) => {}
-            // Full, and somebody has made it nonblocking.
+            // The stream is full, and the program has made it nonblocking.
             Err(Errno::AGAIN) if fds::wait_for_room(fd).is_ok() => {}
             Err(_) => return,
         }

@@ -1,4 +1,4 @@
-//! The ends of what items write to one stream.
+//! Keeps the last bytes that each item writes to one stream.
 
 use crate::ids::Item;
 use crate::limits::OUTPUT_TAIL;
@@ -7,20 +7,20 @@ use crate::wire::output::Piece;
 /// See the module of `output` for why one failed item is enough.
 #[derive(Debug, Default)]
 pub(crate) struct Tails {
-    /// Of the item that began last, or of what was written after it has ended.
+    /// The output of the item that began last, or what was written after its end.
     latest: Tail,
     /// The index of that item; a single call has none.
     item: Option<Item>,
-    /// What `latest` was when that item began.
+    /// What `latest` was when this item began.
     before: Tail,
-    /// The item has ended, and nothing was written since.
+    /// The item has ended, and nothing was written after its end.
     ended: bool,
-    /// Of the item that failed, until it is claimed.
+    /// The output of the item that failed, until it is claimed.
     failed: Option<Tail>,
 }
 
 impl Tails {
-    /// `false` if there is no place for it: a failed item is not claimed.
+    /// `false` if there is no room for it, as the output of a failed item is unclaimed.
     pub(crate) fn put(&mut self, piece: Piece<'_>) -> bool {
         match piece {
             Piece::Text(text) => {
@@ -48,11 +48,11 @@ impl Tails {
         self.failed.take()
     }
 
-    /// The worker is to end at this item, as it is overdue: what that wrote. The item may
-    /// have ended by itself in the same moment, and the next be marked; it will not begin,
-    /// so nothing comes behind that mark.
+    /// The output of this item, which is overdue, so its worker is killed. The item may have
+    /// ended by itself at the same moment, and the next may be marked. The next one will not
+    /// begin, so nothing follows that mark.
     pub(crate) fn overdue(&mut self, item: Option<Item>) -> Option<Tail> {
-        // Something is behind it only where a task has closed what marks are written to.
+        // Bytes follow that mark only if a task has closed the streams for marks.
         let is_behind = self.item != item && self.latest.bytes.is_empty() && !self.ended;
         match is_behind {
             true => Some(self.claim().unwrap_or(std::mem::take(&mut self.before))),
@@ -60,12 +60,12 @@ impl Tails {
         }
     }
 
-    /// The worker has died, in the middle of an item or not: what that wrote, or what
-    /// was written after the last one.
+    /// The worker has died, within an item or not: the output of that item, or what was
+    /// written after the last one.
     pub(crate) fn last(&mut self, in_item: bool) -> Option<Tail> {
         match self.ended {
             false => Some(std::mem::take(&mut self.latest)),
-            // It had ended, but the worker could not send its outcome any more.
+            // The item had ended, but the worker died before it sent the outcome.
             true if in_item => Some(self.claim().unwrap_or(std::mem::take(&mut self.latest))),
             true => None,
         }
@@ -90,7 +90,7 @@ impl Tail {
             None => text,
         };
         self.bytes.extend_from_slice(text);
-        // Not at every piece.
+        // Not at every piece, as it moves the bytes.
         if self.bytes.len() >= 2 * OUTPUT_TAIL {
             self.cut();
         }
@@ -106,7 +106,7 @@ impl Tail {
     /// `None` if nothing was written.
     pub(crate) fn text(mut self) -> Option<String> {
         self.cut();
-        // The rest of a character whose beginning was cut off.
+        // The bytes of a character whose beginning was cut off.
         let is_rest = |byte: &&u8| (0x80..0xc0).contains(*byte);
         let rest = match self.is_cut {
             true => self.bytes.iter().take(3).take_while(is_rest).count(),

@@ -50,8 +50,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use super::exhaustion::is_exhausted;
 use super::reaper::Reaper;
-use super::scarcity::is_short;
 use super::start::NotForked;
 use crate::limits::ZYGOTE_RETRY;
 use crate::sys::child::Child;
@@ -164,7 +164,11 @@ impl Zygotes {
             Err(error) => {
                 // Nothing can be compared; as a rule because there are no descriptors.
                 self.end();
-                return Err(if !is_short(&error) { NotForked::Unseen } else { NotForked::Scarce });
+                return Err(if !is_exhausted(&error) {
+                    NotForked::Unseen
+                } else {
+                    NotForked::Exhausted
+                });
             }
         };
         if !fingerprint.can_have_siblings() {
@@ -183,10 +187,10 @@ impl Zygotes {
                     self.unavailable = Some(Unavailable { fingerprint, why, until: None });
                     return Err(why);
                 }
-                Answer::Scarce => {
+                Answer::Exhausted => {
                     self.give_up_for_a_while();
                     self.end();
-                    return Err(NotForked::Scarce);
+                    return Err(NotForked::Exhausted);
                 }
                 Answer::Silent => {
                     let untouched = self.end().unwrap_or(false);
@@ -240,7 +244,7 @@ impl Zygotes {
         if let Some(zygote) = &self.zygote {
             let (fingerprint, until) = (zygote.fingerprint.clone(), Instant::now() + ZYGOTE_RETRY);
             self.unavailable =
-                Some(Unavailable { fingerprint, why: NotForked::Scarce, until: Some(until) });
+                Some(Unavailable { fingerprint, why: NotForked::Exhausted, until: Some(until) });
         }
     }
 

@@ -11,7 +11,7 @@ use rustix::process::Signal;
 
 use super::{Fingerprint, Worker};
 use crate::limits::{ZYGOTE_BOOT, ZYGOTE_END, ZYGOTE_REPLY};
-use crate::supervisor::scarcity::is_short;
+use crate::supervisor::exhaustion::is_exhausted;
 use crate::supervisor::start::NotForked;
 use crate::sys::child::{self, Child};
 use crate::sys::fds;
@@ -45,7 +45,7 @@ pub(super) struct NoZygote {
 
 impl From<io::Error> for NoZygote {
     fn from(error: io::Error) -> NoZygote {
-        let why = if is_short(&error) { NotForked::Scarce } else { NotForked::NotUp };
+        let why = if is_exhausted(&error) { NotForked::Exhausted } else { NotForked::NotUp };
         NoZygote { why, is_final: false }
     }
 }
@@ -59,7 +59,7 @@ pub(super) enum Answer {
     /// It forked nothing, since it may not enter the directory.
     NoEntry,
     /// It forked nothing, since processes, descriptors or memory are exhausted.
-    Scarce,
+    Exhausted,
     /// It forked nothing and never will.
     Unfit,
     /// Unknown: the zygote has ended, or does not answer.
@@ -135,7 +135,7 @@ impl Zygote {
                 let Some(pidfd) = pidfd else {
                     // No number was free for the descriptor. The request stays unanswered, so
                     // ending the zygote ends the worker too, and frees descriptors.
-                    return Answer::Scarce;
+                    return Answer::Exhausted;
                 };
                 self.process.unanswered.store(0, Ordering::SeqCst);
                 Child::adopt(pid, pidfd).map_or(Answer::Failed, Answer::Forked)
@@ -156,7 +156,7 @@ impl Zygote {
         }
         match errno {
             libc::EAGAIN | libc::ENOMEM | libc::EMFILE | libc::ENFILE | libc::ENOBUFS => {
-                Answer::Scarce
+                Answer::Exhausted
             }
             // The system call is forbidden, or unknown.
             libc::EPERM | libc::ENOSYS | libc::EINVAL => Answer::Unfit,

@@ -1,4 +1,4 @@
-//! Whether something could not be started because something is short.
+//! Exhausted resources: whether one is the cause of a failure to start, and which.
 
 use std::io;
 
@@ -8,15 +8,14 @@ use super::exit_report::describe_bytes;
 use crate::error::Error;
 use crate::sys::shm;
 
-/// Whether something is short, of which there may soon be enough.
-pub(crate) fn is_short(cause: &io::Error) -> bool {
+/// Whether a resource is exhausted, which may soon be free again.
+pub(crate) fn is_exhausted(cause: &io::Error) -> bool {
     let errno = cause.raw_os_error();
     matches!(errno, Some(libc::EMFILE | libc::ENFILE | libc::EAGAIN | libc::ENOMEM))
 }
 
-/// Which resource is used up, if that is the cause of a failure to start, and what its
-/// limit is.
-pub(crate) fn scarcity(cause: &io::Error) -> String {
+/// Names the exhausted resource and its limit, in parentheses; empty for any other cause.
+pub(crate) fn describe_exhaustion(cause: &io::Error) -> String {
     match cause.raw_os_error() {
         Some(libc::EMFILE) => {
             let most =
@@ -31,7 +30,7 @@ pub(crate) fn scarcity(cause: &io::Error) -> String {
         }
         Some(libc::EAGAIN) => {
             let most = limit(Resource::Nproc).map_or_else(String::new, |most| format!(", {most}"));
-            // What the C library makes of a thread's stack that could not be had.
+            // The C library's error if a thread's stack cannot be allocated.
             let memory = memory().map_or_else(String::new, |told| format!("; or {told}"));
             format!(
                 " (no processes left: see `ulimit -u`, RLIMIT_NPROC{most}, and the pids limit of \
@@ -50,7 +49,7 @@ pub(crate) fn scarcity(cause: &io::Error) -> String {
     }
 }
 
-/// What there is to say of limits on addresses and data, where there are some.
+/// Describes the limits on addresses and data, if there are any.
 fn memory() -> Option<String> {
     let addresses = limit(Resource::As).map(|most| {
         let (most, each) = (describe_bytes(most), shm::MAPPED >> 20);
@@ -71,8 +70,8 @@ fn limit(resource: Resource) -> Option<u64> {
     getrlimit(resource).current
 }
 
-/// Whether a worker could not be started because something is short.
-pub(crate) fn is_scarce(error: &Error) -> bool {
+/// Whether an exhausted resource has caused this error of a start.
+pub(crate) fn is_from_exhaustion(error: &Error) -> bool {
     let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref());
-    cause.is_some_and(is_short)
+    cause.is_some_and(is_exhausted)
 }
