@@ -31,6 +31,7 @@ fn mistakes() -> Vec<Mistake> {
 }
 
 fn chosen() -> Vec<Mistake> {
+    let _clean = clean();
     let all = mistakes().into_iter();
     let chosen: Vec<Mistake> = match std::env::var("POOL_MISTAKES") {
         Err(_) => all.step_by(FEW).collect(),
@@ -90,6 +91,7 @@ fn nothing_is_found_without_a_mistake() {
 
 #[test]
 fn each_mistake_has_a_name_of_its_own_and_can_be_made() {
+    let _clean = clean();
     let scheduler = copy::sources().join("scheduler");
     let mut names = BTreeSet::new();
     for Mistake { name, breaks, what, changes } in mistakes() {

@@ -12,8 +12,7 @@ pub(super) struct Watch {
     /// No later than the deadline of any item that it may be at. None while it is
     /// accused and has not answered, and if nothing that it has is limited.
     pub(super) due: Option<Moment>,
-    /// Since when it is known that the worker has begun nothing of its first chunk,
-    /// which has a limit.
+    /// Since when it is known that the worker has begun nothing of its first chunk.
     pub(super) unbegun: Option<Moment>,
 }
 
@@ -75,10 +74,9 @@ impl Slots {
         for (index, load) in state.loads.iter_mut().enumerate() {
             load.since = if index == 0 { began.unwrap_or(now) } else { now };
         }
-        let limited = state.loads.front().is_some_and(|load| load.timeout.is_some());
         state.watch.unbegun = match began {
-            None if limited => state.watch.unbegun.or(Some(now)),
-            _ => None,
+            None => state.watch.unbegun.or(Some(now)),
+            Some(_) => None,
         };
     }
 }

@@ -75,7 +75,7 @@ pub(super) enum Rule {
     WorkConservation,
     /// The caller gets every outcome once, in order, within its window.
     CallerIsServed,
-    /// What is said of a worker to the outside is what it was told and said.
+    /// What is said of workers and jobs to the outside is so.
     LivesAreTrue,
     /// The scheduler's own assertions.
     Assertion,

@@ -65,6 +65,7 @@ impl Books {
         if scheduler.departures() != self.departures {
             return broken(Rule::Progress, format!("there were {} departures", self.departures));
         }
+        self.check_answers(scheduler)?;
         self.check_lives(scheduler)
     }
 

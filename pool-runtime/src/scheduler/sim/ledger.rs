@@ -67,6 +67,11 @@ impl Ledger {
         live.any(|record| !record.waiting.is_empty())
     }
 
+    /// The live jobs, and how many chunks of each no process has.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = (JobId, usize)> + '_ {
+        self.live().map(|job| (job, self.jobs[&job].waiting.len()))
+    }
+
     /// The items that were queued and have no last outcome.
     pub(super) fn unsettled(&self, job: JobId) -> u64 {
         self.jobs[&job].unsettled as u64

@@ -37,6 +37,7 @@ mod orders_of_retirement;
 mod orders_of_shortage;
 mod orders_of_termination;
 mod orders_of_time;
+mod outside;
 mod plan;
 mod posts;
 mod record;
