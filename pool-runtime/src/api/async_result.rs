@@ -36,12 +36,12 @@ pub(super) type Collect<T> = fn(VecDeque<Arrival>) -> Result<T, Error>;
 #[must_use = "dropped, it leaves the call running, with nobody to take the result"]
 pub struct AsyncResult<T> {
     /// `None` once the result was taken.
-    job: Option<engine::Job>,
+    job: Option<engine::JobHandle>,
     collect: Collect<T>,
 }
 
 impl<T> AsyncResult<T> {
-    pub(super) fn new(job: engine::Job, collect: Collect<T>) -> Self {
+    pub(super) fn new(job: engine::JobHandle, collect: Collect<T>) -> Self {
         AsyncResult { job: Some(job), collect }
     }
 

@@ -47,7 +47,7 @@ const BETWEEN_LOOKS: usize = 64;
 /// A job and the iterator that feeds it.
 #[derive(Debug)]
 pub(super) struct Feed<T, I> {
-    job: engine::Job,
+    job: engine::JobHandle,
     items: I,
     encoder: BatchEncoder,
     /// Of items that are pulled and not taken.

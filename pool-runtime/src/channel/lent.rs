@@ -38,43 +38,43 @@ use crate::sys::buffer::Buffer;
 
 /// The bytes of items, kept until all are settled.
 #[derive(Debug)]
-pub(crate) enum Load {
+pub(crate) enum ItemBytes {
     /// They are sent.
     Sent(Bytes),
     Lent(Arc<Buffer>),
 }
 
-impl Load {
+impl ItemBytes {
     /// The same bytes, for another owner.
-    pub(super) fn share(&mut self) -> Load {
+    pub(super) fn share(&mut self) -> ItemBytes {
         match self {
-            Load::Sent(bytes) => Load::Sent(bytes.share()),
-            Load::Lent(buffer) => Load::Lent(Arc::clone(buffer)),
+            ItemBytes::Sent(bytes) => ItemBytes::Sent(bytes.share()),
+            ItemBytes::Lent(buffer) => ItemBytes::Lent(Arc::clone(buffer)),
         }
     }
 
     /// Nobody of this side needs the bytes any more.
     pub(crate) fn let_go(&mut self) {
-        *self = Load::Sent(Bytes::default());
+        *self = ItemBytes::Sent(Bytes::default());
     }
 }
 
-impl From<Buffer> for Load {
-    fn from(buffer: Buffer) -> Load {
+impl From<Buffer> for ItemBytes {
+    fn from(buffer: Buffer) -> ItemBytes {
         match buffer.into_vec() {
-            Ok(bytes) => Load::Sent(Bytes::Own(bytes)),
-            Err(lent) => Load::Lent(Arc::new(lent)),
+            Ok(bytes) => ItemBytes::Sent(Bytes::Own(bytes)),
+            Err(lent) => ItemBytes::Lent(Arc::new(lent)),
         }
     }
 }
 
-impl Deref for Load {
+impl Deref for ItemBytes {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
         match self {
-            Load::Sent(bytes) => bytes,
-            Load::Lent(buffer) => buffer,
+            ItemBytes::Sent(bytes) => bytes,
+            ItemBytes::Lent(buffer) => buffer,
         }
     }
 }

@@ -39,7 +39,7 @@ mod worker;
 
 pub(crate) use direct_waiter::DirectWaiter;
 pub(crate) use frames::{Bodies, Frames, Next};
-pub(crate) use lent::Load;
+pub(crate) use lent::ItemBytes;
 pub(crate) use parent::{Body, Claimed, Heard, ParentEnd};
 pub(crate) use ring::{Corrupt, WakePolicy};
 pub(crate) use sender::Sender;

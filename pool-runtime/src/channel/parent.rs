@@ -13,7 +13,7 @@ use rustix::net::{RecvFlags, SocketType, recv};
 use super::bytes::Bytes;
 use super::direct_waiter::DirectWaiter;
 use super::frames::{Frames, missing};
-use super::lent::{self, Lent, Load};
+use super::lent::{self, ItemBytes, Lent};
 use super::memory::{Memory, SharedLane};
 use super::ring::{self, Consumer, Corrupt, Lane, Message, Producer, Sleep, WakePolicy};
 use super::{begun, claims};
@@ -25,7 +25,7 @@ use crate::wire::message::request;
 /// keeps them in case the worker dies.
 #[derive(Debug)]
 pub(crate) struct Body<'a> {
-    pub(crate) bytes: &'a mut Load,
+    pub(crate) bytes: &'a mut ItemBytes,
     pub(crate) range: Range<usize>,
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct Body<'a> {
 struct Outgoing {
     tag: u8,
     head: Vec<u8>,
-    body: Load,
+    body: ItemBytes,
     range: Range<usize>,
     /// Bytes of it that are in the ring.
     sent: u64,
@@ -43,7 +43,7 @@ struct Outgoing {
 impl Outgoing {
     /// A frame without items.
     fn word(tag: u8, head: &[u8]) -> Outgoing {
-        let body = Load::Sent(Bytes::default());
+        let body = ItemBytes::Sent(Bytes::default());
         Outgoing { tag, head: head.to_vec(), body, range: 0..0, sent: 0 }
     }
 }
@@ -152,7 +152,7 @@ impl ParentEnd {
         let Body { bytes, range } = body;
         let (mut sent, is_next) = (0, self.outbox.is_empty());
         let outgoing = match bytes {
-            Load::Lent(buffer) if self.lent.reads => {
+            ItemBytes::Lent(buffer) if self.lent.reads => {
                 self.lent.send(Some(Arc::clone(buffer)));
                 let (tag, words) = (tag | request::LENT, lent::words(buffer, &range));
                 let message = Message::new(tag, [head, &words]);
@@ -254,8 +254,8 @@ impl ParentEnd {
     }
 
     /// Whether such items are lent to the worker, and not sent.
-    pub(crate) fn lends(&self, load: &Load) -> bool {
-        self.lent.reads && matches!(load, Load::Lent(_))
+    pub(crate) fn lends(&self, bytes: &ItemBytes) -> bool {
+        self.lent.reads && matches!(bytes, ItemBytes::Lent(_))
     }
 
     /// Leaves to a worker, of which nobody will know when it is dead, what it may be reading.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::channel::{Body, Load};
+use crate::channel::{Body, ItemBytes};
 use crate::ids::{Item, Items};
 use crate::limits::{CHUNK_BYTES, MAX_ITEM, WEIGHT_BYTES, WEIGHT_TIME};
 use crate::scheduler::DEPTH;
@@ -15,7 +15,7 @@ use crate::wire::message;
 #[derive(Debug)]
 pub(crate) struct Batch {
     items: Items,
-    bytes: Load,
+    bytes: ItemBytes,
     unsettled: u64,
     /// Where the item after the last chunk that was asked for starts. Chunks are
     /// asked for in order but for those that come back.

@@ -14,7 +14,7 @@ use std::thread::{self, ThreadId};
 use std::time::Instant;
 
 use super::calls::Question;
-use super::handle::Job;
+use super::handle::JobHandle;
 use super::shared::{Shared, discard, dispose};
 use crate::error::Error;
 
@@ -120,7 +120,7 @@ impl Shared {
     }
 }
 
-impl Job {
+impl JobHandle {
     /// Refuses to wait inside of a rule of this pool, unless there is nothing to wait for:
     /// the job is done, or `until` is past.
     pub(crate) fn check_may_wait(&self, until: Option<Instant>) -> Result<(), Error> {

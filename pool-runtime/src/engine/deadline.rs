@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::handle::Job;
+use super::handle::JobHandle;
 use super::job::JobState;
 use super::rules::Tried;
 use crate::error::{Error, ErrorKind, on_item};
@@ -42,7 +42,7 @@ impl JobState {
     }
 }
 
-impl Job {
+impl JobHandle {
     /// Whether the deadline has passed. Of the caller's own clock, so that what is pulled
     /// does not depend on when the engine's thread gets to run.
     #[inline]

@@ -21,7 +21,7 @@ use crate::task::TaskDef;
 /// A caller's handle on its job. Dropped, the job is dropped too, with whatever
 /// of it is running.
 #[derive(Debug)]
-pub(crate) struct Job {
+pub(crate) struct JobHandle {
     pub(super) shared: Arc<Shared>,
     pub(super) id: JobId,
     pub(super) task: &'static TaskDef,
@@ -31,23 +31,23 @@ pub(crate) struct Job {
     left: bool,
 }
 
-impl Job {
+impl JobHandle {
     /// Begins a job; its items follow.
     pub(super) fn open(
         shared: &Arc<Shared>,
         task: &'static TaskDef,
         shape: Shape,
         rules: Rules,
-    ) -> Result<Job, Error> {
+    ) -> Result<JobHandle, Error> {
         let (token, limit) = (rules.token.clone(), rules.deadline);
-        let mut core = Job::lock(shared, task)?;
+        let mut core = JobHandle::lock(shared, task)?;
         let id = core.calls.open_job(JobState::new(task, shape, rules))?;
         // The first item may be long in coming, and the engine's thread asleep beyond the
         // deadline.
         drop(core);
         // Not before the core has looked at the clock: its deadline is never the later one.
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
-        let job = Job { shared: Arc::clone(shared), id, task, deadline, left: false };
+        let job = JobHandle { shared: Arc::clone(shared), id, task, deadline, left: false };
         job.obey(token);
         Ok(job)
     }
@@ -60,9 +60,9 @@ impl Job {
         shape: Shape,
         rules: Rules,
         batch: Batch,
-    ) -> Result<Job, Error> {
+    ) -> Result<JobHandle, Error> {
         let token = rules.token.clone();
-        let mut core = Job::lock(shared, task)?;
+        let mut core = JobHandle::lock(shared, task)?;
         let id = core.calls.open_job(JobState::new(task, shape, rules))?;
         let count = usize::MAX;
         core.calls.queue(id, batch, count);
@@ -70,7 +70,7 @@ impl Job {
         drop(core);
         // Nothing is pulled for it.
         let deadline = None;
-        let job = Job { shared: Arc::clone(shared), id, task, deadline, left: false };
+        let job = JobHandle { shared: Arc::clone(shared), id, task, deadline, left: false };
         job.obey(token);
         Ok(job)
     }
@@ -247,7 +247,7 @@ impl Job {
     }
 }
 
-impl Drop for Job {
+impl Drop for JobHandle {
     fn drop(&mut self) {
         if self.left {
             return;

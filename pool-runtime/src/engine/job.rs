@@ -8,22 +8,21 @@ use std::thread::ThreadId;
 use super::backlog::Backlog;
 use super::batch::Batch;
 use super::batches::Batches;
-use super::calls::Question;
 use super::cancel::Ticket;
 use super::chunk_policy::{ChunkPolicy, Window, Work};
-use super::failure::Failure;
+use super::locked::Notification;
 use super::rules::{Rules, Tries};
 use crate::channel::{Bodies, Body, DirectWaiter};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::ids::{Item, Items};
 use crate::task::TaskDef;
 
-/// Outcomes that came together.
+/// Outcomes that arrived together.
 #[derive(Debug)]
 pub(crate) enum Arrival {
-    /// The results of consecutive items, as bytes.
+    /// The encoded results of consecutive items.
     Run { items: Items, results: Bodies },
-    /// An item that has none.
+    /// An item without a result.
     Failed(Item, Error),
 }
 
@@ -36,7 +35,7 @@ impl Arrival {
     }
 }
 
-/// What kind of call a job is.
+/// The kind of call that a job is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shape {
     /// One call: its errors name no item.
@@ -46,31 +45,31 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
-    /// Whether its items are pulled as it is asked for results, which may end at any time.
+    /// Whether its input is pulled as results are taken, which may stop at any time.
     pub(super) fn is_lazy(self) -> bool {
         !self.single && !self.fail_fast
     }
 
-    /// Whether nobody wants any result of it before it has them all.
+    /// Whether the caller takes the results only when all have arrived.
     pub(super) fn is_map(self) -> bool {
         self.fail_fast && !self.single
     }
 }
 
-/// See the module.
+/// A job as the core keeps it.
 #[derive(Debug)]
 pub(super) struct JobState {
     pub(super) task: &'static TaskDef,
     pub(super) shape: Shape,
     pub(super) rules: Rules,
     pub(super) tries: Tries,
-    /// Backlog so that a token knows whether the job is there.
+    /// Its presence tells a cancel token that the job exists.
     ticket: Option<Arc<Ticket>>,
     batches: Batches,
     /// Outcomes that the caller has not taken, in order of arrival.
     arrivals: VecDeque<Arrival>,
     unsettled: u64,
-    /// What the scheduler has not been given yet.
+    /// Items that the scheduler does not have yet.
     backlog: Option<Backlog>,
     pub(super) work: Work,
     /// The caller has queued its last item.
@@ -78,48 +77,34 @@ pub(super) struct JobState {
     /// Why the job failed as a whole; taken by the caller once.
     failure: Option<Failure>,
     failed: bool,
-    /// The deadline has passed, and the caller has not been told; it is told once.
+    /// The deadline has passed and the caller has not been told, which happens once.
     expired: bool,
-    /// Nobody holds the job any more; it goes when it is done.
+    /// The handle is dropped; the job is removed when it is done.
     detached: bool,
-    /// The thread that is inside of the call and pulls its input, if one is: it pulls all of
-    /// it before it returns.
+    /// The thread that pulls the input of a map within the call, which returns after it has
+    /// pulled all.
     puller: Option<ThreadId>,
-    /// Made by the first that sleeps on it.
+    /// The first sleeper makes it.
     arrived: Option<Arc<Condvar>>,
     sleepers: usize,
-    /// When they are woken.
+    /// When the sleepers are woken.
     wake_when: WakeWhen,
-    /// Where a caller sleeps that sleeps on its workers themselves: one of them, by
-    /// which it is woken.
+    /// The worker that wakes the caller directly, if it sleeps on its workers.
     direct: Option<DirectWaiter>,
     waker: Option<Waker>,
 }
 
-/// When those are woken who sleep until something happens to their job, which a failure
-/// of the job always is.
+/// When callers are woken that sleep on a job. A failure of the job always wakes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum WakeWhen {
-    /// When nothing more will arrive.
+    /// When no more outcomes will arrive.
     AtEnd,
-    /// At an outcome when no more chunks than these wait for a worker.
+    /// At an outcome, if at most this many chunks wait for a worker.
     WhenQueued(usize),
 }
 
-/// What is to be told of a change, once the lock is released.
-#[derive(Debug, Default)]
-pub(super) struct Notification {
-    pub(super) waker: Option<Waker>,
-    pub(super) sleepers: Option<Arc<Condvar>>,
-    pub(super) direct: Option<DirectWaiter>,
-    /// To be asked of the caller's own rule.
-    pub(super) question: Option<Question>,
-    /// A job that is over: dropping the caller's rule may run anything.
-    pub(super) over: Option<Box<JobState>>,
-}
-
 impl JobState {
-    /// Boxed: it is moved about some times, which for a small call is much of the work.
+    /// Boxed: it is moved several times, which would be much of the work of a small call.
     pub(super) fn new(task: &'static TaskDef, shape: Shape, rules: Rules) -> Box<JobState> {
         Box::new(JobState {
             task,
@@ -146,27 +131,27 @@ impl JobState {
         })
     }
 
-    /// Memory for its batches that another job has left.
+    /// Reuses the memory of another job's batches.
     pub(super) fn reuse(&mut self, batches: Batches) {
         self.batches = batches;
     }
 
-    /// Gives such memory back, if there is little of it and nothing in it.
+    /// Gives the memory of its batches for reuse, if it is small and empty.
     pub(super) fn give_back(&mut self) -> Batches {
         self.batches.give_back()
     }
 
-    /// No outcome will arrive any more.
+    /// Whether no more outcomes will arrive.
     pub(super) fn is_done(&self) -> bool {
         self.failed || (self.ended && self.unsettled == 0)
     }
 
-    /// Whether outcomes are all that is to be told of it.
+    /// Whether the caller waits for nothing but outcomes.
     pub(super) fn is_expected(&self) -> bool {
         !self.is_done() && !self.expired
     }
 
-    /// Whether it can go: done, and nobody will ask for it.
+    /// Whether it can be removed: it is done, and its handle is dropped.
     pub(super) fn is_over(&self) -> bool {
         self.is_done() && self.detached
     }
@@ -175,7 +160,7 @@ impl JobState {
         self.failed
     }
 
-    /// Whether some outcome that has arrived is none that the caller wished for.
+    /// Whether an outcome that has arrived is a failure.
     pub(super) fn has_failures(&self) -> bool {
         self.failed || self.arrivals.iter().any(|each| matches!(each, Arrival::Failed(..)))
     }
@@ -188,19 +173,19 @@ impl JobState {
         self.ended = true;
     }
 
-    /// Whether more may be queued, by a call that this thread is inside of.
+    /// Whether a call that this thread is within may queue more.
     pub(super) fn is_pulled_on(&self, thread: ThreadId) -> bool {
         self.puller == Some(thread) && !self.ended && !self.failed
     }
 
-    /// Items that were queued.
+    /// Adds items that the scheduler has.
     pub(super) fn accept(&mut self, batch: Batch) {
         let items = batch.items();
         self.unsettled += items.end - items.start;
         self.batches.push(batch);
     }
 
-    /// Items that are queued as the policy allows; see [`JobState::next_chunk`].
+    /// Adds items that the scheduler gets as the policy allows; see [`JobState::next_chunk`].
     pub(super) fn hold(&mut self, batch: Batch, policy: ChunkPolicy, workers: usize) {
         let items = batch.items();
         let backlog =
@@ -209,12 +194,12 @@ impl JobState {
         self.accept(batch);
     }
 
-    /// Whether the scheduler is given items as results come.
+    /// Whether the scheduler gets items as results arrive.
     pub(super) fn has_backlog(&self) -> bool {
         self.backlog.is_some()
     }
 
-    /// The next chunk that the scheduler is to have now.
+    /// The next chunk for the scheduler, if the policy allows one now.
     pub(super) fn next_chunk(&mut self) -> Option<(Items, u32)> {
         let items = self.backlog.as_mut()?.next()?;
         let weight = self.weight(&items);
@@ -226,7 +211,7 @@ impl JobState {
         self.ended && self.backlog.as_ref().is_none_or(Backlog::is_empty)
     }
 
-    /// What a chunk of these items weighs.
+    /// The weight of a chunk of these items.
     pub(super) fn weight(&mut self, items: &Items) -> u32 {
         let weights = self.batches.of(items.start).weights();
         weights.of(items.end - items.start, self.work.of_item())
@@ -237,8 +222,8 @@ impl JobState {
         self.batches.of(items.start).body(items)
     }
 
-    /// Items of one chunk have their outcomes, and so many chunks wait for a worker (asked if
-    /// somebody sleeps).
+    /// Items of one chunk have outcomes. `queued` counts the chunks that wait for a worker; it
+    /// is called only if a caller sleeps.
     pub(super) fn settle(
         &mut self,
         arrival: Arrival,
@@ -252,7 +237,7 @@ impl JobState {
         if let Some(backlog) = &mut self.backlog {
             backlog.settle(count, self.work);
         }
-        // Nobody will take what comes of a job that nobody holds.
+        // Nobody takes the outcomes of a job whose handle is dropped.
         if !self.detached {
             self.arrivals.push_back(arrival);
         }
@@ -263,7 +248,7 @@ impl JobState {
         Some(notification)
     }
 
-    /// The job ends here.
+    /// Fails the job as a whole.
     pub(super) fn fail(&mut self, why: impl Into<Failure>) -> Option<Notification> {
         self.batches = Batches::default();
         self.backlog = None;
@@ -272,7 +257,7 @@ impl JobState {
         self.wake()
     }
 
-    /// Something has changed for whoever waits, if somebody does.
+    /// The notification of a change, if a caller waits.
     pub(super) fn wake(&mut self) -> Option<Notification> {
         if !self.is_slept_on() && self.waker.is_none() {
             return None;
@@ -293,14 +278,14 @@ impl JobState {
         self.wake()
     }
 
-    /// No outcome will come; whoever waits is to see why.
+    /// The notification that the core is broken and no outcome will arrive.
     pub(super) fn abandon(&mut self) -> Notification {
         let (waker, sleepers) = (self.waker.take(), self.arrived.clone());
         Notification { waker, sleepers, direct: self.direct.clone(), ..Notification::default() }
     }
 
     pub(super) fn progress(&mut self) -> Progress {
-        // First: whoever queues more gets failures for it at once, without end.
+        // First, as a caller that queues on gets failures at once, without end.
         if std::mem::take(&mut self.expired) {
             return Progress::Expired;
         }
@@ -314,7 +299,7 @@ impl JobState {
         }
     }
 
-    /// All that has arrived at a job that is done.
+    /// All outcomes of a job that is done.
     pub(super) fn into_outcome(mut self: Box<Self>) -> Result<VecDeque<Arrival>, Error> {
         match self.failure.take() {
             Some(why) => Err(why.into_error(self.task)),
@@ -322,7 +307,7 @@ impl JobState {
         }
     }
 
-    /// What to sleep on; [`JobState::end_sleep`] follows.
+    /// The condition variable to sleep on; [`JobState::end_sleep`] must follow.
     pub(super) fn begin_sleep(&mut self, wake_when: WakeWhen) -> Arc<Condvar> {
         self.wake_when = if self.sleepers == 0 { wake_when } else { self.wake_when.max(wake_when) };
         self.sleepers += 1;
@@ -333,13 +318,13 @@ impl JobState {
         self.sleepers -= 1;
     }
 
-    /// The caller has let go; gives what it had not taken.
+    /// The handle is dropped; gives the outcomes that were not taken.
     pub(super) fn detach(&mut self) -> VecDeque<Arrival> {
         self.detached = true;
         std::mem::take(&mut self.arrivals)
     }
 
-    /// Whether some caller sleeps already: only one can on the workers themselves.
+    /// Whether a caller sleeps already. Only one can sleep on the workers directly.
     pub(super) fn is_slept_on(&self) -> bool {
         self.sleepers > 0 || self.direct.is_some()
     }
@@ -356,24 +341,53 @@ impl JobState {
         std::mem::replace(&mut self.waker, waker)
     }
 
-    /// What an error of this job says of an item.
+    /// The index by which an error names the item, if it names one.
     pub(super) fn named(&self, item: Item) -> Option<Item> {
         (!self.shape.single).then_some(item)
     }
 }
 
-/// What a caller finds when it looks at its job.
+/// What has become of a job since its caller last looked.
 #[derive(Debug)]
 pub(crate) enum Progress {
     /// Outcomes, in order of arrival.
     Arrived(VecDeque<Arrival>),
     /// The job has failed as a whole; told once.
     Failed(Error),
-    /// The deadline has passed: what is not done fails, and nothing more should be
-    /// queued; told once.
+    /// The deadline has passed: items that are not done fail, and the caller queues no more;
+    /// told once.
     Expired,
-    /// Nothing more will come.
+    /// No more outcomes will arrive.
     Done,
     /// Nothing yet.
     Nothing,
+}
+
+/// Why a job has failed as a whole.
+///
+/// A terminated pool may fail very many jobs at once under the lock, so their error is put
+/// into words when a caller asks for it.
+#[derive(Debug)]
+pub(super) enum Failure {
+    PoolTerminated,
+    Told(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure::Told(error)
+    }
+}
+
+impl Failure {
+    fn into_error(self, task: &TaskDef) -> Error {
+        match self {
+            Failure::Told(error) => error,
+            Failure::PoolTerminated => {
+                let name = task.name;
+                let message = format!("the pool was terminated before {name} was done");
+                Error::new(ErrorKind::Terminated, message).with_task(name, None)
+            }
+        }
+    }
 }

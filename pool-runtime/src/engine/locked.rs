@@ -1,24 +1,38 @@
-//! The core, locked, and what its release does.
+//! The locked core. Releasing it ends the turn and notifies callers.
 
 use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Condvar, MutexGuard};
+use std::sync::{Arc, Condvar, MutexGuard};
+use std::task::Waker;
 use std::time::Duration;
 
 use super::calls::Question;
 use super::core::Core;
+use super::job::JobState;
 use super::shared::Shared;
 use crate::channel::DirectWaiter;
 use crate::ids::Slot;
 
 pub(super) const PANICKED: &str = "the pool's engine has panicked; please report this";
 
-/// The core, locked. When this goes, whoever waits for what has happened meanwhile
-/// is woken, after the lock is released: a thread that was woken before would
-/// only run into the lock, and a waker may run anything, also something that
-/// takes the lock, as dropping the last handle of a job does.
+/// What callers are told of a change, once the lock is released.
+#[derive(Debug, Default)]
+pub(super) struct Notification {
+    pub(super) waker: Option<Waker>,
+    pub(super) sleepers: Option<Arc<Condvar>>,
+    pub(super) direct: Option<DirectWaiter>,
+    /// A question for the caller's own rule.
+    pub(super) question: Option<Question>,
+    /// A job that is over: dropping the caller's rule may run any code.
+    pub(super) over: Option<Box<JobState>>,
+}
+
+/// The locked core. Dropping it releases the lock and then notifies the callers that wait for
+/// what happened meanwhile. A thread that was woken earlier would only block on the lock, and
+/// a waker may run any code, even code that takes the lock, as dropping the last handle of a
+/// job does.
 ///
-/// It may fork too, and then go on in the copy: there the lock is not taken again.
+/// A waker may also fork and continue in the copy, where the lock is not taken again.
 #[derive(Debug)]
 pub(super) struct Locked<'a> {
     pub(super) guard: Option<MutexGuard<'a, Core>>,
@@ -28,7 +42,7 @@ pub(super) struct Locked<'a> {
 }
 
 impl Locked<'_> {
-    /// Whether this is a copy, forked while the lock was released.
+    /// Whether this process is a copy that was forked while the lock was released.
     pub(super) fn is_lost(&self) -> bool {
         self.guard.is_none()
     }
@@ -37,7 +51,7 @@ impl Locked<'_> {
     pub(super) fn wait(&mut self, condvar: &Condvar, limit: Option<Duration>) {
         self.end_turn();
         if self.calls.has_notifications() {
-            // Whoever is woken may change what this waits for.
+            // A notified caller may change what this waits for.
             return self.step_aside();
         }
         let guard = self.guard.take().expect(HELD);
@@ -47,7 +61,7 @@ impl Locked<'_> {
         });
     }
 
-    /// Releases the lock while the caller sleeps on workers themselves.
+    /// Releases the lock while the caller sleeps until one of its workers wakes it.
     pub(super) fn sleep_on(&mut self, direct: &[(Slot, DirectWaiter)], limit: Option<Duration>) {
         self.release();
         if !self.shared.is_foreign() {
@@ -72,8 +86,8 @@ impl Locked<'_> {
         let Some(mut guard) = self.guard.take() else {
             return;
         };
-        // A panic of a caller's thread under the lock is as bad as one of the
-        // engine's: nobody can go on with this core.
+        // After a panic under the lock, of a caller's thread or the engine's, this core is
+        // inconsistent and nobody may use it.
         let mut broken = std::thread::panicking() && !self.unwinding;
         let mut panic = None;
         if !broken && let Err(thrown) = catch_unwind(AssertUnwindSafe(|| guard.end_turn())) {
@@ -105,7 +119,7 @@ impl Locked<'_> {
     }
 }
 
-/// Releases the lock so that nobody takes it again.
+/// Releases the lock and poisons it, so that nobody takes it again.
 pub(super) fn poison(guard: MutexGuard<'_, Core>) {
     let _ = catch_unwind(AssertUnwindSafe(move || {
         let _guard = guard;

@@ -1,19 +1,18 @@
-//! The parent: turns the scheduler's commands into frames and processes, and
-//! what comes back into events.
+//! The calls of a pool: which caller waits for what, and what becomes of it.
 //!
 //! ```text
-//!   callers' threads                     the engine's thread
-//!   Job::queue ─┐                        ┌─ Poller::wait (unlocked)
-//!   Engine::…  ─┼─> Mutex<Core> <────────┤    workers' bells, pidfds, its own bell
-//!   Job::wait <─┘   handle / carry out   └─ Core::turn
+//!   callers' threads                          the engine's thread
+//!   JobHandle::queue ─┐                       ┌─ Poller::wait (unlocked)
+//!   Engine::…        ─┼─> Mutex<Core> <───────┤    workers' bells, pidfds, its own bell
+//!   JobHandle::wait <─┘   events, commands    └─ Core::turn
 //! ```
 //!
-//! The core is a locked state and does no waiting. Whoever holds the lock may
-//! feed the scheduler, carry out what it commands, and take in what workers have
-//! sent: a caller's items are on their way to a worker before its call returns,
-//! and a caller that waits looks for its result itself, with no thread hop. The
-//! engine's thread does what no caller is there for: results that nobody looks
-//! for, deaths, deadlines. It wakes for nothing else.
+//! The core is a locked state and never waits. Any thread that holds the lock gives events
+//! to the scheduler, carries out its commands, and reads what workers have sent. So a
+//! caller's items are on their way to a worker before its call returns, and a caller that
+//! waits polls for its result itself, without a switch of threads. The engine's thread does
+//! what no caller is there for: results that nobody polls for, deaths, deadlines. It wakes
+//! for nothing else.
 
 mod backlog;
 mod batch;
@@ -24,7 +23,6 @@ mod cancel;
 mod chunk_policy;
 mod core;
 mod deadline;
-mod failure;
 mod handle;
 mod job;
 mod locked;
@@ -54,7 +52,7 @@ pub(crate) use crate::channel::Bodies;
 pub(crate) use batch::{Batch, BatchEncoder, NotEncoded};
 pub use cancel::CancelToken;
 pub(crate) use chunk_policy::{ChunkPolicy, Window};
-pub(crate) use handle::Job;
+pub(crate) use handle::JobHandle;
 pub(crate) use job::{Arrival, Progress, Shape};
 pub(crate) use rules::Rules;
 
@@ -137,9 +135,9 @@ impl Engine {
         task: &'static TaskDef,
         shape: Shape,
         rules: Rules,
-    ) -> Result<Job, Error> {
+    ) -> Result<JobHandle, Error> {
         rules.check_token(task)?;
-        Job::open(&self.shared, task, shape, rules)
+        JobHandle::open(&self.shared, task, shape, rules)
     }
 
     /// Begins a job with all of its items.
@@ -149,9 +147,9 @@ impl Engine {
         shape: Shape,
         rules: Rules,
         batch: Batch,
-    ) -> Result<Job, Error> {
+    ) -> Result<JobHandle, Error> {
         rules.check_token(task)?;
-        Job::submit(&self.shared, task, shape, rules, batch)
+        JobHandle::submit(&self.shared, task, shape, rules, batch)
     }
 
     /// Refuses what the calling thread would wait for, inside of a rule of this pool.

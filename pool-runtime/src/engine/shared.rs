@@ -7,7 +7,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 use super::callback_guard::CallbackGuard;
 use super::core::Core;
-use super::job::Notification;
+use super::locked::Notification;
 use super::locked::{Locked, PANICKED, poison};
 use crate::error::Error;
 use crate::ids::JobId;

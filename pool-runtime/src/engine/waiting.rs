@@ -13,7 +13,7 @@
 use std::time::{Duration, Instant};
 
 use super::core::Core;
-use super::handle::Job;
+use super::handle::JobHandle;
 use super::job::WakeWhen;
 use super::locked::Locked;
 use crate::channel::DirectWaiter;
@@ -43,7 +43,7 @@ impl WaitPolicy {
     }
 }
 
-impl Job {
+impl JobHandle {
     /// Waits for a change of the job for a while, first by polling, then asleep. Returns
     /// false if the time is up, or if this is a copy that a caller's code has forked meanwhile.
     pub(super) fn pause(&self, core: &mut Locked<'_>, policy: &mut WaitPolicy) -> bool {

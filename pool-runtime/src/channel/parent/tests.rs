@@ -50,7 +50,7 @@ fn a_recall_wakes_a_worker_that_it_sends_the_rest_of_a_frame() {
     let (_, fds) = fds::receive_with(lifeline.as_fd()).unwrap();
     let memory = Memory::new(Shm::open(fds[1].as_fd()).unwrap());
     let mut requests = Consumer::new(memory.requests());
-    let mut bytes = Load::Sent(Bytes::Own(vec![0; AREA + 1000]));
+    let mut bytes = ItemBytes::Sent(Bytes::Own(vec![0; AREA + 1000]));
     let body = Body { range: 0..bytes.len(), bytes: &mut bytes };
     end.send_chunk(request::CHUNK, &[], body).unwrap();
     while requests.take(AREA as u64, &mut Vec::new()).unwrap() > 0 {}

@@ -4,7 +4,8 @@ use std::task::Waker;
 
 use super::super::batch::Batch;
 use super::super::chunk_policy::ChunkPolicy;
-use super::super::job::{JobState, Notification};
+use super::super::job::JobState;
+use super::super::locked::Notification;
 use super::super::rules;
 use super::Calls;
 use crate::error::{Error, ErrorKind};

@@ -10,7 +10,8 @@ use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use super::batches::Batches;
-use super::job::{JobState, Notification};
+use super::job::JobState;
+use super::locked::Notification;
 use crate::ids::{JobId, JobMap, Moment, Worker};
 use crate::scheduler::{Command, Config, Event, Scheduler, Verdict};
 use crate::sys::clock;

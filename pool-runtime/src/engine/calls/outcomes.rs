@@ -1,7 +1,7 @@
 //! What becomes of items that have an outcome, and of those that failed.
 
-use super::super::failure::Failure;
-use super::super::job::{Arrival, Notification};
+use super::super::job::{Arrival, Failure};
+use super::super::locked::Notification;
 use super::super::rules;
 use super::Calls;
 use crate::error::{Error, ErrorKind, on_item};

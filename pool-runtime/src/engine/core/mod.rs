@@ -14,7 +14,7 @@ use rustix::process::Signal;
 
 use super::Seen;
 use super::calls::Calls;
-use super::job::Notification;
+use super::locked::Notification;
 use crate::error::Error;
 use crate::ids::{Moment, Slot};
 use crate::scheduler::{Config, Event};
