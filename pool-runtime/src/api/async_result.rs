@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::crossing::{decode, unencodable};
-use crate::engine::{self, Arrival, BatchEncoder, Engine, Rules, Shape};
+use crate::engine::{self, Arrival, BatchEncoder, Engine, Request};
 use crate::error::{Error, ErrorKind};
 use crate::task::{ItemWriter, Task, TaskInput};
 
@@ -130,14 +130,13 @@ impl<O: 'static> AsyncResult<O> {
         engine: &Engine,
         _task: T,
         args: impl TaskInput<T>,
-        rules: Rules,
+        request: Request,
     ) -> Result<Self, Error> {
         let mut encoder = BatchEncoder::new(engine.arena());
         encoder
             .push(|out| args.write_item(&mut ItemWriter::new(out)))
             .map_err(|error| unencodable(T::def(), None, error))?;
-        let shape = Shape { single: true, fail_fast: true };
-        let job = engine.submit(T::def(), shape, rules, encoder.take())?;
+        let job = engine.submit(request, encoder.take())?;
         Ok(AsyncResult::new(job, |mut arrivals| match arrivals.pop_front() {
             Some(Arrival::Run { mut results, .. }) => decode::<T>(None, results.next()),
             Some(Arrival::Failed(_, error)) => Err(error),

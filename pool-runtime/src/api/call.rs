@@ -9,7 +9,7 @@ use super::pool::Pool;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::{BatchEncoder, CancelToken, ChunkPolicy, Rules, Shape};
+use crate::engine::{BatchEncoder, CancelToken, ChunkPolicy, Request, Rules, Shape};
 use crate::error::Error;
 use crate::task::{ItemWriter, Task, TaskInput};
 
@@ -53,11 +53,12 @@ pub struct Job<'pool, T> {
     task: T,
     policy: ChunkPolicy,
     rules: Rules,
+    token: Option<CancelToken>,
 }
 
 impl<'pool, T: Task> Job<'pool, T> {
     pub(super) fn new(pool: &'pool Pool, task: T) -> Self {
-        Job { pool, task, policy: ChunkPolicy::default(), rules: Rules::default() }
+        Job { pool, task, policy: ChunkPolicy::default(), rules: Rules::default(), token: None }
     }
 
     /// How many consecutive items travel as one message. Large chunks are for
@@ -216,7 +217,7 @@ impl<'pool, T: Task> Job<'pool, T> {
 
     /// Takes the call back when the token is cancelled.
     pub fn cancel_token(mut self, token: &CancelToken) -> Self {
-        self.rules.token = Some(token.clone());
+        self.token = Some(token.clone());
         self
     }
 
@@ -225,7 +226,8 @@ impl<'pool, T: Task> Job<'pool, T> {
         I: IntoIterator,
         I::Item: TaskInput<T>,
     {
-        Feed::open(self.pool, items.into_iter(), self.policy, self.rules.clone(), fail_fast)
+        let shape = Shape { single: false, fail_fast };
+        Feed::open(self.pool, items.into_iter(), self.policy, self.request(shape)?)
     }
 
     /// Runs the task on every item and returns the results in input order, as [`Pool::map`].
@@ -267,11 +269,18 @@ impl<'pool, T: Task> Job<'pool, T> {
         self.apply_async(args)?.get()
     }
 
+    /// Refuses rules by which nothing could be done.
+    fn request(&self, shape: Shape) -> Result<Request, Error> {
+        self.rules.check()?;
+        let (rules, token) = (self.rules.clone(), self.token.clone());
+        Ok(Request { task: T::def(), shape, rules, token })
+    }
+
     /// Runs the task once, and returns while it does, as [`Pool::apply_async`].
     pub fn apply_async(&self, args: impl TaskInput<T>) -> Result<AsyncResult<T::Output>, Error> {
         self.policy.check()?;
-        self.rules.check()?;
-        AsyncResult::single(self.pool.engine(), self.task, args, self.rules.clone())
+        let request = self.request(Shape { single: true, fail_fast: true })?;
+        AsyncResult::single(self.pool.engine(), self.task, args, request)
     }
 
     /// Runs the task on every item, and returns while it does, as [`Pool::map_async`].
@@ -283,9 +292,7 @@ impl<'pool, T: Task> Job<'pool, T> {
         let mut items = items.into_iter();
         let engine = self.pool.engine();
         let policy = self.policy.check()?;
-        self.rules.check()?;
-        let shape = Shape { single: false, fail_fast: true };
-        let job = engine.open(T::def(), shape, self.rules.clone())?;
+        let job = engine.open(self.request(Shape { single: false, fail_fast: true })?)?;
         let mut encoder = BatchEncoder::new(engine.arena());
         while !job.end_if_late()
             && let Some(item) = items.next()

@@ -21,9 +21,7 @@ use std::time::Instant;
 use super::crossing::{decode, unencodable};
 use super::held_back::HeldBack;
 use super::pool::Pool;
-use crate::engine::{
-    self, Arrival, BatchEncoder, Bodies, ChunkPolicy, Progress, Rules, Shape, Window,
-};
+use crate::engine::{self, Arrival, BatchEncoder, Bodies, ChunkPolicy, Progress, Request, Window};
 use crate::error::Error;
 use crate::ids::{Item, Items};
 use crate::limits::FILL_TIME;
@@ -83,15 +81,13 @@ where
         pool: &Pool,
         items: I,
         policy: ChunkPolicy,
-        rules: Rules,
-        fail_fast: bool,
+        request: Request,
     ) -> Result<Self, Error> {
-        rules.check()?;
         let window = Window::new(policy.check()?, pool.engine().workers());
         pool.engine().check_may_wait(format_args!("call {}", T::def().name))?;
-        let shape = Shape { single: false, fail_fast };
+        let fail_fast = request.shape.fail_fast;
         Ok(Feed {
-            job: pool.engine().open(T::def(), shape, rules)?,
+            job: pool.engine().open(request)?,
             items,
             encoder: BatchEncoder::new(pool.engine().arena()),
             window,

@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use super::async_result::AsyncResult;
 #[cfg(feature = "sandbox")]
 use super::sandbox::Sandbox;
-use crate::engine::{Engine, Rules};
+use crate::engine::{Engine, Request, Rules, Shape};
 use crate::error::Error;
 use crate::ids::Slot;
 use crate::limits::{KILL_GRACE, START_TIMEOUT, STOP_GRACE};
@@ -325,7 +325,9 @@ impl ProcessBuilder {
         };
         let engine = Engine::start(config, Launch::new(options, 1)?)?;
         let pid = engine.pid(ONLY).expect("a process that has reported in has a pid");
-        let result = AsyncResult::single(&engine, task, args, Rules::default())?;
+        let shape = Shape { single: true, fail_fast: true };
+        let request = Request { task: T::def(), shape, rules: Rules::default(), token: None };
+        let result = AsyncResult::single(&engine, task, args, request)?;
         // Nothing else will be asked of it, so it leaves when it has answered.
         engine.close();
         Ok(Process { engine, result, pid, name })

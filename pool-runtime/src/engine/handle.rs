@@ -1,5 +1,5 @@
-//! A caller's handle on its job: what it gives and takes, and how it lets go. How it waits is
-//! told in `waiting`.
+//! A caller's handle on its job: it gives items, takes results and cancels. `waiting` has how
+//! it waits.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,66 +9,59 @@ use std::time::Instant;
 use super::batch::Batch;
 use super::cancel::CancelToken;
 use super::chunk_policy::{ChunkPolicy, Work};
-use super::job::{Arrival, JobState, Progress, Shape};
+use super::job::{Arrival, JobState, Progress};
 use super::locked::Locked;
-use super::rules::Rules;
+use super::request::Request;
 use super::shared::{Foreign, Shared};
 use super::waiting::WaitPolicy;
 use crate::error::Error;
 use crate::ids::JobId;
 use crate::task::TaskDef;
 
-/// A caller's handle on its job. Dropped, the job is dropped too, with whatever
-/// of it is running.
+/// A caller's handle on its job. Dropping it drops the job, with its items that run.
 #[derive(Debug)]
 pub(crate) struct JobHandle {
     pub(super) shared: Arc<Shared>,
     pub(super) id: JobId,
     pub(super) task: &'static TaskDef,
-    /// From when on nothing is pulled for it; see `deadline`.
+    /// No input is pulled for it from this moment on; see `deadline`.
     pub(super) deadline: Option<Instant>,
-    /// The core keeps nothing of the job any more.
+    /// The core has removed the job, or keeps it without this handle.
     left: bool,
 }
 
 impl JobHandle {
     /// Begins a job; its items follow.
-    pub(super) fn open(
-        shared: &Arc<Shared>,
-        task: &'static TaskDef,
-        shape: Shape,
-        rules: Rules,
-    ) -> Result<JobHandle, Error> {
-        let (token, limit) = (rules.token.clone(), rules.deadline);
+    pub(super) fn open(shared: &Arc<Shared>, request: Request) -> Result<JobHandle, Error> {
+        let Request { task, shape, rules, token } = request;
+        let limit = rules.deadline;
         let mut core = JobHandle::lock(shared, task)?;
         let id = core.calls.open_job(JobState::new(task, shape, rules))?;
-        // The first item may be long in coming, and the engine's thread asleep beyond the
-        // deadline.
+        // Releasing the lock wakes the engine's thread for the deadline: the first item may
+        // come late, and the thread may be asleep beyond the deadline.
         drop(core);
-        // Not before the core has looked at the clock: its deadline is never the later one.
+        // After the core has read the clock, so the core's deadline is never the later one.
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         let job = JobHandle { shared: Arc::clone(shared), id, task, deadline, left: false };
         job.obey(token);
         Ok(job)
     }
 
-    /// A job with all of its items. In one step, because a worker that leaves after
-    /// one call may be gone before a second step could be made.
+    /// A job with all of its items. In one step, since a worker that leaves after one call may
+    /// be gone before a second step.
     pub(super) fn submit(
         shared: &Arc<Shared>,
-        task: &'static TaskDef,
-        shape: Shape,
-        rules: Rules,
+        request: Request,
         batch: Batch,
     ) -> Result<JobHandle, Error> {
-        let token = rules.token.clone();
+        let Request { task, shape, rules, token } = request;
         let mut core = JobHandle::lock(shared, task)?;
         let id = core.calls.open_job(JobState::new(task, shape, rules))?;
         let count = usize::MAX;
         core.calls.queue(id, batch, count);
         core.calls.end_job(id);
         drop(core);
-        // Nothing is pulled for it.
+        // No input is pulled for it.
         let deadline = None;
         let job = JobHandle { shared: Arc::clone(shared), id, task, deadline, left: false };
         job.obey(token);
@@ -79,7 +72,7 @@ impl JobHandle {
         shared.lock().map_err(|copy| copy.error(format_args!("call {}", task.name)))
     }
 
-    /// Ends with the token, which may have been cancelled already.
+    /// Is cancelled with the token, which may be cancelled already.
     fn obey(&self, token: Option<CancelToken>) {
         let Some(token) = token else {
             return;
@@ -94,7 +87,7 @@ impl JobHandle {
         }
     }
 
-    /// Why nothing can be had of the job in a forked copy of the program.
+    /// The error of a wait in a forked copy of the program.
     pub(super) fn foreign(&self, copy: Foreign) -> Error {
         copy.error(format_args!("wait for {}", self.task.name))
     }
@@ -103,15 +96,15 @@ impl JobHandle {
         self.task
     }
 
-    /// Queues items as the policy allows, also when the caller has gone.
+    /// Queues items as the policy allows, even after the handle is detached.
     pub(crate) fn hold(&self, batch: Batch, policy: ChunkPolicy) {
         if let Ok(mut core) = self.shared.lock() {
             core.calls.hold(self.id, batch, policy);
         }
     }
 
-    /// Queues items, in chunks of so many; they are on their way to a worker that
-    /// has room for them when this returns. Takes what has arrived meanwhile.
+    /// Queues items in chunks of this many. When this returns, they are on their way to the
+    /// workers that have room. Takes the outcomes that have arrived meanwhile.
     pub(crate) fn exchange(&self, batch: Batch, chunk: usize) -> (Progress, Work) {
         let mut core = match self.shared.lock() {
             Ok(core) => core,
@@ -135,8 +128,8 @@ impl JobHandle {
         self.shared.lock().is_ok_and(|core| core.calls.scheduler.is_hungry())
     }
 
-    /// Takes what there is; waits until there is something. One who is `patient` wants
-    /// all results in the end, and may be woken for many at once.
+    /// Waits for outcomes and takes them. A `patient` caller wants all results in the end, and
+    /// may be woken for many at once.
     pub(crate) fn wait(&self, patient: bool) -> Progress {
         if let Err(error) = self.check_may_wait(None) {
             return Progress::Failed(error);
@@ -158,16 +151,15 @@ impl JobHandle {
         }
     }
 
-    /// Waits until nothing more will arrive, or `until`, if it may wait; tells whether it
-    /// is so.
+    /// Waits until no more outcomes will arrive, but not beyond `until`. Tells whether the job
+    /// is done.
     pub(crate) fn wait_done(&self, until: Option<Instant>) -> bool {
         // If blocking is not allowed, poll once.
         let until = if self.check_may_wait(until).is_ok() { until } else { Some(Instant::now()) };
         self.locked_when_done(until).is_some() || self.shared.is_foreign()
     }
 
-    /// All outcomes, once nothing more will arrive; `None` if that is not so at
-    /// `until`.
+    /// All outcomes, once the job is done; `None` if it is not done at `until`.
     pub(crate) fn finish(
         &mut self,
         until: Option<Instant>,

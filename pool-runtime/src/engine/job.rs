@@ -11,6 +11,7 @@ use super::batches::Batches;
 use super::cancel::Ticket;
 use super::chunk_policy::{ChunkPolicy, Window, Work};
 use super::locked::Notification;
+use super::request::Shape;
 use super::rules::{Rules, Tries};
 use crate::channel::{Bodies, Body, DirectWaiter};
 use crate::error::{Error, ErrorKind};
@@ -32,27 +33,6 @@ impl Arrival {
             Arrival::Run { items, .. } => items.clone(),
             Arrival::Failed(item, _) => *item..*item + 1,
         }
-    }
-}
-
-/// The kind of call that a job is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Shape {
-    /// One call: its errors name no item.
-    pub(crate) single: bool,
-    /// The first failed item ends the job.
-    pub(crate) fail_fast: bool,
-}
-
-impl Shape {
-    /// Whether its input is pulled as results are taken, which may stop at any time.
-    pub(super) fn is_lazy(self) -> bool {
-        !self.single && !self.fail_fast
-    }
-
-    /// Whether the caller takes the results only when all have arrived.
-    pub(super) fn is_map(self) -> bool {
-        self.fail_fast && !self.single
     }
 }
 

@@ -26,6 +26,7 @@ mod deadline;
 mod handle;
 mod job;
 mod locked;
+mod request;
 mod rules;
 mod shared;
 mod thread;
@@ -44,7 +45,6 @@ use crate::supervisor::{Launch, Relay, Replaced, Start, describe_exhaustion};
 use crate::sys::arena::Arena;
 use crate::sys::fork_mark::ForkMark;
 use crate::sys::poller::Poller;
-use crate::task::TaskDef;
 
 use self::core::Core;
 use self::shared::Shared;
@@ -53,7 +53,8 @@ pub(crate) use batch::{Batch, BatchEncoder, NotEncoded};
 pub use cancel::CancelToken;
 pub(crate) use chunk_policy::{ChunkPolicy, Window};
 pub(crate) use handle::JobHandle;
-pub(crate) use job::{Arrival, Progress, Shape};
+pub(crate) use job::{Arrival, Progress};
+pub(crate) use request::{Request, Shape};
 pub(crate) use rules::Rules;
 
 /// The workers of one pool or process, and the thread that looks after them.
@@ -130,26 +131,15 @@ impl Engine {
     }
 
     /// Begins a job; its items follow.
-    pub(crate) fn open(
-        &self,
-        task: &'static TaskDef,
-        shape: Shape,
-        rules: Rules,
-    ) -> Result<JobHandle, Error> {
-        rules.check_token(task)?;
-        JobHandle::open(&self.shared, task, shape, rules)
+    pub(crate) fn open(&self, request: Request) -> Result<JobHandle, Error> {
+        request.check()?;
+        JobHandle::open(&self.shared, request)
     }
 
     /// Begins a job with all of its items.
-    pub(crate) fn submit(
-        &self,
-        task: &'static TaskDef,
-        shape: Shape,
-        rules: Rules,
-        batch: Batch,
-    ) -> Result<JobHandle, Error> {
-        rules.check_token(task)?;
-        JobHandle::submit(&self.shared, task, shape, rules, batch)
+    pub(crate) fn submit(&self, request: Request, batch: Batch) -> Result<JobHandle, Error> {
+        request.check()?;
+        JobHandle::submit(&self.shared, request, batch)
     }
 
     /// Refuses what the calling thread would wait for, inside of a rule of this pool.

@@ -1,12 +1,11 @@
-//! What a caller asks of a job beyond its results: limits of time, tries, and what
-//! becomes of it when it is taken back.
+//! The rules of a job: limits of time, retries, and whether a running item is spared when
+//! the job is cancelled.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::cancel::CancelToken;
 use crate::error::{Error, ErrorKind};
 use crate::ids::{Item, Items, Moment};
 use crate::scheduler::Terms;
@@ -26,13 +25,12 @@ pub(crate) struct Rules {
     pub(crate) retries: u32,
     pub(crate) backoff: Backoff,
     pub(crate) retry_if: Option<RetryIf>,
-    /// What runs is left to finish when the job is taken back.
+    /// Items that run are left to finish when the job is cancelled.
     pub(crate) spares_running: bool,
-    pub(crate) token: Option<CancelToken>,
 }
 
 impl Rules {
-    /// Refuses what would mean that nothing is ever done.
+    /// Refuses limits in which nothing could be done.
     pub(crate) fn check(&self) -> Result<(), Error> {
         if self.timeout.is_some_and(|timeout| timeout.is_zero()) {
             return Err(Error::invalid("a timeout of 0: no item could be done in it"));
@@ -43,15 +41,7 @@ impl Rules {
         Ok(())
     }
 
-    /// Refuses what is taken back before it begins.
-    pub(super) fn check_token(&self, task: &TaskDef) -> Result<(), Error> {
-        match self.token.as_ref().is_some_and(CancelToken::is_cancelled) {
-            true => Err(cancelled(task)),
-            false => Ok(()),
-        }
-    }
-
-    /// As the scheduler has them.
+    /// The rules that the scheduler applies.
     pub(super) fn terms(&self, now: Moment, lazy: bool) -> Terms {
         Terms {
             timeout: self.timeout,
@@ -62,7 +52,7 @@ impl Rules {
         }
     }
 
-    /// Whether the worker must begin each item with care.
+    /// Whether the worker must ask before it begins each item; see `channel/begun.rs`.
     pub(super) fn is_careful(&self) -> bool {
         self.timeout.is_some() || self.spares_running
     }
@@ -79,7 +69,7 @@ impl fmt::Debug for Rules {
 }
 
 /// How long to wait before an item is tried again: twice as long each time, between
-/// bounds, less up to a half by chance, so that items that failed together are not
+/// bounds, less a random part of up to a half, so that items that failed together are not
 /// tried together (exponential backoff with equal jitter: M. Brooker, "Exponential
 /// Backoff and Jitter", 2015).
 #[derive(Clone, Copy, Debug, Default)]
@@ -91,7 +81,7 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// The wait after an item has failed so many times, at least once.
+    /// The wait after this many failures of an item, at least one.
     fn wait(self, item: Item, failures: u32) -> Duration {
         let doubled =
             self.initial.saturating_mul(1_u32.checked_shl(failures - 1).unwrap_or(u32::MAX));
@@ -102,7 +92,7 @@ impl Backoff {
     }
 }
 
-/// What a call that was taken back ends with.
+/// The error of a cancelled call.
 pub(super) fn cancelled(task: &TaskDef) -> Error {
     let message = format!("the call of {} was cancelled before it was done", task.name);
     Error::new(ErrorKind::Cancelled, message).with_task(task.name, None)
@@ -116,48 +106,47 @@ fn mix(number: u64) -> u64 {
     z ^ z >> 31
 }
 
-/// How often items have failed that were, or may be, tried again.
+/// How often each item has failed that was or may be tried again.
 #[derive(Debug, Default)]
 pub(super) struct Tries(BTreeMap<Item, Tried>);
 
 #[derive(Debug, Default)]
 pub(super) struct Tried {
     pub(super) failures: u32,
-    /// Of the last try, where a deadline may pass before the next.
+    /// The error of the last try, kept if a deadline may pass before the next.
     pub(super) error: Option<Error>,
 }
 
 impl Tries {
-    /// An item has failed; tells whether the rules allow another try, but for
-    /// `retry_if`.
+    /// An item has failed. Tells whether the rules allow another try, apart from `retry_if`.
     pub(super) fn note(&mut self, item: Item, rules: &Rules) -> bool {
         let tried = self.0.entry(item).or_default();
         tried.failures += 1;
         tried.failures <= rules.retries
     }
 
-    /// The item is tried again after this error; gives how long it waits for that.
+    /// The item is tried again after this error. Gives how long it waits.
     pub(super) fn wait(&mut self, item: Item, error: Error, rules: &Rules) -> Duration {
         let tried = self.0.get_mut(&item).expect("it has failed");
         tried.error = rules.deadline.map(|_| error);
         rules.backoff.wait(item, tried.failures)
     }
 
-    /// Items have results: nobody will ask how often they had failed.
+    /// The items have results, so their failures no longer matter.
     pub(super) fn forget(&mut self, items: &Items) {
         while let Some((&item, _)) = self.0.range(items.clone()).next() {
             self.0.remove(&item);
         }
     }
 
-    /// The item is tried no more.
+    /// The item is not tried again.
     pub(super) fn end(&mut self, item: Item) -> Option<Tried> {
         self.0.remove(&item)
     }
 }
 
-/// What is tried again where the caller has no rule of their own: what failed with its
-/// worker. Whatever else failed would do so again.
+/// Whether an item with this error is tried again if the caller has no rule: only if it failed
+/// with its worker. Any other failure would repeat itself.
 pub(super) fn is_tried_again(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Died | ErrorKind::TimedOut)
 }

@@ -1,4 +1,4 @@
-//! From the scheduler to workers and jobs: every command carried out.
+//! Carries out the scheduler's commands on workers and jobs.
 
 use super::super::calls::End;
 use super::Core;
@@ -10,8 +10,8 @@ use crate::wire::message::{self, request};
 use crate::wire::output::SINGLE;
 
 impl Core {
-    /// Lets the scheduler decide upon all that was told, and carries out what it commands,
-    /// until nothing is left of either. The release of the lock does so.
+    /// Lets the scheduler decide on all events, and carries out its commands, until none is
+    /// left. The release of the lock calls this.
     pub(in crate::engine) fn settle(&mut self) {
         let mut sent_to = std::mem::take(&mut self.sent_to);
         while let Some(command) = self.calls.next_command() {
@@ -38,7 +38,7 @@ impl Core {
                 Command::FailJob { job, why } => self.calls.fail_job(job, why),
             }
         }
-        // Once, though a worker may have been sent many chunks.
+        // Each worker once, even if it was sent many chunks.
         sent_to.dedup();
         for slot in sent_to.drain(..) {
             if let Some(process) = self.fleet.get(slot) {
@@ -74,20 +74,20 @@ impl Core {
         self.check(worker, sent.unwrap_or(Ok(())));
     }
 
-    /// Takes back what the worker has not begun, and lets it begin nothing more if it is
-    /// at the `condemned` item, or right before it; tells the scheduler.
+    /// Withdraws the chunks that the worker has not begun. If it is at the `condemned` item, or
+    /// right before it, stops it from beginning another. Tells the scheduler what it kept.
     fn recall(&mut self, worker: Worker, condemned: Option<(JobId, Item)>) {
         let recalled = self.fleet.find(worker).map(|process| process.channel.recall());
         let kept = match recalled {
             None => Kept::Nothing,
             Some(Err(corrupt)) => {
                 self.check(worker, Err(corrupt));
-                // Who is killed begins no other.
+                // The worker is killed, so it begins no other item.
                 if condemned.is_some() { Kept::Item } else { Kept::Chunk }
             }
             Some(Ok(claimed)) => {
-                // All that it has finished first: of what it has claimed, that is all but
-                // the last at least.
+                // First read what it has finished, which is at least all that it has claimed but
+                // the last chunk.
                 self.drain(worker.slot);
                 let front = self.calls.scheduler.front(worker);
                 let front = front.map(|(job, items)| (job, items.start));
@@ -95,19 +95,19 @@ impl Core {
                 let chunks = process.unfinished(claimed);
                 let ahead = process.ahead();
                 let between = chunks == 0 && ahead == 0;
-                // Of one that has gone mad, whatever it says, it may be at an item.
-                let is_mad = (!between && chunks != 1) || (ahead > 1 && !process.has_unread());
+                // A corrupt worker may be at an item, whatever it reports.
+                let is_corrupt = (!between && chunks != 1) || (ahead > 1 && !process.has_unread());
                 let is_there = !between && condemned.is_some() && condemned == front;
                 let caught = is_there && ahead <= 1 && process.fence(ahead);
-                if is_mad {
+                if is_corrupt {
                     self.check(worker, Err(Corrupt));
                 }
                 match caught {
                     _ if between => Kept::Nothing,
                     true if ahead == 0 => Kept::Nothing,
                     true => Kept::Item,
-                    false if is_mad && is_there => Kept::Item,
-                    // It may have begun the next meanwhile.
+                    false if is_corrupt && is_there => Kept::Item,
+                    // It may have begun the next item meanwhile.
                     false => Kept::Chunk,
                 }
             }
@@ -116,7 +116,7 @@ impl Core {
         self.calls.tell(Event::Recalled { worker, kept, now });
     }
 
-    /// A worker whose memory makes no sense is killed.
+    /// Kills a worker whose shared memory is corrupt.
     fn check(&mut self, worker: Worker, result: Result<(), Corrupt>) {
         if result.is_err() {
             self.fleet.kill_unread(worker.slot, KillCause::Corrupt);
@@ -124,7 +124,7 @@ impl Core {
     }
 
     fn fail_item(&mut self, worker: Worker, id: JobId, item: Item, why: ItemFailure) {
-        // Behind a recall, which may have brought the end of the job.
+        // The recall before this may have ended the job.
         let Some(job) = self.calls.get(id) else {
             return;
         };

@@ -1,4 +1,4 @@
-//! From workers to calls: what arrives on channels, and deaths.
+//! Turns what workers send, and their deaths, into events.
 
 use super::super::calls::End;
 use super::Core;
@@ -8,7 +8,7 @@ use crate::scheduler::Event;
 use crate::supervisor::{At, Gone, KillCause, Stream, TURNS};
 
 impl Core {
-    /// The worker of a slot has rung, or has closed its end.
+    /// A slot's worker has rung its bell or has closed its end of the socket.
     pub(super) fn serve_bell(&mut self, slot: Slot) {
         let Some(heard) = self.fleet.hush(slot) else {
             return;
@@ -21,8 +21,8 @@ impl Core {
         }
     }
 
-    /// Reads what a worker has sent, sends what it has made room for, and tells it
-    /// when to ring again.
+    /// Reads what a worker has sent, sends on as it has made room, and sets when it rings
+    /// again.
     pub(super) fn serve_channel(&mut self, slot: Slot) {
         let mut told = None;
         for _ in 0..TURNS {
@@ -36,7 +36,7 @@ impl Core {
             self.drain(slot);
             self.settle();
             let process = self.fleet.get(slot).expect("only an exit removes it");
-            // What it has sent since it was told when to ring, it rings for if it is to.
+            // It rings for what it sends after the wake policy was set, if the policy says so.
             if told.is_some_and(|sent| process.channel.has_read(sent)) {
                 return self.check_claims(slot);
             }
@@ -51,7 +51,7 @@ impl Core {
         self.unread.push(slot);
     }
 
-    /// A stream of a slot's worker has something, or has come to its end.
+    /// A stream of a slot's worker has bytes or has ended.
     pub(super) fn serve_output(&mut self, slot: Slot, stream: Stream) {
         while self.fleet.read_output(slot, stream) {
             self.serve_channel(slot);
@@ -59,7 +59,7 @@ impl Core {
         }
     }
 
-    /// A worker that summons may do so because it can claim nothing that it was sent.
+    /// Kills a worker that cannot claim what it was sent, which may be why it rang.
     pub(super) fn check_claims(&mut self, slot: Slot) {
         if self.fleet.get(slot).is_some_and(|process| process.channel.is_stuck()) {
             self.fleet.kill_unread(slot, KillCause::Damaged);
@@ -71,9 +71,8 @@ impl Core {
         let Some(status) = self.fleet.reap(slot) else {
             return;
         };
-        // All that it sent comes before its end. A process that it started may have the
-        // memory still, and write there, so this does not read for ever: what is there
-        // is less than a few turns' worth.
+        // Read all that it sent before it ended. A process that it started may still map the
+        // memory and write there, so the amount is bounded: a ring holds a few turns' worth.
         self.drain(slot);
         let Gone { worker, begun, asked } = self.fleet.remove(slot, status);
         let exit_report = self.fleet.exit_report(slot).expect("it was kept with that");
@@ -83,21 +82,21 @@ impl Core {
         self.settle();
     }
 
-    /// Takes in what a worker has sent by now, which the scheduler decides upon once all that
-    /// is known is told.
+    /// Reads what a worker has sent by now into events; the scheduler decides later, when it
+    /// has all of them.
     pub(super) fn drain(&mut self, slot: Slot) {
         self.fleet.drain(slot, &mut self.calls);
     }
 
-    /// Tells the scheduler how a worker is getting on whose item may be overdue. If there
-    /// is more to be read first, the worker stays overdue, and the next turn looks again.
+    /// Tells the scheduler when the item of a worker began that may be overdue. If unread
+    /// reports come first, the worker stays overdue and the next turn checks again.
     pub(super) fn check_progress(&mut self, slot: Slot, now: Moment) {
         let Some(process) = self.fleet.get_mut(slot) else {
             return;
         };
         let worker = process.worker;
         let began = if process.has_crashed() {
-            // It has died of its item, in time, though a core dump keeps it.
+            // Its item has crashed it in time; the process remains while the core is dumped.
             process.cut_dump_short();
             Some(now)
         } else {

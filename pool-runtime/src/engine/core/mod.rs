@@ -1,5 +1,5 @@
-//! The engine's state under its lock: the calls of a pool and the fleet of its workers, and
-//! how events and commands pass between them.
+//! The engine's state under its lock: the calls of a pool, the fleet of its workers, and the
+//! events and commands that pass between them.
 
 mod commands;
 mod events;
@@ -23,7 +23,7 @@ use crate::sys::poller::{BELL, Poller};
 use gaps::Gaps;
 use polling::Polling;
 
-/// See the module.
+/// The state of one pool.
 #[derive(Debug)]
 pub(super) struct Core {
     pub(super) calls: Calls,
@@ -32,12 +32,12 @@ pub(super) struct Core {
     gaps: Gaps,
     /// Workers with more to read than one turn takes.
     unread: Vec<Slot>,
-    /// Kept for their memory, empty between uses: a chunk's head, and the slots that
-    /// were sent something.
+    /// Both are empty between uses and kept for their memory: the head of a chunk, and the
+    /// slots that chunks were sent to.
     head: Vec<u8>,
     sent_to: Vec<Slot>,
-    /// When the engine's thread should read the clock again: at the end of its sleep, or at
-    /// once while it is awake or is rung. `None` while it sleeps until somebody rings.
+    /// When the engine's thread reads the clock again: at the end of its sleep, or at once
+    /// while it is awake or rung. `None` while it sleeps without a limit.
     awake_by: Option<Moment>,
 }
 
@@ -55,8 +55,8 @@ impl Core {
         }
     }
 
-    /// Ends a caller's turn, before it releases the lock: settles what it has told, and sees to
-    /// it that the engine's thread is awake for what comes of it.
+    /// Ends a caller's turn before it releases the lock: lets the scheduler decide on the
+    /// caller's events, and wakes the engine's thread if that has brought an earlier deadline.
     #[inline]
     pub(super) fn end_turn(&mut self) {
         if self.calls.is_undecided() {
@@ -65,8 +65,8 @@ impl Core {
         }
     }
 
-    /// Ends everything. What workers have sent is taken in first: one whose outcomes are
-    /// all there is not at work, and leaves in order.
+    /// Ends all jobs and workers. First reads what workers have sent: a worker whose outcomes
+    /// have all arrived is idle and is asked to leave instead of being killed.
     pub(super) fn terminate(&mut self) {
         for slot in (0..self.fleet.size()).map(Slot) {
             self.drain(slot);
@@ -75,7 +75,7 @@ impl Core {
         self.calls.tell(Event::Terminate { now });
     }
 
-    /// Handles whatever the tokens stand for, and what time has brought.
+    /// Handles the events that the poller reported by these tokens, and the deadlines.
     pub(super) fn turn(&mut self, tokens: &[u64]) {
         self.notice_gap();
         for slot in std::mem::take(&mut self.unread) {
@@ -100,15 +100,15 @@ impl Core {
         self.settle();
     }
 
-    /// Acts on deadlines that have come.
+    /// Acts on deadlines that have passed.
     fn judge(&mut self) {
         let now = self.notice_gap();
-        // Who has reported in by now is in time, though it has not been heard yet.
+        // A worker that has reported in is in time, even if its report is not read yet.
         for slot in self.calls.scheduler.overdue(now) {
             self.serve_channel(slot);
         }
-        // When all are heard: what one says may have another asked for its chunks and
-        // heard again, and then that is at an item which nobody has looked at.
+        // Only after all are read: a report of one worker may recall the chunks of another,
+        // which is then at an item whose progress was not checked.
         for slot in self.calls.scheduler.overdue(now) {
             if self.calls.scheduler.is_watched(slot) {
                 self.check_progress(slot, now);
@@ -118,7 +118,7 @@ impl Core {
         self.calls.scheduler.expire(now);
     }
 
-    /// How long the engine's thread may sleep; it must ask right before.
+    /// How long the engine's thread may sleep. It must ask right before it sleeps.
     pub(super) fn timeout(&mut self) -> Option<Duration> {
         let now = self.notice_gap();
         if !self.unread.is_empty() || self.polling.polls_others() {
@@ -134,7 +134,7 @@ impl Core {
         of_calls.into_iter().chain(self.fleet.next_parting()).min()
     }
 
-    /// Wakes the engine's thread if it would sleep past what has changed.
+    /// Wakes the engine's thread if it would sleep beyond the next deadline, or has work.
     fn wake_thread(&mut self) {
         let sooner = match (self.next_deadline(), self.awake_by) {
             (Some(deadline), Some(awake_by)) => deadline < awake_by,
@@ -154,19 +154,19 @@ impl Core {
         self.calls.scheduler.is_finished()
     }
 
-    /// Nothing is left to do: gives what holds descriptors, to be dropped once the lock is
-    /// released.
+    /// Nothing is left to do. Gives what holds descriptors, which the caller drops after it has
+    /// released the lock.
     pub(super) fn let_go(&mut self) -> Option<Outside> {
         assert!(self.is_finished());
         let outside = self.fleet.dissolve();
-        // The last to go need not have been a worker: with none left, as while none can be
-        // started, it is a job that ends by its deadline or is taken back.
+        // A worker need not have been the last: while none can be started, the last job ends by
+        // its deadline or is cancelled.
         self.calls.note_life();
         outside
     }
 
-    /// A panic has left the core in pieces. Gives the futures to wake, which will find the
-    /// lock poisoned, as whoever waits does.
+    /// A panic has left the core inconsistent. Gives the notifications for all callers, which
+    /// will find the lock poisoned.
     pub(super) fn abandon(&mut self) -> Vec<Notification> {
         self.fleet.abandon();
         self.calls.abandon()
