@@ -83,7 +83,7 @@ where
         policy: ChunkPolicy,
         request: Request,
     ) -> Result<Self, Error> {
-        let window = Window::new(policy.check()?, pool.engine().workers());
+        let window = Window::new(policy.check()?, pool.engine().size());
         pool.engine().check_may_wait(format_args!("call {}", T::def().name))?;
         let fail_fast = request.shape.fail_fast;
         Ok(Feed {

@@ -1,20 +1,21 @@
-//! Items of a caller that does not stay.
+//! The items of a `map_async`, whose caller does not wait.
 //!
-//! The engine gives them to the scheduler as their results come, so that it can measure
-//! how long they take before it cuts them into chunks, as a caller that stays does.
+//! The engine gives them to the scheduler as results arrive, so that it can measure how long
+//! items take before it cuts more chunks, as the caller of a `map` does itself.
 
 use std::collections::VecDeque;
 
 use super::chunk_policy::{Window, Work};
 use crate::ids::Items;
 
+/// Items that the scheduler does not have yet.
 #[derive(Debug)]
 pub(super) struct Backlog {
-    /// Of items that the scheduler has.
+    /// Limits the items that the scheduler has.
     window: Window,
     /// Consecutive ranges of one batch each, in order.
     ranges: VecDeque<Items>,
-    /// Items in these.
+    /// Items in all ranges.
     rest: u64,
 }
 
@@ -23,7 +24,7 @@ impl Backlog {
         Backlog { window, ranges: VecDeque::new(), rest: 0 }
     }
 
-    /// The scheduler has all of them.
+    /// Whether the scheduler has all items.
     pub(super) fn is_empty(&self) -> bool {
         self.rest == 0
     }
@@ -33,7 +34,7 @@ impl Backlog {
         self.ranges.push_back(items);
     }
 
-    /// The next chunk that the scheduler is to have now.
+    /// The next chunk for the scheduler, if the window has room.
     pub(super) fn next(&mut self) -> Option<Items> {
         if !self.window.has_room() {
             return None;
@@ -50,7 +51,8 @@ impl Backlog {
         Some(items)
     }
 
-    /// So many that the scheduler had are settled, with so much work done for all.
+    /// This many items of the scheduler are settled; `work` is what workers have done for the
+    /// job.
     pub(super) fn settle(&mut self, count: u64, work: Work) {
         self.window.done(count);
         self.window.measure(work, usize::try_from(self.rest).ok());

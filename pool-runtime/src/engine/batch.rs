@@ -1,5 +1,5 @@
-//! Items on their way: encoded once, sent from where they lie, kept until each
-//! is settled, since a worker may die before it begins them.
+//! Encoded items. Each is encoded once, sent from where it lies, and kept until it is settled,
+//! since a worker may die before it begins the item.
 
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ pub(crate) struct Batch {
     items: Items,
     bytes: ItemBytes,
     unsettled: u64,
-    /// Where the item after the last chunk that was asked for starts. Chunks are
-    /// asked for in order but for those that come back.
+    /// The item after the last chunk that was sent, and where its bytes start. Chunks are sent
+    /// in order, except those that are sent again.
     next: (Item, usize),
 }
 
@@ -27,13 +27,13 @@ impl Batch {
         self.items.clone()
     }
 
-    /// How much chunks of its items weigh.
+    /// The weights of chunks of its items.
     pub(super) fn weights(&self) -> Weights {
         let count = (self.items.end - self.items.start).max(1);
         Weights { bytes: self.bytes.len() as u64 / count }
     }
 
-    /// Some of the items, as the rest of a chunk's frame.
+    /// The bytes of some items, which follow the head in a chunk's frame.
     pub(super) fn body(&mut self, items: &Items) -> Body<'_> {
         assert!(
             self.items.start <= items.start && items.end <= self.items.end,
@@ -53,7 +53,7 @@ impl Batch {
         Body { bytes: &mut self.bytes, range: start..end }
     }
 
-    /// Where the item `count` after the one at `start` begins.
+    /// Where the bytes begin of the item `count` places after the one at `start`.
     fn skip(&self, mut start: usize, count: u64) -> usize {
         for _ in 0..count {
             start += message::item_length(&self.bytes[start..]);
@@ -61,7 +61,7 @@ impl Batch {
         start
     }
 
-    /// So many more items are settled; `true` if these were the last.
+    /// Counts settled items. Tells whether these were the last.
     pub(super) fn settle(&mut self, count: u64) -> bool {
         self.unsettled -= count;
         self.is_settled()
@@ -71,22 +71,22 @@ impl Batch {
         self.unsettled == 0
     }
 
-    /// Nothing of it will be sent any more.
+    /// Frees its bytes, as none will be sent again.
     pub(super) fn let_go(&mut self) {
         self.bytes.let_go();
     }
 }
 
-/// What chunks of a batch weigh in a worker's queue.
+/// The weights that chunks of a batch have in a worker's queue.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Weights {
-    /// Of an item, on average.
+    /// Average length of an item in bytes.
     bytes: u64,
 }
 
 impl Weights {
-    /// Of a chunk of so many items, that take so many nanoseconds each, as far as is
-    /// known. What nobody knows is taken to be long.
+    /// The weight of a chunk of this many items, each of which takes this many nanoseconds. An
+    /// unknown time counts as long.
     pub(super) fn of(self, items: u64, nanos: Option<u64>) -> u32 {
         let bytes = self.bytes.saturating_mul(items) / WEIGHT_BYTES;
         let unit = WEIGHT_TIME.as_nanos() as u64;
@@ -101,12 +101,12 @@ pub(crate) struct BatchEncoder {
     next: Item,
     bytes: Buffer,
     count: usize,
-    /// Where the last item ends. Bytes after it are of one whose encoding
-    /// panicked, in a caller that caught that and goes on.
+    /// Where the last item ends. Bytes after it are left from an item whose encoding panicked,
+    /// if the caller caught the panic.
     end: usize,
 }
 
-/// Why an item was not packed.
+/// Why an item could not be encoded.
 #[derive(Debug)]
 pub(crate) enum NotEncoded<E> {
     Unencodable(E),
@@ -115,12 +115,12 @@ pub(crate) enum NotEncoded<E> {
 }
 
 impl BatchEncoder {
-    /// Long batches lie in the arena, if there is one.
+    /// Large batches are written into the arena, if there is one.
     pub(crate) fn new(arena: Option<&Arc<Arena>>) -> BatchEncoder {
         BatchEncoder { next: 0, bytes: Buffer::new(arena.cloned(), 0), count: 0, end: 0 }
     }
 
-    /// The index that the next item gets.
+    /// The index of the next item.
     pub(crate) fn next(&self) -> Item {
         self.next
     }
@@ -133,12 +133,12 @@ impl BatchEncoder {
         self.count == 0
     }
 
-    /// Whether the bytes alone call for sending what there is.
+    /// Whether the batch has enough bytes to be sent, however few its items are.
     pub(crate) fn is_heavy(&self) -> bool {
         self.bytes.len() >= CHUNK_BYTES
     }
 
-    /// Batches what `encode` writes.
+    /// Adds the item that `encode` writes.
     #[inline]
     pub(crate) fn push<E>(
         &mut self,
@@ -158,19 +158,19 @@ impl BatchEncoder {
         Ok(())
     }
 
-    /// Leaves out an item that could not be packed. Items in a batch are
-    /// consecutive, so what came before must have been taken.
+    /// Leaves out an item that could not be encoded. Items in a batch are consecutive, so the
+    /// caller must have taken the batch before it.
     pub(crate) fn skip(&mut self) {
         assert!(self.is_empty(), "a gap inside a batch");
         self.next += 1;
     }
 
-    /// What was packed so far; there is something.
+    /// Takes the batch, which has at least one item.
     pub(crate) fn take(&mut self) -> Batch {
         let count = std::mem::take(&mut self.count) as u64;
         assert!(count > 0, "an empty batch");
         self.bytes.truncate(std::mem::take(&mut self.end));
-        // Batches of a job are mostly of one length, unless that is one large item's.
+        // The batches of a job mostly have one length, except one that holds a large item.
         let expected = self.bytes.len().min(2 * CHUNK_BYTES);
         let next = Buffer::new(self.bytes.arena().cloned(), expected);
         Batch {

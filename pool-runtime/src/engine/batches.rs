@@ -1,20 +1,20 @@
-//! The batches of a job that have items which are not settled.
+//! The batches of a job that have unsettled items.
 
 use std::collections::VecDeque;
 
 use super::batch::Batch;
 use crate::ids::{Item, Items};
 
-/// Memory for so many batches at most is kept for the next job: one call after another
+/// The next job reuses the memory of up to this many batches, so that a series of calls
 /// allocates none.
 const SPARE: usize = 8;
 
-/// See the module. In order, and between them some that are settled.
+/// The batches, in order. Some between them may be settled.
 #[derive(Debug, Default)]
 pub(super) struct Batches {
     batches: VecDeque<Batch>,
-    /// The first item of each: closer together than the batches, of which a search would wait
-    /// for one after the other to come from memory.
+    /// The first item of each batch. A search in this dense array has fewer cache misses than
+    /// one in the batches.
     starts: VecDeque<Item>,
     settled: usize,
 }
@@ -25,13 +25,13 @@ impl Batches {
         self.batches.push_back(batch);
     }
 
-    /// That of an item which is not settled.
+    /// The batch of an unsettled item.
     pub(super) fn of(&mut self, item: Item) -> &mut Batch {
         let place = self.place(item);
         &mut self.batches[place]
     }
 
-    /// The last that does not begin behind the item.
+    /// The index of the last batch that does not begin after the item.
     fn place(&self, item: Item) -> usize {
         let after = self.starts.partition_point(|&start| start <= item);
         after.checked_sub(1).expect("unsettled items are kept")
@@ -46,8 +46,9 @@ impl Batches {
         }
     }
 
-    /// A batch is settled. There may be as many as thousands of workers have room for, and
-    /// they are settled in any order: to take one out from among them would move many.
+    /// Removes a settled batch. There may be as many batches as thousands of workers have room
+    /// for, settled in any order, and removing one from the middle would move many. So settled
+    /// ones stay until they are more than half.
     fn remove(&mut self, place: usize) {
         if place > 0 {
             self.settled += 1;
@@ -71,7 +72,7 @@ impl Batches {
         self.starts.pop_front();
     }
 
-    /// Its memory, for another job, if there is little of it and nothing in it.
+    /// Gives its memory to another job, if it is small and empty.
     pub(super) fn give_back(&mut self) -> Batches {
         match self.batches.is_empty() && self.batches.capacity() <= SPARE {
             true => std::mem::take(self),

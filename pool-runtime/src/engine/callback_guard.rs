@@ -1,10 +1,9 @@
-//! Who is inside of a caller's own rule.
+//! The threads that are within a caller's `retry_if`.
 //!
-//! Whether an item is tried again is asked on the thread that learns of its failure. If
-//! that is the engine's own, no death and no deadline is heard before the rule has
-//! answered, and no worker is started: a rule that waits for its pool there may wait for
-//! itself. On a caller's thread it may not, but which of them it is, is chance. So no rule
-//! may wait for its own pool.
+//! The thread that learns of an item's failure calls `retry_if`. If that is the engine's
+//! thread, it handles no death, no deadline and no start until `retry_if` returns, so one
+//! that waits for its pool may wait for itself. On a caller's thread it might not, but which
+//! thread it is depends on timing. So no `retry_if` may wait for its own pool.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,11 +17,11 @@ use super::handle::JobHandle;
 use super::shared::{Shared, discard, dispose};
 use crate::error::Error;
 
-/// The threads that are inside of a rule of one pool.
+/// The threads that are within a `retry_if` of one pool.
 #[derive(Debug, Default)]
 pub(super) struct CallbackGuard {
-    /// How many there are. A call finds none mostly, and reads nothing else. Relaxed: a
-    /// thread looks for itself alone, and sees what it has written.
+    /// The number of these threads: mostly 0, and then a call reads nothing else. Relaxed, as a
+    /// thread looks only for itself and sees its own writes.
     count: AtomicUsize,
     inside: Mutex<Inside>,
 }
@@ -30,18 +29,18 @@ pub(super) struct CallbackGuard {
 #[derive(Debug, Default)]
 struct Inside {
     threads: Vec<ThreadId>,
-    /// What has come up meanwhile.
+    /// Questions that came up meanwhile.
     questions: Vec<Question>,
 }
 
 impl CallbackGuard {
-    /// The calling thread is inside of a rule from here on; of two, if it was.
+    /// The calling thread enters a `retry_if`, perhaps within another.
     fn enter(&self) {
         self.inside().threads.push(thread::current().id());
         self.count.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The rule has answered; gives what is to be asked next.
+    /// The `retry_if` has returned. Gives the questions that were put off.
     fn leave(&self) -> Vec<Question> {
         let this = thread::current().id();
         self.count.fetch_sub(1, Ordering::Relaxed);
@@ -51,12 +50,12 @@ impl CallbackGuard {
         std::mem::take(&mut inside.questions)
     }
 
-    /// Keeps questions until somebody who is inside has left.
+    /// Keeps questions until a thread within leaves.
     fn put_off(&self, questions: Vec<Question>) {
         self.inside().questions.extend(questions);
     }
 
-    /// Whether the calling thread is inside of one.
+    /// Whether the calling thread is within one.
     pub(super) fn is_here(&self) -> bool {
         self.count.load(Ordering::Relaxed) > 0
             && self.inside().threads.contains(&thread::current().id())
@@ -68,16 +67,14 @@ impl CallbackGuard {
 }
 
 impl Shared {
-    /// Asks callers' rules whether items are to be tried again. A rule that panics has
-    /// not said so; the panic hook tells of it. One that forks returns in the copy too,
-    /// where nobody is to hear of it.
+    /// Asks the callers' `retry_if` whether items are tried again. A panic counts as no; the
+    /// panic hook reports it. One that forks returns in the copy too, where nothing follows.
     ///
-    /// What a rule does may bring up more questions. They are put off until it has
-    /// answered: it may hold a lock of the caller's, and how deep it would stand within
-    /// itself would depend on how many items fail.
+    /// A `retry_if` may cause more questions. They are put off until it has returned: it may
+    /// hold a lock of the caller's, and it would nest as deep as many items fail.
     #[cold]
     pub(super) fn ask(&self, questions: Vec<Question>) {
-        // In a copy nothing is asked, and the lock in there may be held for ever.
+        // A forked copy asks nothing, and the lock in there may be held for ever.
         if !self.is_foreign() && self.callbacks.is_here() {
             return self.callbacks.put_off(questions);
         }
@@ -92,7 +89,7 @@ impl Shared {
                     discard(panic);
                     false
                 });
-                // Its job may be gone meanwhile, and this the last of it.
+                // The job may be gone, and this the last reference to the rule.
                 dispose(rule);
                 again
             });
@@ -107,12 +104,12 @@ impl Shared {
         }
     }
 
-    /// Runs what is the caller's and must not wait for this pool, nor unwind; gives what
-    /// it comes to, and what is to be asked next. Nothing in a copy that it has forked.
+    /// Runs the caller's code that must not wait for this pool nor unwind. Gives its result and
+    /// the questions that were put off; `None` in a copy that it has forked.
     pub(super) fn as_a_rule<T>(&self, run: impl FnOnce() -> T) -> Option<(T, Vec<Question>)> {
         self.callbacks.enter();
         let done = run();
-        // There another thread may have held the lock.
+        // In a copy, another thread may have held the lock.
         if self.is_foreign() {
             return None;
         }
@@ -121,7 +118,7 @@ impl Shared {
 }
 
 impl JobHandle {
-    /// Refuses to wait inside of a rule of this pool, unless there is nothing to wait for:
+    /// Refuses to wait within a `retry_if` of this pool, unless there is nothing to wait for:
     /// the job is done, or `until` is past.
     pub(crate) fn check_may_wait(&self, until: Option<Instant>) -> Result<(), Error> {
         let name = self.task.name;

@@ -1,4 +1,4 @@
-//! One word that takes back many jobs.
+//! Tokens that cancel many jobs at once.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -9,8 +9,8 @@ use crate::ids::JobId;
 ///
 /// Clones are the same token. Each job that has it, by
 /// [`Job::cancel_token`](crate::Job::cancel_token), ends with an error of kind
-/// [`Cancelled`](crate::ErrorKind::Cancelled): what is queued never runs, and what runs
-/// is ended with its worker, or left to finish where the job says so
+/// [`Cancelled`](crate::ErrorKind::Cancelled): queued items never run, and a running item is
+/// killed with its worker, or left to finish if the job says so
 /// ([`Job::cancel_running`](crate::Job::cancel_running)). Jobs that are done stay as they
 /// are; jobs that begin later fail at once.
 ///
@@ -38,12 +38,12 @@ pub struct CancelToken(Arc<Mutex<Holders>>);
 struct Holders {
     cancelled: bool,
     jobs: Vec<Weak<Ticket>>,
-    /// How many tickets there may be before those of jobs that are gone are thrown
-    /// away: twice as many as were valid then.
+    /// How many tickets may be kept before those of removed jobs are dropped: twice as many as
+    /// were valid the last time.
     most: usize,
 }
 
-/// Stands for one job, and goes with it.
+/// Stands for one job, which holds it.
 #[derive(Debug)]
 pub(super) struct Ticket {
     shared: Weak<Shared>,
@@ -56,17 +56,18 @@ impl CancelToken {
         CancelToken::default()
     }
 
-    /// Takes back every job that has the token.
+    /// Cancels every job that has the token.
     pub fn cancel(&self) {
         let jobs = {
             let mut holders = self.lock();
             holders.cancelled = true;
             std::mem::take(&mut holders.jobs)
         };
-        // Outside of the lock: what is woken by this may use the token.
+        // Outside the lock, as a waker that this wakes may use the token.
         let mut tickets: Vec<_> = jobs.iter().filter_map(Weak::upgrade).collect();
         tickets.sort_by_key(|ticket| ticket.shared.as_ptr());
-        // Those of one pool in one step: else whoever is ended is given the next of them.
+        // The jobs of one pool in one step. Otherwise a worker that is freed would get an item
+        // of the next one.
         for of_pool in tickets.chunk_by(|one, other| one.shared.ptr_eq(&other.shared)) {
             if let Some(shared) = of_pool[0].shared.upgrade() {
                 shared.cancel(of_pool.iter().map(|ticket| ticket.id));
@@ -79,7 +80,7 @@ impl CancelToken {
         self.lock().cancelled
     }
 
-    /// Has the token take back this job. `None` if it is cancelled already.
+    /// Adds a job to the token; `None` if the token is cancelled already.
     pub(super) fn hand_out(&self, shared: &Arc<Shared>, id: JobId) -> Option<Arc<Ticket>> {
         let mut holders = self.lock();
         if holders.cancelled {
@@ -95,7 +96,7 @@ impl CancelToken {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Holders> {
-        // Whatever panicked has left it whole: each change of it is one step.
+        // A panic leaves it consistent, as each change is one step.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,9 +1,8 @@
-//! How far ahead, and in what portions, items travel.
+//! The size of chunks, and how many items are under way.
 //!
-//! Where the user names no chunk size it follows from the time that the first items
-//! took, as the workers measured it: tiny items travel in large chunks, slow ones one by
-//! one, and the last chunks of a known length shrink, so that the workers end together
-//! (guided self-scheduling: Polychronopoulos and Kuck, 1987).
+//! If the user sets no chunk size, it follows from the time that the first items took by the
+//! workers' clocks: tiny items travel in large chunks, slow ones one by one. If the number of
+//! items is known, the last chunks shrink, so that all workers finish together (guided self-scheduling: Polychronopoulos and Kuck, 1987).
 
 use std::time::{Duration, Instant};
 
@@ -13,17 +12,17 @@ use crate::limits::{
 };
 use crate::scheduler::DEPTH;
 
-/// What the user has said about it.
+/// The user's choice; `None` is automatic.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ChunkPolicy {
     /// Items in a chunk.
     pub(crate) chunk: Option<usize>,
-    /// Items pulled and not yet taken.
+    /// Items that are pulled and not yet taken.
     pub(crate) window: Option<usize>,
 }
 
 impl ChunkPolicy {
-    /// Refuses what would mean that nothing ever moves.
+    /// Refuses sizes of 0, by which no item could move.
     pub(crate) fn check(self) -> Result<ChunkPolicy, Error> {
         if self.chunk == Some(0) {
             return Err(Error::invalid("a chunk size of 0: a chunk needs at least one item"));
@@ -35,7 +34,7 @@ impl ChunkPolicy {
     }
 }
 
-/// What workers have done for a job, by their own clocks.
+/// The work that workers have done for a job, by their own clocks.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Work {
     items: u64,
@@ -48,18 +47,17 @@ impl Work {
         self.nanos = self.nanos.saturating_add(nanos);
     }
 
-    /// Nanoseconds of an item, at least 1; `None` while nothing is known.
+    /// Average nanoseconds of an item, at least 1; `None` before the first result.
     pub(super) fn of_item(self) -> Option<u64> {
         (self.nanos > 0 && self.items > 0).then(|| (self.nanos / self.items).max(1))
     }
 }
 
-/// The items of one map that are under way, from when they enter until they are done with,
-/// and how many these may be.
+/// Counts the items of one map that are under way, and limits them.
 ///
-/// A caller's items enter when they are pulled, and are done with when their outcomes are
-/// taken. Those of a caller that does not stay enter when the scheduler is given them, and
-/// are done with when they are settled.
+/// The items of a `map` or `imap` enter when they are pulled, and are done when their outcomes
+/// are taken. Those of a `map_async` enter when the scheduler gets them, and are done when they
+/// are settled.
 #[derive(Debug)]
 pub(crate) struct Window {
     sizer: ChunkSizer,
@@ -92,19 +90,19 @@ impl Window {
         self.sizer.chunk
     }
 
-    /// Items that are queued at a time: one chunk, or many of a small size.
+    /// Items that are queued at a time: one chunk, or several small ones.
     #[inline]
     pub(crate) fn batch(&self) -> usize {
         self.sizer.batch
     }
 
-    /// Adapts to what workers have done; `rest` are to come, if that is known.
+    /// Adapts the sizes to the work that is done; `rest` items are to come, if known.
     pub(crate) fn measure(&mut self, work: Work, rest: Option<usize>) {
         self.sizer.measure(work, self.done, rest);
     }
 }
 
-/// The policy of one map.
+/// Chooses the sizes for one map.
 #[derive(Debug)]
 struct ChunkSizer {
     policy: ChunkPolicy,
@@ -116,7 +114,7 @@ struct ChunkSizer {
 }
 
 impl ChunkSizer {
-    /// The first items go one by one, so that there is something to measure.
+    /// The first items travel one by one, to be measured.
     fn new(policy: ChunkPolicy, workers: usize) -> ChunkSizer {
         let chunk = policy.chunk.unwrap_or(1);
         let since = Instant::now();
@@ -130,9 +128,9 @@ impl ChunkSizer {
         self.window = self.policy.window.unwrap_or(room.max(MIN_WINDOW)) as u64;
     }
 
-    /// Measures again: what workers have done, and that `settled` items are done with;
-    /// `rest` are to come, if that is known. A caller who is slow to take or to give items
-    /// needs no large chunks, however quick they are.
+    /// Adapts the sizes to the work that is done and the time that `settled` items took; `rest`
+    /// items are to come, if known. A caller that gives or takes items slowly needs no large
+    /// chunks, however quick the items are.
     fn measure(&mut self, work: Work, settled: u64, rest: Option<usize>) {
         let Some(worked) = work.of_item().filter(|_| settled > 0) else {
             return;
@@ -147,7 +145,7 @@ impl ChunkSizer {
                 self.batch = chunk.saturating_mul(chunks);
             }
             None => {
-                // Of an unknown length, as many are expected as have come.
+                // If the number is unknown, as many are expected as have been settled.
                 let expected = rest.unwrap_or(usize::try_from(settled).unwrap_or(usize::MAX));
                 let share = expected / (self.workers * CHUNKS_OF_REST);
                 self.chunk = within(CHUNK_TIME).min(share.clamp(1, MAX_AUTO_CHUNK));

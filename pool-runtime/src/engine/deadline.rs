@@ -1,4 +1,4 @@
-//! Time limits that have passed: seen by who pulls, and put into words.
+//! Time limits that have passed: how a caller that pulls input sees it, and the errors.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, on_item};
 use crate::ids::{Item, index};
 
 impl JobState {
-    /// An item that was ended because it had run for as long as it may.
+    /// The error of an item whose worker was killed since the item ran beyond its limit.
     pub(super) fn overdue(&self, who: &str, pid: u32, item: Option<Item>) -> Error {
         let (task, item) = (self.task.name, item.map(index));
         let limit = self.rules.timeout.unwrap_or_default();
@@ -21,8 +21,8 @@ impl JobState {
         Error::new(ErrorKind::TimedOut, message).with_task(task, item).with_process(pid, None)
     }
 
-    /// An item, or the rest of the input, that was not done when the deadline passed, and
-    /// how it had failed before.
+    /// The error of an item, or of the rest of the input, that was not done at the deadline,
+    /// with the item's earlier failures.
     pub(super) fn late(&self, item: Option<Item>, tried: Option<Tried>) -> Error {
         let (task, item) = (self.task.name, item.map(index));
         let limit = self.rules.deadline.unwrap_or_default();
@@ -43,8 +43,8 @@ impl JobState {
 }
 
 impl JobHandle {
-    /// Whether the deadline has passed. Of the caller's own clock, so that what is pulled
-    /// does not depend on when the engine's thread gets to run.
+    /// Whether the deadline has passed, by the caller's own clock, so that what is pulled does
+    /// not depend on when the engine's thread runs.
     #[inline]
     pub(crate) fn is_late(&self) -> bool {
         self.deadline.is_some_and(|deadline| deadline <= Instant::now())
@@ -59,7 +59,7 @@ impl JobHandle {
         is_late
     }
 
-    /// What an item, or the rest of the input, ends with when the deadline has passed.
+    /// The error of an item, or of the rest of the input, once the deadline has passed.
     pub(crate) fn late(&self, item: Option<Item>) -> Error {
         match self.shared.lock() {
             Ok(mut core) => core.calls.job_mut(self.id).late(item, None),

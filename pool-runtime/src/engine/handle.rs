@@ -186,9 +186,9 @@ impl JobHandle {
         Some(core)
     }
 
-    /// As a future waits: `waker` is woken when nothing more will arrive.
+    /// Polls for a future: `waker` is woken when the job is done.
     pub(crate) fn poll_done(&self, waker: &Waker) -> Poll<()> {
-        // Before the lock: cloning a waker may run anything too.
+        // Before the lock, as cloning a waker may run any code too.
         let waker = waker.clone();
         let Ok(mut core) = self.shared.lock() else {
             return Poll::Ready(());
@@ -197,29 +197,29 @@ impl JobHandle {
         if !core.calls.job_mut(self.id).is_done() {
             core.listen();
         }
-        // It may have been woken by that already, and is polled again for nothing.
+        // `listen` may have woken it already, in which case it is polled once more in vain.
         let done = core.calls.job_mut(self.id).is_done();
         let unused = if done { core.calls.set_waker(self.id, None) } else { None };
-        // Dropping a waker may run anything; see `Locked`.
+        // Dropping a waker may run any code; see `Locked`.
         drop(core);
         drop((before, unused));
-        // In a copy that any of that has forked nobody will wake the waker.
+        // If that code has forked, no thread of the copy will wake the waker.
         if done || self.shared.is_foreign() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Whether the job is done without a failure, as far as is known.
+    /// Whether the job has a failure so far.
     pub(crate) fn has_failed(&self) -> bool {
         let lock = self.shared.lock();
         lock.map_or(true, |mut core| core.calls.job_mut(self.id).has_failures())
     }
 
-    /// Takes the work back: what is queued never runs, what runs is ended, or spared.
-    /// Nothing happens to a job that is done.
+    /// Cancels the job: queued items never run; running ones are killed or spared. Does nothing
+    /// to a job that is done.
     pub(crate) fn cancel(&self) {
         self.shared.cancel([self.id]);
     }
 
-    /// Lets the job go on with nobody holding it.
+    /// Lets the job go on without a handle.
     pub(crate) fn detach(mut self) {
         if self.left {
             return;

@@ -57,15 +57,14 @@ pub(crate) use job::{Arrival, Progress};
 pub(crate) use request::{Request, Shape};
 pub(crate) use rules::Rules;
 
-/// The workers of one pool or process, and the thread that looks after them.
+/// The workers of one pool or process, and the thread that supervises them.
 #[derive(Debug)]
 pub(crate) struct Engine {
     shared: Arc<Shared>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
-    /// Prints what workers write, where that is to be done.
+    /// Prints the workers' output, if it is prefixed.
     relay: Option<Relay>,
-    workers: usize,
-    /// Where its workers read long items, if they do.
+    /// The memory in which its workers read large items, if they do.
     arena: Option<Arc<Arena>>,
 }
 
@@ -77,20 +76,19 @@ pub(crate) struct Seen {
     pub(crate) life: Life,
     /// It has items.
     pub(crate) busy: bool,
-    /// Why the one before it is gone.
+    /// Why the worker before it is gone.
     pub(crate) replaced: Option<Replaced>,
     pub(crate) start: Start,
 }
 
 impl Engine {
-    /// Starts every worker and returns once all have reported in. If one
-    /// cannot, the others are killed and reaped, and its error is returned.
+    /// Starts all workers and returns once they have reported in. If one cannot start, the
+    /// others are killed and reaped, and its error is returned.
     pub(crate) fn start(config: Config, launch: Launch) -> Result<Engine, Error> {
         let failed = |what: &str, cause: std::io::Error| {
             let message = format!("failed to {what}: {cause}{}", describe_exhaustion(&cause));
             Error::new(ErrorKind::Spawn, message).with_source(cause)
         };
-        let workers = config.workers;
         let poller = Poller::new().map_err(|cause| failed("make the pool's event queue", cause))?;
         let poller = Arc::new(poller);
         let mark = ForkMark::of_process().map_err(|cause| failed("mark this process", cause))?;
@@ -100,8 +98,7 @@ impl Engine {
         let shared = Arc::new(Shared::new(core, mark));
         let thread = thread::spawn(Arc::clone(&shared), Arc::clone(&poller))
             .map_err(|cause| failed("start the pool's thread", cause))?;
-        let mut engine =
-            Engine { shared, thread: Mutex::new(Some(thread)), relay: None, workers, arena };
+        let mut engine = Engine { shared, thread: Mutex::new(Some(thread)), relay: None, arena };
         // Dropping the engine ends what has been started.
         if let Some(mailbox) = mailbox {
             let relay = Relay::start(mailbox, poller);
@@ -110,7 +107,7 @@ impl Engine {
         }
 
         let mut core = engine.shared.lock().expect("nobody has forked the engine yet");
-        // The scheduler has decided already that all workers are started.
+        // The scheduler already has commands that start all workers.
         core.settle();
         while core.calls.starting_up() {
             core.wait(&engine.shared.life, None);
@@ -121,11 +118,12 @@ impl Engine {
         failure.map_or(Ok(engine), Err)
     }
 
-    pub(crate) fn workers(&self) -> usize {
-        self.workers
+    /// How many workers the pool has; 0 in a forked copy of the program.
+    pub(crate) fn size(&self) -> usize {
+        self.shared.lock().map_or(0, |core| core.calls.scheduler.size())
     }
 
-    /// Where its workers read long items.
+    /// The memory in which its workers read large items.
     pub(crate) fn arena(&self) -> Option<&Arc<Arena>> {
         self.arena.as_ref()
     }
@@ -142,7 +140,7 @@ impl Engine {
         JobHandle::submit(&self.shared, request, batch)
     }
 
-    /// Refuses what the calling thread would wait for, inside of a rule of this pool.
+    /// Refuses to wait within a `retry_if` of this pool.
     pub(crate) fn check_may_wait(&self, wanted: fmt::Arguments<'_>) -> Result<(), Error> {
         self.shared.check_may_wait(wanted)
     }
@@ -171,8 +169,8 @@ impl Engine {
         self.shared.lock().is_ok_and(|core| core.calls.scheduler.is_open())
     }
 
-    /// Waits until, in a pool that is closed or terminated, all that was queued is done and
-    /// every worker is reaped. It may go on after that, if a lazy map is not at its end.
+    /// Waits until all queued items are done and all workers are reaped. The pool is closed or
+    /// terminated. If an `imap` is not exhausted, the pool may go on after that.
     pub(crate) fn join(&self) {
         let Ok(mut core) = self.shared.lock() else {
             return;
@@ -180,7 +178,8 @@ impl Engine {
         let departures = core.calls.departures();
         core.calls.tell(Event::Join);
         while !core.is_finished() {
-            // Whoever has left by now may be followed by others, whom this does not wait for.
+            // All workers have left. Others may follow for an iterator that is still in use; this
+            // does not wait for them.
             if core.calls.departures() != departures {
                 return;
             }
@@ -199,8 +198,8 @@ impl Engine {
         }
     }
 
-    /// Whether the calling thread is inside of a call that is not at its end, so that to wait
-    /// for all jobs here would be for ever: the call's input has come to do so.
+    /// Whether the calling thread is within a call that still pulls input. The input itself
+    /// then waits for all jobs, which would be for ever.
     pub(crate) fn waits_for_this_thread(&self) -> bool {
         let this = std::thread::current().id();
         self.shared.lock().is_ok_and(|core| core.calls.waits_for(this))
@@ -227,8 +226,8 @@ impl Engine {
         core.signal(slot, signal)
     }
 
-    /// How the latest worker of a slot ended, once one has. The inner `None` is
-    /// a status that somebody else took.
+    /// How the latest worker of a slot ended, once one has. The inner `None` means that other
+    /// code of the program took the status.
     pub(crate) fn last_exit(&self, slot: Slot) -> Option<Option<ExitStatus>> {
         self.shared.lock().ok()?.last_exit(slot)
     }
@@ -236,14 +235,14 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        // After a panic of the engine its channels are closed, and with them its workers gone.
+        // After a panic of the engine its channels are closed, so its workers have ended.
         let Some(mut core) = self.shared.lock_to_drop() else {
             return;
         };
         core.terminate();
         drop(core);
-        // A waker that holds the last handle of a pool drops it on the engine's own
-        // thread, which cannot wait for itself; it goes on and reaps all the same.
+        // A waker that holds the last handle of a pool drops it on the engine's thread, which
+        // cannot wait for itself. It goes on and reaps the workers all the same.
         let own = std::thread::current().id();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if thread.as_ref().is_some_and(|thread| thread.thread().id() == own) {

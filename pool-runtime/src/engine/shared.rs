@@ -13,16 +13,16 @@ use crate::error::Error;
 use crate::ids::JobId;
 use crate::sys::fork_mark::ForkMark;
 
-/// What the engine's thread, its callers and its jobs hold in common.
+/// What the engine's thread, its callers and its jobs share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(super) core: Mutex<Core>,
-    /// Workers came or went, or the engine finished.
+    /// Signalled when workers come or go, and when the engine has finished.
     pub(super) life: Condvar,
     pub(super) callbacks: CallbackGuard,
-    /// The process that it belongs to, which is marked. A copy that this has forked
-    /// shares the workers' rings and the event queue, but none of its threads: it must
-    /// touch nothing here, nor wait for the lock, which may have been held.
+    /// The process that it belongs to, which is marked. A forked copy shares the workers' rings
+    /// and the event queue, but has none of the threads. It must touch nothing here, nor wait
+    /// for the lock, which a thread may have held during the fork.
     owner: u32,
     mark: ForkMark,
 }
@@ -44,9 +44,9 @@ impl Shared {
         self.mark.is_copy()
     }
 
-    /// Refuses to wait inside of a caller's rule; see [`CallbackGuard`].
+    /// Refuses to wait within a `retry_if` of this pool; see [`CallbackGuard`].
     pub(super) fn check_may_wait(&self, wanted: fmt::Arguments<'_>) -> Result<(), Error> {
-        // A forked copy is told otherwise, and must not wait for the lock in there.
+        // A forked copy gets another error, and must not wait for the lock in there.
         if self.is_foreign() || !self.callbacks.is_here() {
             return Ok(());
         }
@@ -60,8 +60,8 @@ impl Shared {
     ///
     /// # Panics
     ///
-    /// When the engine has panicked: a broken invariant of this library. Its
-    /// callers must not wait for what nobody will bring.
+    /// If the engine has panicked, which is a broken invariant of this library. Its callers
+    /// must not wait for results that will never arrive.
     pub(super) fn lock(&self) -> Result<Locked<'_>, Foreign> {
         if self.is_foreign() {
             return Err(Foreign { owner: self.owner });
@@ -70,20 +70,20 @@ impl Shared {
         Ok(Locked { guard: Some(self.core.lock().expect(PANICKED)), shared: self, unwinding })
     }
 
-    /// The core, for a destructor: nothing in a forked copy, nor after a panic of the engine,
-    /// of which callers are told elsewhere. A panic here might be a second one, which aborts
-    /// the program.
+    /// The core, for a destructor: `None` in a forked copy and after a panic of the engine,
+    /// which other calls report. A panic here might be a second one, which would abort the
+    /// program.
     pub(super) fn lock_to_drop(&self) -> Option<Locked<'_>> {
         if self.is_poisoned() { None } else { self.lock().ok() }
     }
 
-    /// The engine has panicked: ends the workers, and wakes whoever waits, to find
-    /// the lock poisoned. The panic hook has said why.
+    /// The engine has panicked. Kills the workers and wakes all callers, which find the lock
+    /// poisoned. The panic hook has reported why.
     pub(super) fn abandon(&self, panic: Box<dyn Any + Send>) {
         if self.is_foreign() {
             return discard(panic);
         }
-        // Poisoned where it is not yet: the panic may have been outside the lock.
+        // The panic may have been outside the lock, so it may not be poisoned yet.
         let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
         let notifications = core.abandon();
         poison(core);
@@ -92,9 +92,9 @@ impl Shared {
         discard(panic);
     }
 
-    /// Tells whoever waits. A waker that panics must not end the engine's thread; the panic
-    /// hook tells of it. What a rule has captured goes with its job, and may no more wait
-    /// for the pool than the rule may.
+    /// Delivers notifications. A waker that panics must not end the engine's thread; the panic
+    /// hook reports it. A job's `retry_if` is dropped with the job, and its captures may not
+    /// wait for the pool either.
     pub(super) fn wake(&self, notifications: Vec<Notification>) {
         for Notification { waker, sleepers, direct, over, .. } in notifications {
             if let Some(direct) = direct {
@@ -120,7 +120,7 @@ impl Shared {
         }
     }
 
-    /// Takes jobs back, those that are there and not done.
+    /// Cancels those of the jobs that exist and are not done.
     pub(super) fn cancel(&self, jobs: impl IntoIterator<Item = JobId>) {
         let Some(mut core) = self.lock_to_drop() else {
             return;
@@ -141,7 +141,7 @@ pub(super) struct Foreign {
 }
 
 impl Foreign {
-    /// What such a copy is told of what it wants.
+    /// The error of what the copy wanted.
     pub(super) fn error(self, wanted: fmt::Arguments<'_>) -> Error {
         let owner = self.owner;
         Error::invalid(format!(
@@ -151,14 +151,14 @@ impl Foreign {
     }
 }
 
-/// Drops what is the caller's, whose destructor may panic.
+/// Drops a value of the caller's, whose destructor may panic.
 pub(super) fn dispose<T>(value: T) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
         discard(panic);
     }
 }
 
-/// Drops what was thrown, whose destructor may panic in turn.
+/// Drops the payload of a panic, whose destructor may panic in turn.
 pub(super) fn discard(panic: Box<dyn Any + Send>) {
     if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
         std::mem::forget(another);

@@ -1,4 +1,4 @@
-//! The thread that turns the core when no caller does.
+//! The engine's thread, which turns the core when no caller does.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ pub(super) fn spawn(
     shared: Arc<Shared>,
     poller: Arc<Poller>,
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
-    // Inherited by the thread: the program's signals are for the program's threads.
+    // The thread inherits the mask: the program's signals are for the program's threads.
     let _blocked = signals::block_all();
     std::thread::Builder::new().name("pool-engine".into()).spawn(move || {
         let turned = catch_unwind(AssertUnwindSafe(|| turn(&shared, &poller)));
@@ -42,8 +42,8 @@ fn turn(shared: &Shared, poller: &Poller) {
             return;
         }
         timeout = core.timeout();
-        // Here callers' code is run that may fork. The copy has this one thread, and ends
-        // with it.
+        // Releasing the lock may run callers' code, which may fork. The copy has only this
+        // thread and ends with it.
         drop(core);
         if shared.is_foreign() {
             return;

@@ -1,34 +1,33 @@
-//! How workers came to their end, or to no beginning, as calls are told that fail by it.
+//! Why workers ended or could not be started, for the errors of calls that fail by it.
 
 use super::Calls;
 use crate::error::Error;
 use crate::supervisor::ExitReport;
 use crate::task::TaskDef;
 
-/// How a worker came to its end.
+/// How a worker ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::engine) enum End {
-    /// The pool has ended it, for no fault of its own.
+    /// The pool asked it to leave, for no fault of the worker.
     Asked,
     Unasked,
-    /// It could not be started.
+    /// The worker could not be started.
     NotStarted,
 }
 
-/// The end that counts.
+/// The end that errors report.
 #[derive(Debug)]
 struct Last {
     error: Error,
-    /// So many starts in a row had failed, if it is the failure of a start.
+    /// How many starts in a row had failed, if this is a failed start.
     tries: u32,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Ends {
-    /// How the latest worker came to its end of which nobody asked that, or why it
-    /// could not be started; if there is none, how any has ended.
+    /// The latest unasked end or failed start; if there is none, any end.
     last: Option<Last>,
-    /// Starts that have failed since a worker has reported in, or ended unasked.
+    /// Starts that have failed since a worker last reported in or ended unasked.
     failed_starts: u32,
 }
 
@@ -43,7 +42,7 @@ impl Ends {
 }
 
 impl Calls {
-    /// Whether the builder must still wait.
+    /// Whether the builder must wait on.
     pub(in crate::engine) fn starting_up(&self) -> bool {
         self.is_awaiting() && self.ends.last.is_none()
     }
@@ -54,8 +53,8 @@ impl Calls {
         self.life_changed = true;
     }
 
-    /// Keeps how a worker came to its end; while the pool starts up, the first of these,
-    /// which the others may follow from.
+    /// Keeps an end. While the pool starts up, it keeps the first, which may have caused the
+    /// others.
     pub(in crate::engine) fn note_end(&mut self, error: Error, end: End) {
         let tries = match end {
             End::NotStarted => self.ends.failed_starts + 1,
@@ -65,7 +64,7 @@ impl Calls {
         self.ends.failed_starts = tries;
         let (starts_up, is_first) = (self.is_awaiting(), self.ends.last.is_none());
         let counts = match end {
-            // One that retires while others start is no failure.
+            // A worker that retires while others start is no failure.
             End::Asked => is_first && !starts_up,
             End::Unasked | End::NotStarted => is_first || !starts_up,
         };
@@ -79,7 +78,7 @@ impl Calls {
         Some(last.error)
     }
 
-    /// Why a job fails for which no worker will come.
+    /// The error of a job for which no worker can be started.
     pub(super) fn no_workers(&self, task: &TaskDef) -> Error {
         let Last { error, tries } = self.ends.last();
         if *tries < 2 {
@@ -92,7 +91,7 @@ impl Calls {
         Error::new(error.kind(), message).with_cause(error)
     }
 
-    /// Why a pool takes no call whose breaker has tripped.
+    /// The error of a call to a pool whose restart limit has tripped.
     pub(super) fn refusal(&self, task: &TaskDef) -> Error {
         let Last { error, tries } = self.ends.last();
         let name = task.name;

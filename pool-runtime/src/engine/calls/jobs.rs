@@ -1,4 +1,4 @@
-//! Jobs: begun, fed, waited for and left by their callers.
+//! What callers do with their jobs: open, queue, end, cancel and leave them.
 
 use std::task::Waker;
 
@@ -31,7 +31,7 @@ impl Calls {
         }
         let id = JobId(self.next_job);
         self.next_job += 1;
-        // A clock takes longer to read than a job to open.
+        // Reading the clock takes longer than opening a job.
         let now = if state.rules.deadline.is_some() { self.now() } else { Moment::ZERO };
         let terms = state.rules.terms(now, state.shape.is_lazy());
         state.reuse(std::mem::take(&mut self.spare));
@@ -40,7 +40,7 @@ impl Calls {
         Ok(id)
     }
 
-    /// Queues items in chunks of so many.
+    /// Queues items in chunks of this many.
     pub(in crate::engine) fn queue(&mut self, id: JobId, batch: Batch, chunk: usize) {
         let items = batch.items();
         let state = self.job_mut(id);
@@ -58,7 +58,7 @@ impl Calls {
         }
     }
 
-    /// Queues items as their results come.
+    /// Queues items that the scheduler gets as results arrive.
     pub(in crate::engine) fn hold(&mut self, id: JobId, batch: Batch, policy: ChunkPolicy) {
         let workers = self.scheduler.size();
         let state = self.job_mut(id);
@@ -68,7 +68,7 @@ impl Calls {
         }
     }
 
-    /// Gives the scheduler what it is to have now of a job that is backlog.
+    /// Gives the scheduler as much of a job's backlog as the policy allows now.
     pub(in crate::engine) fn feed(&mut self, id: JobId) {
         while let Some((items, weight)) = self.job_mut(id).next_chunk() {
             self.tell(Event::ItemsQueued { job: id, items, weight });
@@ -78,7 +78,7 @@ impl Calls {
         }
     }
 
-    /// No more items will be queued for the job. It may be done by this.
+    /// No more items will be queued for the job, which may be done by this.
     pub(in crate::engine) fn end_job(&mut self, id: JobId) {
         let state = self.job_mut(id);
         state.end();
@@ -90,12 +90,12 @@ impl Calls {
         }
     }
 
-    /// A job that its caller holds.
+    /// A job that has a handle.
     pub(in crate::engine) fn job_mut(&mut self, id: JobId) -> &mut JobState {
-        self.jobs.get_mut(&id).expect("a job is kept while it is backlog")
+        self.jobs.get_mut(&id).expect("a job is kept while it has a handle")
     }
 
-    /// The caller lets go of its job, and gets what is left of it.
+    /// The caller leaves its job and gets what is left of it.
     pub(in crate::engine) fn leave_job(&mut self, id: JobId) -> Option<Box<JobState>> {
         let mut state = self.jobs.remove(&id)?;
         if let Some(waker) = state.replace_waker(None) {
@@ -110,7 +110,7 @@ impl Calls {
         Some(state)
     }
 
-    /// Gives a job's future another waker; gives the one it had.
+    /// Replaces the waker of a job's future; gives the former one.
     pub(in crate::engine) fn set_waker(
         &mut self,
         id: JobId,
@@ -122,7 +122,7 @@ impl Calls {
         before
     }
 
-    /// Tells whoever waits, when the lock is released.
+    /// Keeps a notification until the lock is released.
     pub(in crate::engine) fn notify_later(&mut self, notification: Option<Notification>) {
         let Some(notification) = notification else {
             return;
@@ -136,7 +136,7 @@ impl Calls {
         }
     }
 
-    /// The caller takes its job back.
+    /// The caller cancels its job.
     pub(in crate::engine) fn cancel_job(&mut self, id: JobId) {
         self.end_early(id, |state| rules::cancelled(state.task));
     }
@@ -146,7 +146,7 @@ impl Calls {
         self.end_early(id, |state| state.late(None, None));
     }
 
-    /// Fails a job that is not done; what runs of it is treated as if it were dropped.
+    /// Fails a job that is not done. Its running items are treated as those of a dropped job.
     fn end_early(&mut self, id: JobId, why: impl FnOnce(&JobState) -> Error) {
         let Some(state) = self.jobs.get_mut(&id).filter(|state| !state.is_done()) else {
             return;

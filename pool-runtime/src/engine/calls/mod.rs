@@ -1,5 +1,5 @@
-//! The calls of a pool: its jobs, what the scheduler knows of them, and who is to be told of
-//! what has become of them.
+//! The calls of a pool: its jobs, the scheduler's state of them, and the notifications for
+//! their callers.
 
 mod ends;
 mod jobs;
@@ -19,31 +19,31 @@ pub(super) use ends::End;
 use ends::Ends;
 pub(super) use outcomes::Question;
 
-/// See the module.
+/// All calls of one pool.
 #[derive(Debug)]
 pub(super) struct Calls {
     pub(super) scheduler: Scheduler,
     jobs: JobMap<Box<JobState>>,
     next_job: u64,
-    /// Kept for their memory: for the batches of the job that is opened next.
+    /// Empty batches, whose memory the next job reuses.
     spare: Batches,
     epoch: Instant,
-    /// The same, on the clock that workers know.
+    /// The same moment, in nanoseconds of the monotonic clock that workers read.
     epoch_nanos: u64,
     start_timeout: Duration,
     ends: Ends,
-    /// First incarnations that have not reported in; the builder waits for them.
+    /// The first workers that have not reported in yet; the builder waits for them.
     awaited: usize,
     life_changed: bool,
-    /// Of how many departures those know who wait for one.
+    /// The departures that waiting callers have been notified of.
     departures_told: u64,
-    /// Something was told that the scheduler has not decided upon.
+    /// The scheduler has events that it has not decided on.
     undecided: bool,
-    /// Whom to tell when the lock is released.
+    /// Delivered when the lock is released.
     notifications: Vec<Notification>,
-    /// Callers that sleep until something arrives, and futures that are to be woken.
+    /// Callers that sleep until an outcome arrives, and futures with a waker.
     pub(super) waiters: usize,
-    /// Callers that sleep until their map needs them.
+    /// Callers that sleep until their map needs more items.
     pub(super) patient: usize,
 }
 
@@ -68,7 +68,7 @@ impl Calls {
         }
     }
 
-    /// Takes a fact, which the scheduler decides upon when the core settles.
+    /// Gives the scheduler an event, on which it decides at the end of the turn.
     pub(super) fn tell(&mut self, event: Event) {
         let _ = self.note(event);
     }
@@ -83,14 +83,14 @@ impl Calls {
         assert_eq!(accepted, Verdict::Accepted, "the worker is at these items");
     }
 
-    /// Whether facts were told that the scheduler has not decided upon.
+    /// Whether the scheduler has events that it has not decided on.
     pub(super) fn is_undecided(&self) -> bool {
         self.undecided
     }
 
-    /// The next of what the scheduler has decided; else of what it decides upon all that it
-    /// was told meanwhile. Not before: an item that is still to fail may end its job, of which
-    /// nothing must be sent then.
+    /// The next command. When the commands of the last decision are carried out, the scheduler
+    /// decides on all events since. Not earlier: an event that follows may end a job, of which
+    /// no more items may be sent then.
     pub(super) fn next_command(&mut self) -> Option<Command> {
         let decided = self.scheduler.poll_command();
         if decided.is_none() && std::mem::take(&mut self.undecided) {
@@ -115,7 +115,7 @@ impl Calls {
         self.life_changed = true;
     }
 
-    /// Whom to tell now that the lock is being released.
+    /// The notifications to deliver now that the lock is being released.
     pub(super) fn take_notifications(&mut self) -> Vec<Notification> {
         std::mem::take(&mut self.notifications)
     }
@@ -126,15 +126,15 @@ impl Calls {
             || self.departures_told != self.departures()
     }
 
-    /// Whether workers came or went, or all have left, or the engine finished, since this
-    /// was last asked.
+    /// Whether workers came or went, all have left, or the engine has finished, since this was
+    /// last asked.
     pub(super) fn life_changed(&mut self) -> bool {
         let departures = self.departures();
         let departed = std::mem::replace(&mut self.departures_told, departures) != departures;
         std::mem::take(&mut self.life_changed) || departed
     }
 
-    /// Whether a call is not at its end that this thread is inside of.
+    /// Whether this thread is within a call that still pulls input.
     pub(super) fn waits_for(&self, thread: ThreadId) -> bool {
         self.jobs.values().any(|job| job.is_pulled_on(thread))
     }
@@ -144,12 +144,12 @@ impl Calls {
         self.scheduler.departures()
     }
 
-    /// Whether a worker is at a chunk of a job.
+    /// Whether a worker runs a chunk of a job.
     pub(super) fn is_at(&self, worker: Worker, id: JobId) -> bool {
         self.scheduler.front(worker).is_some_and(|(job, _)| job == id)
     }
 
-    /// Whether the builder waits for a worker of the first ones.
+    /// Whether the builder waits for the first workers.
     pub(super) fn is_awaiting(&self) -> bool {
         self.awaited > 0
     }
@@ -158,7 +158,7 @@ impl Calls {
         self.jobs.get(&id).map(|job| &**job)
     }
 
-    /// Gives the futures to wake of all jobs, for which nobody will do anything any more.
+    /// The notifications for the callers of all jobs, none of which will go on.
     pub(super) fn abandon(&mut self) -> Vec<Notification> {
         let mut notifications = self.take_notifications();
         notifications.extend(self.jobs.values_mut().map(|job| job.abandon()));

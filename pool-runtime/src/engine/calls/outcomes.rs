@@ -1,4 +1,4 @@
-//! What becomes of items that have an outcome, and of those that failed.
+//! Settles items that have outcomes, and retries or fails those that failed.
 
 use super::super::job::{Arrival, Failure};
 use super::super::locked::Notification;
@@ -11,8 +11,8 @@ use crate::supervisor::to_panic;
 use crate::task::TaskDef;
 use crate::wire::message::{self, Phase};
 
-/// Whether an item is to be tried again is for a rule of the caller's to say, which
-/// must not run under the lock.
+/// A question for the caller's `retry_if`, which must not run under the lock: is this item
+/// tried again?
 pub(in crate::engine) struct Question {
     pub(in crate::engine) job: JobId,
     pub(in crate::engine) item: Item,
@@ -27,9 +27,9 @@ impl std::fmt::Debug for Question {
 }
 
 impl Calls {
-    /// An item has failed; the scheduler holds it if the job has retries.
+    /// An item has failed. If the job has retries, the scheduler keeps it until it is judged.
     pub(in crate::engine) fn fail(&mut self, id: JobId, item: Item, error: Error) {
-        // Behind a recall, which may have brought the end of the job.
+        // The recall before this may have ended the job.
         let Some(job) = self.jobs.get_mut(&id) else {
             return;
         };
@@ -47,7 +47,7 @@ impl Calls {
         }
     }
 
-    /// The caller's rule has spoken.
+    /// The caller's `retry_if` has returned.
     pub(in crate::engine) fn answer(&mut self, job: JobId, item: Item, error: Error, again: bool) {
         if !self.jobs.contains_key(&job) {
             return;
@@ -61,7 +61,7 @@ impl Calls {
     fn try_again(&mut self, id: JobId, item: Item, error: Error) {
         let now = self.now();
         let job = self.job_mut(id);
-        // None of it is left where a failure has ended the job.
+        // A failure has ended the job, so the scheduler keeps no items of it.
         if job.has_failed() {
             return;
         }
@@ -78,7 +78,7 @@ impl Calls {
         self.settle(id, Arrival::Failed(item, error.with_tries(tries)));
     }
 
-    /// A job fails as a whole.
+    /// Fails a job as a whole.
     pub(in crate::engine) fn fail_job(&mut self, id: JobId, why: JobFailure) {
         let task = self.job_mut(id).task;
         let why = match why {
@@ -90,7 +90,7 @@ impl Calls {
         self.remove_if_over(id);
     }
 
-    /// The deadline of a job has passed.
+    /// Tells the caller that the deadline of a job has passed.
     pub(in crate::engine) fn expire_job(&mut self, id: JobId) {
         if let Some(job) = self.jobs.get_mut(&id) {
             let notification = job.expire();
@@ -98,10 +98,10 @@ impl Calls {
         }
     }
 
-    /// Items were not done when the deadline of their job passed.
+    /// Fails items that were not done at the deadline of their job.
     pub(in crate::engine) fn fail_late(&mut self, id: JobId, items: &Items) {
         for item in items.clone() {
-            // The first may be the end of the job.
+            // The first failure may end the job.
             let Some(job) = self.jobs.get_mut(&id).filter(|job| !job.has_failed()) else {
                 return;
             };
@@ -111,7 +111,7 @@ impl Calls {
         }
     }
 
-    /// Items have their outcomes. The caller lets the scheduler decide.
+    /// Items have outcomes. The scheduler decides at the end of the turn.
     pub(super) fn settle(&mut self, id: JobId, arrival: Arrival) {
         let job = self.jobs.get_mut(&id).expect("the scheduler knows only jobs that are kept");
         if job.has_failed() {
@@ -143,7 +143,7 @@ impl Calls {
     }
 }
 
-/// Why a call in a living worker gave no result.
+/// The error of a call that failed in a worker that lives on.
 pub(super) fn describe(
     failure: message::Failure,
     task: &'static TaskDef,

@@ -1,4 +1,4 @@
-//! What workers report, as it changes calls.
+//! Changes calls by what workers report.
 
 use super::super::job::Arrival;
 use super::Calls;
@@ -8,8 +8,8 @@ use crate::ids::{Items, JobId, Slot, Worker, index};
 use crate::scheduler::{Event, Life, Verdict};
 use crate::supervisor::{Failed, Listener};
 
-/// Facts are noted only: the scheduler decides once all that is known is told. A failure may
-/// end a job, of which the worker must not be given more then.
+/// These only note events; the scheduler decides at the end of the turn, when it has them all.
+/// Otherwise it might give a worker more items of a job that the next report ends.
 impl Listener for Calls {
     fn front(&self, worker: Worker) -> Option<(JobId, Items)> {
         self.scheduler.front(worker)
@@ -35,7 +35,7 @@ impl Listener for Calls {
     fn returned(&mut self, worker: Worker, job: JobId, items: Items, results: Bodies, time: u64) {
         self.count_work(job, items.end - items.start, time);
         self.accept(Event::ItemsFinished { worker, job, items: items.clone() });
-        // A job that was dropped may still be at a worker that is not asked yet.
+        // A dropped job may still be at a worker whose chunks are not recalled yet.
         if self.jobs.contains_key(&job) {
             self.settle(job, Arrival::Run { items, results });
         }
