@@ -8,12 +8,8 @@ use std::time::Duration;
 use pool_runtime::{Error, ErrorKind, Pool, Process, pool_task};
 use pool_tests::alone::alone;
 use pool_tests::clean::clean;
+use pool_tests::tasks::double;
 use pool_tests::temp::TempDir;
-
-#[pool_task]
-fn double(n: u64) -> u64 {
-    n * 2
-}
 
 #[pool_task]
 fn nothing() {}
@@ -175,16 +171,10 @@ fn odd_variables_arrive() {
 }
 
 #[test]
-fn a_worker_may_have_any_name() {
+fn a_worker_may_have_any_name_without_a_nul_byte() {
     let _clean = clean();
-    for name in [
-        "",
-        "with\0nul",
-        "\0",
-        "/",
-        "\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}",
-        &"n".repeat(1 << 20),
-    ] {
+    for name in ["", "/", "\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}", &"n".repeat(1 << 20)]
+    {
         let shown: String = name.chars().take(9).collect();
         let pool = Pool::builder().workers(1).worker_name(name).build();
         let pool = pool.unwrap_or_else(|error| panic!("{shown:?}: {error}"));

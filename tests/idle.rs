@@ -10,14 +10,10 @@ use pool_runtime::{Output, Pool, pool_task};
 use pool_tests::alone::alone;
 use pool_tests::fault::kill_this_process;
 use pool_tests::pools::{idle, pids};
+use pool_tests::tasks::square;
 use pool_tests::temp::TempDir;
 use pool_tests::{runs, wait};
 use rustix::fs::{CWD, FileType, Mode};
-
-#[pool_task]
-fn square(n: u64) -> u64 {
-    n * n
-}
 
 #[pool_task]
 fn nap(milliseconds: u64) {

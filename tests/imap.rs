@@ -3,29 +3,18 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::time::Duration;
 
 use pool_runtime::{ErrorKind, Pool, WorkerState, pool_task};
 use pool_tests::clean::clean;
 use pool_tests::pools::idle;
+use pool_tests::tasks::{forever, nap, square};
 use pool_tests::temp::TempDir;
 use pool_tests::{runs, wait};
-
-#[pool_task]
-fn square(n: u64) -> u64 {
-    n * n
-}
 
 #[pool_task]
 fn even_only(n: u32) -> u32 {
     assert!(n.is_multiple_of(2), "{n} is odd");
     n
-}
-
-#[pool_task]
-fn nap(milliseconds: u64) -> u64 {
-    std::thread::sleep(Duration::from_millis(milliseconds));
-    milliseconds
 }
 
 /// Ends when the file is there.
@@ -43,13 +32,6 @@ fn note_and_wait(dir: &Path, item: u64, file: &str) {
 
 fn noted(dir: &TempDir) -> BTreeMap<u64, Vec<u32>> {
     runs::noted(dir.path())
-}
-
-#[pool_task]
-fn forever() {
-    loop {
-        std::thread::sleep(Duration::from_secs(1));
-    }
 }
 
 #[test]

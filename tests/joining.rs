@@ -8,13 +8,9 @@ use std::time::Duration;
 
 use pool_runtime::{ErrorKind, Imap, Pool, pool_task};
 use pool_tests::clean::clean;
+use pool_tests::tasks::square;
 use pool_tests::temp::TempDir;
 use pool_tests::wait;
-
-#[pool_task]
-fn square(n: u64) -> u64 {
-    n * n
-}
 
 /// Ends when the file is there.
 #[pool_task]

@@ -4,25 +4,8 @@ use std::time::Duration;
 
 use pool_runtime::{ErrorKind, Pool, WorkerState, pool_task};
 use pool_tests::clean::{clean, descriptors};
+use pool_tests::tasks::{forever, nap, square};
 use pool_tests::wait;
-
-#[pool_task]
-fn square(n: u64) -> u64 {
-    n * n
-}
-
-#[pool_task]
-fn nap(milliseconds: u64) -> u64 {
-    std::thread::sleep(Duration::from_millis(milliseconds));
-    milliseconds
-}
-
-#[pool_task]
-fn forever() {
-    loop {
-        std::thread::sleep(Duration::from_secs(1));
-    }
-}
 
 #[pool_task]
 fn process_name() -> String {
@@ -130,7 +113,7 @@ fn terminate_stops_running_work() {
     for result in running {
         let error = result.get().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Terminated);
-        assert_eq!(error.task(), Some("lifecycle::forever"));
+        assert_eq!(error.task(), Some("pool_tests::tasks::forever"));
     }
     assert_eq!(queued.get().unwrap_err().kind(), ErrorKind::Terminated);
     pool.join().unwrap();

@@ -10,14 +10,10 @@ use pool_runtime::{Error, ErrorKind, Output, Pool, pool_task};
 use pool_tests::alone::alone;
 use pool_tests::clean::descriptors;
 use pool_tests::fault::limit;
+use pool_tests::tasks::double;
 use pool_tests::users::{become_nobody, tasks_of};
 use pool_tests::wait::until;
 use rustix::process::{Resource, getrlimit};
-
-#[pool_task]
-fn double(n: u64) -> u64 {
-    n * 2
-}
 
 /// Lets go of `room` descriptors, the rest below the limit being taken.
 fn with_descriptors<R>(room: usize, call: impl FnOnce() -> R) -> R {

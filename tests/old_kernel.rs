@@ -10,6 +10,7 @@ use pool_runtime::{ErrorKind, Pool, pool_task};
 use pool_tests::alone::alone;
 use pool_tests::clean::clean;
 use pool_tests::kernel::{refuse, refuse_flag, refuse_with};
+use pool_tests::tasks::forever;
 use rustix::io::Errno;
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
@@ -75,13 +76,6 @@ fn deaths_are_what_they_are_where_nobody_tells_whether_a_process_lives_on() {
             assert_eq!(pool.map(nap_and_double, 0..3).unwrap(), [0, 2, 4]);
         };
         std::thread::scope(|scope| scope.spawn(refused).join().unwrap());
-    }
-}
-
-#[pool_task]
-fn forever() {
-    loop {
-        std::thread::sleep(Duration::from_secs(1));
     }
 }
 

@@ -15,6 +15,7 @@ use pool_tests::clean::clean;
 use pool_tests::fork::in_a_copy;
 use pool_tests::parent::Parent;
 use pool_tests::pools::{idle, pids};
+use pool_tests::tasks::{forever, nap, square};
 use pool_tests::temp::TempDir;
 use pool_tests::wait;
 
@@ -22,27 +23,9 @@ use pool_tests::wait;
 const PROMPT: Duration = Duration::from_secs(60);
 
 #[pool_task]
-fn square(n: u64) -> u64 {
-    n * n
-}
-
-#[pool_task]
-fn nap(milliseconds: u64) -> u64 {
-    thread::sleep(Duration::from_millis(milliseconds));
-    milliseconds
-}
-
-#[pool_task]
 fn wait_for(file: &Path) -> u32 {
     wait::until("the file", || file.exists());
     std::process::id()
-}
-
-#[pool_task]
-fn forever() {
-    loop {
-        thread::sleep(Duration::from_secs(1));
-    }
 }
 
 /// How far ahead the inputs are pulled that block.

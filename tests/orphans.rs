@@ -8,6 +8,7 @@ use std::time::Duration;
 use pool_runtime::{ErrorKind, Pool, Start, pool_task};
 use pool_tests::alone::alone;
 use pool_tests::processes::children_of;
+use pool_tests::tasks::double;
 use pool_tests::wait;
 
 /// Starts processes, one of which starts another, and goes on for ever.
@@ -45,11 +46,6 @@ extern "C" fn start_a_helper() {
             unsafe { libc::pause() };
         }
     }
-}
-
-#[pool_task]
-fn double(n: u64) -> u64 {
-    n * 2
 }
 
 #[test]

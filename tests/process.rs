@@ -6,28 +6,12 @@ use std::time::Duration;
 
 use pool_runtime::{ErrorKind, Process, Stdio, pool_task};
 use pool_tests::clean::clean;
+use pool_tests::tasks::{forever, own_pid, square};
 use pool_tests::wait;
-
-#[pool_task]
-fn square(n: u64) -> u64 {
-    n * n
-}
-
-#[pool_task]
-fn own_pid() -> u32 {
-    std::process::id()
-}
 
 #[pool_task]
 fn fail() {
     panic!("on purpose")
-}
-
-#[pool_task]
-fn forever() {
-    loop {
-        std::thread::sleep(Duration::from_secs(1));
-    }
 }
 
 #[pool_task]
@@ -61,7 +45,7 @@ fn a_process_is_told_about_before_during_and_after() {
     let mut process = own_pid.spawn(()).unwrap();
     let pid = process.pid();
     assert_ne!(pid, std::process::id());
-    assert_eq!(process.name(), "process::own_pid");
+    assert_eq!(process.name(), "pool_tests::tasks::own_pid");
     assert_eq!(process.join().unwrap(), pid);
     assert!(!process.is_alive());
     assert_eq!(process.exit_status().unwrap().code(), Some(0));

@@ -9,26 +9,9 @@ use pool_runtime::{Error, ErrorKind, Pool, pool_task};
 use pool_tests::alone::alone;
 use pool_tests::clean::clean;
 use pool_tests::pools::idle;
+use pool_tests::tasks::{nap, square};
 use pool_tests::wait;
 use serde::{Deserialize, Deserializer, Serialize};
-
-#[pool_task]
-fn square(n: u64) -> u64 {
-    n * n
-}
-
-#[pool_task]
-fn nap(milliseconds: u64) -> u64 {
-    std::thread::sleep(Duration::from_millis(milliseconds));
-    milliseconds
-}
-
-#[pool_task]
-fn forever() {
-    loop {
-        std::thread::sleep(Duration::from_secs(1));
-    }
-}
 
 /// Writes past its argument, as a C parser might.
 #[pool_task]

@@ -3,17 +3,13 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use pool_runtime::{Error, ErrorKind, Pool, PoolBuilder, pool_task};
+use pool_runtime::{Error, ErrorKind, Pool, PoolBuilder};
 use pool_tests::alone::alone;
 use pool_tests::clean::clean;
 use pool_tests::fault::limit;
+use pool_tests::tasks::double;
 use pool_tests::temp::TempDir;
 use rustix::process::Resource;
-
-#[pool_task]
-fn double(n: u64) -> u64 {
-    n * 2
-}
 
 #[track_caller]
 fn assert_told(error: &Error, parts: &[&str]) {

@@ -20,14 +20,10 @@ use pool_tests::dispositions::dispositions;
 use pool_tests::fault::send;
 use pool_tests::pools::idle;
 use pool_tests::processes::zygote;
+use pool_tests::tasks::square;
 use pool_tests::temp::TempDir;
 use pool_tests::wait::{self, is_stopped};
 use rustix::process::{Signal, kill_process_group};
-
-#[pool_task]
-fn square(n: u64) -> u64 {
-    n * n
-}
 
 #[pool_task]
 fn die() {

@@ -9,23 +9,12 @@ use std::time::{Duration, Instant};
 use pool_runtime::{AsyncResult, Error, ErrorKind, Pool, WorkerState, pool_task};
 use pool_tests::clean::clean;
 use pool_tests::futures::block_on;
+use pool_tests::tasks::{forever, square};
 use pool_tests::wait;
-
-#[pool_task]
-fn square(n: u64) -> u64 {
-    n * n
-}
 
 #[pool_task]
 fn fail(message: &str) -> u8 {
     panic!("{message}")
-}
-
-#[pool_task]
-fn forever() {
-    loop {
-        std::thread::sleep(Duration::from_secs(1));
-    }
 }
 
 #[pool_task]

@@ -219,6 +219,25 @@ fn features_of_tests_are_in_the_table() {
 }
 
 #[test]
+fn each_test_program_is_a_target_and_is_in_the_table() {
+    let manifest = fs::read_to_string(root().join("tests/Cargo.toml")).unwrap();
+    let table = fs::read_to_string(root().join("tests/README.md")).unwrap();
+    let of_targets = |key: &str| -> Vec<String> {
+        let targets = manifest.split("[[test]]").skip(1);
+        let value = |target: &str| target.split(key).nth(1)?.split('"').next().map(str::to_owned);
+        targets.map(|target| value(target).expect("a target has a name and a path")).collect()
+    };
+    for name in of_targets("name = \"") {
+        assert!(table.contains(&format!("`{name}`")), "tests/README.md has no {name}");
+    }
+    let paths = of_targets("path = \"");
+    for entry in fs::read_dir(root().join("tests")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(!name.ends_with(".rs") || paths.contains(&name), "{name} is no target");
+    }
+}
+
+#[test]
 fn nothing_is_unfinished_and_no_test_is_ignored() {
     for dir in ["pool-runtime", "pool-macros", "examples", "tests", "benches"] {
         for (path, source) in sources(dir) {

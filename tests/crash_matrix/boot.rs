@@ -4,9 +4,10 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use pool_runtime::{ErrorKind, Pool, PoolBuilder, pool_task};
+use pool_runtime::{ErrorKind, Pool, PoolBuilder};
 use pool_tests::clean::clean;
 use pool_tests::fault::Fault;
+pub(crate) use pool_tests::tasks::own_pid;
 
 /// What the constructor does: a fault's name, or `hang`; unset, nothing.
 pub(crate) const TROUBLE: &str = "POOL_TESTS_BOOT_TROUBLE";
@@ -54,11 +55,6 @@ fn starts() -> u64 {
 /// by one, and not forked from a zygote in which it has run.
 pub(crate) fn executed(workers: usize) -> PoolBuilder {
     Pool::builder().workers(workers).worker_program(std::env::current_exe().unwrap())
-}
-
-#[pool_task]
-pub(crate) fn own_pid() -> u32 {
-    std::process::id()
 }
 
 #[test]

@@ -8,6 +8,7 @@ use pool_runtime::{Pool, pool_task};
 use pool_tests::clean::clean;
 use pool_tests::fault::{Fault, send};
 use pool_tests::pools::{idle, pids};
+use pool_tests::tasks::own_pid;
 use pool_tests::temp::TempDir;
 use pool_tests::wait;
 use rustix::io::Errno;
@@ -32,11 +33,6 @@ fn plant(fault: Fault, go: String, gone: String) -> u32 {
         }
         let _ = fault.commit();
     });
-    std::process::id()
-}
-
-#[pool_task]
-fn own_pid() -> u32 {
     std::process::id()
 }
 

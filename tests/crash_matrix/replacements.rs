@@ -51,7 +51,7 @@ fn calls_fail_when_no_worker_can_be_replaced() {
         assert_eq!(error.kind(), ErrorKind::Spawn, "{error}");
         assert_eq!(error.signal(), fault.signal(), "{error}");
         assert_eq!(error.exit_code(), fault.exit_code(), "{error}");
-        assert_eq!(error.task(), Some("crash_matrix::boot::own_pid"), "{error}");
+        assert_eq!(error.task(), Some("pool_tests::tasks::own_pid"), "{error}");
         assert!(error.to_string().contains(fault.described()), "{error}");
         assert!(error.to_string().contains("before it reported in"), "{error}");
 

@@ -6,12 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use pool_runtime::{Pool, pool_task};
 use pool_tests::clean::clean;
 use pool_tests::pools::idle;
+use pool_tests::tasks::square;
 use serde::{Deserialize, Serialize, Serializer};
-
-#[pool_task]
-fn square(n: u64) -> u64 {
-    n * n
-}
 
 /// Numbers that panic at some of them, without a word on standard error.
 fn panicking(at: &[u64]) -> impl Iterator<Item = u64> {

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use pool_runtime::{Pool, pool_task};
+use pool_tests::tasks::forever;
 use pool_tests::wait;
 
 /// Far longer than the item runs beside its stop, which is longer than this.
@@ -16,13 +17,6 @@ const LIMIT: Duration = Duration::from_secs(4);
 fn wait_in(dir: &Path) {
     std::fs::write(dir.join("begun"), "").unwrap();
     wait::until("to go on", || dir.join("go").exists());
-}
-
-#[pool_task]
-fn forever() {
-    loop {
-        std::thread::sleep(Duration::from_secs(1));
-    }
 }
 
 fn main() {

@@ -14,6 +14,7 @@ use std::time::Duration;
 use pool_runtime::{Output, Pool, pool_task};
 use pool_tests::fault::Fault;
 use pool_tests::left::leave_behind;
+use pool_tests::tasks::double;
 use pool_tests::wait;
 use rustix::fs::OFlags;
 
@@ -70,11 +71,6 @@ fn fill(item: u64, dir: &str) {
 #[pool_task]
 fn leave_somebody() {
     println!("left {}", leave_behind());
-}
-
-#[pool_task]
-fn double(n: u64) -> u64 {
-    n * 2
 }
 
 fn main() {

@@ -10,6 +10,7 @@ use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
 use crate::both_ways;
+use pool_tests::tasks::own_pid;
 
 const LIMIT: u64 = 64 << 20;
 
@@ -172,11 +173,6 @@ fn other_deaths_are_what_they_are_without_a_limit() {
         assert_eq!(told(&with), told(&without), "{fault:?}");
         assert!(with.to_string().contains(fault.described()), "{fault:?}: {with}");
     }
-}
-
-#[pool_task]
-fn own_pid() -> u32 {
-    std::process::id()
 }
 
 #[test]

@@ -12,6 +12,7 @@ use pool_tests::wait;
 use rustix::process::Signal;
 
 use crate::both_ways;
+use pool_tests::tasks::own_pid;
 
 fn exists(file: &str) -> bool {
     std::path::Path::new(file).exists()
@@ -29,11 +30,6 @@ fn wait_for(running: String, go: String) -> u32 {
 fn sleep(running: String) {
     std::fs::write(running, "").unwrap();
     std::thread::sleep(Duration::MAX);
-}
-
-#[pool_task]
-fn own_pid() -> u32 {
-    std::process::id()
 }
 
 /// Whether a program that a task starts ends by SIGTERM.

@@ -248,8 +248,9 @@ fn r039_each_handle_has_an_error_of_its_own() {
         .into_iter()
         .map(|error| error.unwrap().task().unwrap().to_owned())
         .collect();
-    let expected = ["forever", "square", "even_only"];
-    assert_eq!(tasks, expected.map(|name| format!("peer_cases::tasks::{name}")));
+    let expected =
+        ["pool_tests::tasks::forever", "pool_tests::tasks::square", "peer_cases::tasks::even_only"];
+    assert_eq!(tasks, expected);
 }
 
 #[test]

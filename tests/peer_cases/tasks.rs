@@ -1,39 +1,16 @@
 //! Tasks that many of the cases use.
 
 use std::path::Path;
-use std::time::Duration;
 
 use pool_runtime::pool_task;
+pub(crate) use pool_tests::tasks::{forever, nap, own_pid, square};
 use pool_tests::{runs, wait};
-
-#[pool_task]
-pub(crate) fn square(n: u64) -> u64 {
-    n * n
-}
-
-#[pool_task]
-pub(crate) fn own_pid() -> u32 {
-    std::process::id()
-}
 
 /// An odd number is a panic.
 #[pool_task]
 pub(crate) fn even_only(n: u64) -> u64 {
     assert!(n.is_multiple_of(2), "{n} is odd");
     n
-}
-
-#[pool_task]
-pub(crate) fn nap(milliseconds: u64) -> u64 {
-    std::thread::sleep(Duration::from_millis(milliseconds));
-    milliseconds
-}
-
-#[pool_task]
-pub(crate) fn forever() {
-    loop {
-        std::thread::sleep(Duration::from_secs(1));
-    }
 }
 
 #[pool_task]

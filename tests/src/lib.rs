@@ -22,6 +22,7 @@ pub mod processes;
 pub mod rng;
 pub mod runs;
 pub mod started;
+pub mod tasks;
 pub mod temp;
 pub mod users;
 pub mod wait;

@@ -1,12 +1,11 @@
 //! A directory for one test.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::path::Path;
 
-/// An empty directory, removed with what is in it when this goes.
+/// An empty directory, which is removed with its contents when this is dropped.
 #[derive(Debug)]
-pub struct TempDir(PathBuf);
+pub struct TempDir(tempfile::TempDir);
 
 impl TempDir {
     /// A new one.
@@ -16,18 +15,13 @@ impl TempDir {
     /// When it cannot be made.
     #[must_use]
     pub fn new() -> TempDir {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("pool-tests-{}-{count}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).unwrap();
-        TempDir(path)
+        TempDir(tempfile::Builder::new().prefix("pool-tests-").tempdir().unwrap())
     }
 
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.0
+        self.0.path()
     }
 
     /// A file in it, as text, for arguments of tasks.
@@ -37,7 +31,7 @@ impl TempDir {
     /// When the temporary directory's name is not UTF-8.
     #[must_use]
     pub fn file(&self, name: &str) -> String {
-        self.0.join(name).into_os_string().into_string().unwrap()
+        self.0.path().join(name).into_os_string().into_string().unwrap()
     }
 
     /// A shell script of these lines in it, to be executed.
@@ -57,12 +51,5 @@ impl TempDir {
 impl Default for TempDir {
     fn default() -> Self {
         TempDir::new()
-    }
-}
-
-impl Drop for TempDir {
-    fn drop(&mut self) {
-        // A test may have removed it.
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -2,20 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use pool_runtime::{NotForked, Pool, PoolBuilder, Start, pool_task, shutdown};
+use pool_runtime::{NotForked, Pool, PoolBuilder, Start, shutdown};
 use pool_tests::pools::pids;
 pub(crate) use pool_tests::processes::{children_of, file_of, zygote, zygotes_of};
+pub(crate) use pool_tests::tasks::{own_pid, square};
 use pool_tests::wait;
-
-#[pool_task]
-pub(crate) fn own_pid() -> u32 {
-    std::process::id()
-}
-
-#[pool_task]
-pub(crate) fn square(n: u64) -> u64 {
-    n * n
-}
 
 /// A pool whose workers are executed.
 pub(crate) fn executed(workers: usize) -> PoolBuilder {
