@@ -34,15 +34,16 @@ impl Copy {
         let tried = ("sim/mod.rs", "mod world;\n", "mod trial;\nmod world;\n");
         for (file, before, after) in [blind, tried].map(|(a, b, c)| (a.into(), b.into(), c.into()))
         {
-            copy.change(&Change { file, before, after });
+            copy.change(&Change { file, before, after }).unwrap();
         }
         copy
     }
 
-    pub(crate) fn change(&self, change: &Change) {
+    pub(crate) fn change(&self, change: &Change) -> Result<(), String> {
         let path = self.0.path().join("scheduler").join(&change.file);
-        let text = change.apply(&fs::read_to_string(&path).unwrap());
-        fs::write(&path, text.unwrap_or_else(|error| panic!("{error}"))).unwrap();
+        let text = change.apply(&fs::read_to_string(&path).unwrap())?;
+        fs::write(&path, text).unwrap();
+        Ok(())
     }
 
     pub(crate) fn build(&self) -> Result<Built<'_>, String> {

@@ -47,9 +47,9 @@ fn find(mistake: &Mistake) -> Result<u64, String> {
     let Mistake { name, breaks, what, changes } = mistake;
     let began = Instant::now();
     let copy = Copy::new();
-    changes.iter().for_each(|change| copy.change(change));
-    let verdict = copy
-        .build()
+    let made = changes.iter().try_for_each(|change| copy.change(change));
+    let verdict = made
+        .and_then(|()| copy.build())
         .and_then(|built| built.try_lives(PATIENCE, Some(breaks)))
         .map_err(|error| format!("{name} was not found as {breaks}. {what}{error}"))?;
     println!("{name} is found as {breaks}: {verdict}; {:.1} s", began.elapsed().as_secs_f64());

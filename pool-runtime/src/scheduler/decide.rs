@@ -33,7 +33,7 @@ impl Scheduler {
     /// within a time are one fault, of which starting again is no cure.
     fn count_deaths(&mut self, now: &impl Fn() -> Moment) {
         let deaths = std::mem::take(&mut self.untold_deaths);
-        let Some((limit, period)) = self.config.restart_limit.filter(|_| deaths > 0) else {
+        let Some((limit, period)) = self.config.restart_limit.filter(|_| deaths != 0) else {
             return;
         };
         let now = now();

@@ -108,7 +108,7 @@ impl Scheduler {
             return Verdict::Ignored;
         }
         let Job { queue, loads, .. } = self.remove_job(job);
-        self.forsake(job, !queue.is_empty(), loads > 0);
+        self.forsake(job, !queue.is_empty(), loads != 0);
         Verdict::Accepted
     }
 
@@ -157,7 +157,7 @@ impl Scheduler {
             self.commands.push_back(Command::FailItems { job, items: chunk.items });
             was_queued = true;
         }
-        let is_loaded = state.loads > 0;
+        let is_loaded = state.loads != 0;
         self.forsake(job, was_queued, is_loaded);
         self.retime(job);
         self.remove_if_done(job);

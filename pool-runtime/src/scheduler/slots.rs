@@ -174,7 +174,7 @@ impl Slots {
     /// The one place where the loads of a serving worker change.
     fn reload<R>(&mut self, slot: Slot, change: impl FnOnce(&mut SlotState) -> R) -> R {
         let state = &mut self.slots[slot.0];
-        let (weight, stocked, count) = (state.weight, state.is_stocked(), state.loads.len());
+        let (weight, stocked) = (state.weight, state.is_stocked());
         // What stays the same when items of the chunk are done.
         let name = |load: &Load| (load.job, load.items.end);
         let front = state.loads.front().map(name);
@@ -190,12 +190,11 @@ impl Slots {
             (true, false) => drop(self.stocked.remove(&slot)),
             _ => {}
         }
-        let is_other = front != state.loads.front().map(name);
-        if is_other {
+        if front != state.loads.front().map(name) {
             state.watch.unbegun = None;
-        }
-        if state.watch.due.is_some() && (is_other || count != state.loads.len()) {
-            self.watch(slot);
+            if state.watch.due.is_some() {
+                self.watch(slot);
+            }
         }
         result
     }

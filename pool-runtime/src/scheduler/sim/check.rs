@@ -28,6 +28,18 @@ impl Books {
         }
     }
 
+    /// The same: who has something with a time limit is watched, but not who is accused.
+    /// Who is asked for its stock and then accused is not either, until it has answered.
+    pub(super) fn check_watches(&self, scheduler: &Scheduler) -> Result<(), Broken> {
+        for post in self.posts() {
+            let (is, should) = (scheduler.is_watched(post.name.slot), post.is_watched());
+            if is != should && (is || post.asked.is_none()) {
+                return broken(Rule::LimitsAreKept, format!("a watch, {is}, over {post:?}"));
+            }
+        }
+        Ok(())
+    }
+
     /// What must hold when all commands of a step are carried out.
     pub(super) fn check(&self, scheduler: &Scheduler) -> Result<(), Broken> {
         if let Some(owed) = self.owed.first() {

@@ -151,7 +151,10 @@ impl World {
         self.scheduler.decide(|| now);
         self.books.check_trip()?;
         match self.scheduler.poll_command() {
-            None => self.books.check_hunger(&self.scheduler),
+            None => {
+                self.books.check_hunger(&self.scheduler)?;
+                self.books.check_watches(&self.scheduler)
+            }
             Some(command) => broken(Rule::DecidesOnce, format!("an afterthought: {command:?}")),
         }
     }

@@ -278,6 +278,17 @@ fn the_end_of_a_job_is_news_once() {
 }
 
 #[test]
+fn a_job_begins_with_the_memory_of_another_queue_unless_that_was_long() {
+    for (chunks, is_kept) in [(1, true), (100, false)] {
+        let mut pool = Pool::at_work(1);
+        pool.all_news((0..chunks).map(|item| queued(item..item + 1)));
+        pool.all_news((0..chunks).map(|item| finished(worker(0, 1), item..item + 1)));
+        pool.all_news([Event::JobEnded { job: JOB }, opened(OTHER)]);
+        assert_eq!(pool.scheduler.jobs[&OTHER].queue.capacity() > 0, is_kept, "{chunks} chunks");
+    }
+}
+
+#[test]
 fn a_slot_is_given_up_when_nothing_begins_in_it_and_tried_for_a_new_job() {
     let mut pool = Pool::of(1);
     pool.commands();

@@ -236,6 +236,21 @@ fn who_begins_in_the_moment_in_which_it_is_given_up_finishes_that_item() {
 }
 
 #[test]
+fn who_does_something_after_it_is_given_up_is_not_watched_until_it_has_answered() {
+    let only = worker(0, 1);
+    let mut pool = at_work(config(1), LIMITED);
+    pool.news(queued(0..9));
+    pool.later(LIMIT);
+    pool.look(only, None);
+    pool.later(UNRESPONSIVE);
+    assert_eq!(pool.look(only, None), [condemn(only, 0)]);
+    assert_eq!(pool.news(finished(only, 0..3)), []);
+    assert_eq!(pool.scheduler.next_deadline(), None);
+    assert_eq!(pool.answer(only, Kept::Chunk), []);
+    assert_eq!(pool.scheduler.next_deadline(), Some(pool.now + LIMIT));
+}
+
+#[test]
 fn who_does_something_between_two_looks_is_not_given_up() {
     let only = worker(0, 1);
     let mut pool = at_work(config(1), LIMITED);
@@ -368,18 +383,19 @@ fn nothing_is_tried_again_after_the_deadline_of_its_job() {
 fn the_breaker_trips_when_more_have_died_than_may_and_starts_nobody_till_it_is_reset() {
     let period = Moment::from_secs(1);
     let restart_limit = Some((1, period));
-    let mut pool = at_work(Config { restart_limit, ..config(1) }, Terms::default());
+    let mut pool = at_work(Config { restart_limit, ..config(2) }, Terms::default());
     assert_eq!(pool.news(exited(worker(0, 1))), [start(worker(0, 2))]);
     assert_eq!(pool.later(period + TICK), []);
     assert_eq!(pool.news(exited(worker(0, 2))), [start(worker(0, 3))]);
     assert_eq!(pool.later(period), []);
     let fails = [Command::FailJob { job: JOB, why: JobFailure::NoWorkers }];
-    assert_eq!(pool.news(exited(worker(0, 3))), fails);
+    // Of another slot, since this would be the third fruitless life of the first.
+    assert_eq!(pool.news(exited(worker(1, 1))), fails);
     assert!(pool.scheduler.has_tripped());
-    assert_eq!(pool.news(Event::Reset), [start(worker(0, 4))]);
+    assert_eq!(pool.news(Event::Reset), [start(worker(1, 2))]);
     pool.no_news(Event::Reset);
     pool.news(opened(JobId(9)));
-    assert_eq!(pool.news(exited(worker(0, 4))), [start(worker(0, 5))]);
+    assert_eq!(pool.news(exited(worker(1, 2))), [start(worker(1, 3))]);
 }
 
 #[test]
