@@ -8,6 +8,7 @@ use pool_tests::alone::alone;
 use pool_tests::clean::clean;
 use pool_tests::fault::forbid;
 use pool_tests::temp::TempDir;
+use pool_tests::wait;
 
 use crate::helpers::{assert_executed, executed, square, zygotes_of};
 
@@ -48,9 +49,11 @@ fn with(trouble: &str, temp: &TempDir) -> (PoolBuilder, impl Fn() -> usize) {
     (builder, move || std::fs::read(&count).unwrap().len())
 }
 
+/// Waits until this worker has so many threads. One that writes out what the items before have
+/// printed may take a moment to end.
 #[pool_task]
-fn threads() -> usize {
-    std::fs::read_dir("/proc/self/task").unwrap().count()
+fn has_threads(count: usize) {
+    wait::until("the threads", || std::fs::read_dir("/proc/self/task").unwrap().count() == count);
 }
 
 #[test]
@@ -61,7 +64,7 @@ fn one_with_a_second_thread_refuses_and_is_not_tried_again() {
     let pool = builder.build().unwrap();
     assert_executed(&pool, NotForked::Threads);
     assert_eq!(pool.map(square, 0..3).unwrap(), [0, 1, 4]);
-    assert_eq!(pool.apply(threads, ()).unwrap(), 2);
+    pool.apply(has_threads, 2).unwrap();
     assert_eq!(starts(), 1 + 2, "a zygote and two workers");
     let pool = with("a thread", &temp).0.build().unwrap();
     assert_executed(&pool, NotForked::Threads);
