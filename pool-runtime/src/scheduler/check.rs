@@ -13,8 +13,8 @@ impl Scheduler {
     pub(super) fn check(&self) {
         self.slots.check();
         let mut held: BTreeMap<JobId, usize> = BTreeMap::new();
-        for load in self.loads() {
-            *held.entry(load.job).or_default() += 1;
+        for assignment in self.assignments() {
+            *held.entry(assignment.job).or_default() += 1;
         }
         let (names, left) = self.rotation.names();
         let waits = |id: &JobId| self.jobs.get(id).is_some_and(|job| !job.queue.is_empty());
@@ -30,7 +30,7 @@ impl Scheduler {
                 waits(id) && in_rotation.contains(id),
                 "rotation and queue of {id:?}"
             );
-            assert_eq!(job.loads, held.remove(id).unwrap_or(0), "loads of {id:?}");
+            assert_eq!(job.assignments, held.remove(id).unwrap_or(0), "assignments of {id:?}");
             assert!(!job.expired || (!queued && job.delayed.is_empty()), "{id:?} has expired");
             assert_eq!(job.timer, job.next_moment(), "timer of {id:?}");
             timers.extend(job.timer.map(|moment| (moment, *id)));
@@ -45,17 +45,18 @@ impl Scheduler {
         if self.recalls.is_empty() {
             assert!(!self.slots.has_room() || self.rotation.is_empty(), "room while chunks wait");
             assert!(!self.slots.has_idle() || self.slots.stocked().is_none(), "idle beside stock");
-            for load in self.loads() {
-                let is_spared = load.spared && load.items.end - load.items.start == 1;
-                let job = self.jobs.get(&load.job);
-                assert!(job.is_some() || is_spared, "{load:?} is of a job that is gone");
-                assert!(job.is_none_or(|job| !job.expired), "{load:?} is of an expired job");
+            for assignment in self.assignments() {
+                let is_spared =
+                    assignment.spared && assignment.items.end - assignment.items.start == 1;
+                let job = self.jobs.get(&assignment.job);
+                assert!(job.is_some() || is_spared, "{assignment:?} is of a job that is gone");
+                assert!(job.is_none_or(|job| !job.expired), "{assignment:?} is of an expired job");
             }
         }
     }
 
-    fn loads(&self) -> impl Iterator<Item = &super::slots::Load> {
-        (0..self.config.workers).flat_map(|slot| self.slots.loads(Slot(slot)))
+    fn assignments(&self) -> impl Iterator<Item = &super::slots::Assignment> {
+        (0..self.config.workers).flat_map(|slot| self.slots.assignments(Slot(slot)))
     }
 }
 
@@ -66,11 +67,14 @@ impl Slots {
         for (index, state) in self.slots.iter().enumerate() {
             let slot = Slot(index);
             let serves = state.life == Life::Serving;
-            assert!(serves || state.loads.is_empty(), "loads of slot {slot}, which serves nobody");
-            let weight: u32 = state.loads.iter().map(|load| load.weight).sum();
+            assert!(
+                serves || state.assignments.is_empty(),
+                "assignments of slot {slot}, which serves nobody"
+            );
+            let weight: u32 = state.assignments.iter().map(|assignment| assignment.weight).sum();
             assert_eq!(weight, state.weight, "weight of slot {slot}");
-            for load in &state.loads {
-                assert!(!load.items.is_empty(), "an empty load in slot {slot}");
+            for assignment in &state.assignments {
+                assert!(!assignment.items.is_empty(), "an empty assignment in slot {slot}");
             }
             let is_vacant = state.life == Life::Vacant;
             vacant += usize::from(is_vacant);

@@ -4,7 +4,7 @@
 //! told: news of each item would cost more than most items. So a worker that has a
 //! chunk with a time limit is *watched*: a moment is kept that is never later than the
 //! deadline of the item that it is at. When that moment comes, somebody looks, and
-//! tells when the present item began ([`Event::Looked`](super::Event::Looked)), which
+//! tells when the present item began ([`Event::ProgressChecked`](super::Event::ProgressChecked)), which
 //! moves the watch on or shows that the item is overdue. So there is one look in the
 //! time of a limit, however many items are done in it.
 //!
@@ -21,7 +21,7 @@
 //!
 //! A look may show that the item is overdue, or that the worker has begun nothing for so
 //! long that it must have been stopped. Then it is *accused*: it may finish or begin the
-//! item in the same moment, and the answer to `Condemn` tells which was first.
+//! item in the same moment, and the answer to `Fence` tells which was first.
 
 use std::collections::btree_map::Entry;
 use std::time::Duration;
@@ -34,7 +34,7 @@ impl Scheduler {
     /// When [`Scheduler::expire`] will have something to do.
     pub(crate) fn next_deadline(&self) -> Option<Moment> {
         let timer = self.timers.first().map(|&(moment, _)| moment);
-        self.slots.next_deadline().into_iter().chain(timer).chain(self.shortage.until()).min()
+        self.slots.next_deadline().into_iter().chain(timer).chain(self.exhaustion.until()).min()
     }
 
     /// The slots whose deadline has come. Those that are watched are to be looked at.
@@ -81,12 +81,17 @@ impl Scheduler {
         {
             self.wake_job(job, now);
         }
-        self.shortage.wake(now);
+        self.exhaustion.wake(now);
         self.decide(|| now);
     }
 
     /// Somebody has looked at a watched worker.
-    pub(super) fn look(&mut self, worker: Worker, began: Option<Moment>, now: Moment) -> Verdict {
+    pub(super) fn check_progress(
+        &mut self,
+        worker: Worker,
+        began: Option<Moment>,
+        now: Moment,
+    ) -> Verdict {
         let slot = worker.slot;
         if self.slots.current(slot) != worker || !self.slots.is_watched(slot) {
             return Verdict::Ignored;
@@ -108,22 +113,22 @@ impl Scheduler {
 
     /// The worker is to begin nothing after the item that it is at, or is before.
     pub(super) fn accuse(&mut self, worker: Worker, why: Accusation) {
-        let load = self.slots.front(worker).expect("who is accused has a chunk");
-        let (job, item) = (load.job, load.items.start);
+        let assignment = self.slots.front(worker).expect("who is accused has a chunk");
+        let (job, item) = (assignment.job, assignment.items.start);
         self.slots.set_due(worker.slot, None);
         // Who is asked already for what it has not begun is watched again at its answer.
         if let Entry::Vacant(unasked) = self.recalls.entry(worker) {
-            unasked.insert(Asked::Condemned { why, job, item });
-            self.commands.push_back(Command::Condemn { worker, job, item });
+            unasked.insert(Asked::Fenced { why, job, item });
+            self.commands.push_back(Command::Fence { worker, job, item });
         }
     }
 
     /// The worker is at an overdue item, and will begin no other: the item fails, and
     /// what is behind it goes elsewhere.
     pub(super) fn time_out(&mut self, worker: Worker, now: Moment) {
-        let mut loads = self.end_worker(worker, KillReason::ItemTimeout, now);
-        let mut load = loads.pop_front().expect("it is at an item");
-        let (job, item) = (load.job, load.items.start);
+        let mut assignments = self.end_worker(worker, KillReason::ItemTimeout, now);
+        let mut assignment = assignments.pop_front().expect("it is at an item");
+        let (job, item) = (assignment.job, assignment.items.start);
         self.commands.push_back(Command::FailItem {
             worker,
             job,
@@ -131,8 +136,8 @@ impl Scheduler {
             why: ItemFailure::TimedOut,
         });
         self.hold_item(job, item);
-        load.items.start += 1;
-        self.put_back(load);
-        assert!(loads.is_empty(), "all but the first were recalled");
+        assignment.items.start += 1;
+        self.put_back(assignment);
+        assert!(assignments.is_empty(), "all but the first were recalled");
     }
 }

@@ -1,7 +1,7 @@
 //! What follows from the present state, whatever brought it about.
 
 use super::jobs::Chunk;
-use super::slots::Load;
+use super::slots::Assignment;
 use super::{Command, JobFailure, Mode, Scheduler, Verdict};
 use crate::ids::Moment;
 
@@ -52,9 +52,9 @@ impl Scheduler {
     fn trip(&mut self) {
         self.fail_jobs(JobFailure::NoWorkers);
         self.deaths.clear();
-        self.shortage.end();
+        self.exhaustion.end();
         self.tripped = self.config.replace && self.mode == Mode::Open;
-        for worker in self.slots.loaded() {
+        for worker in self.slots.assigned() {
             self.recall(worker);
         }
     }
@@ -65,7 +65,7 @@ impl Scheduler {
         }
         // What it was reset for is over, and so are the deaths that came of it.
         self.deaths.clear();
-        self.shortage.end();
+        self.exhaustion.end();
         self.slots.forgive();
         Verdict::Accepted
     }
@@ -76,14 +76,14 @@ impl Scheduler {
             Mode::Closing => !self.rests(),
             Mode::Terminated => false,
         };
-        if !wanted || self.shortage.is_waited_out() {
+        if !wanted || self.exhaustion.is_waited_out() {
             return;
         }
         let timeout = self.config.start_timeout;
         let deadline = || now().saturating_add(timeout);
         while let Some(worker) = self.slots.start_next(&deadline) {
             self.commands.push_back(Command::Start { worker });
-            if self.shortage.probes(worker, now) {
+            if self.exhaustion.probes(worker, now) {
                 return;
             }
         }
@@ -106,14 +106,15 @@ impl Scheduler {
                 self.rotation.pass_over();
                 continue;
             };
-            state.loads += 1;
+            state.assignments += 1;
             let (timeout, spared) = (state.terms.timeout, state.terms.spares_running);
             let since = timeout.map_or(Moment::ZERO, |_| now());
             if !state.queue.is_empty() {
                 self.rotation.push(job);
             }
-            let load = Load { job, items: items.clone(), weight, timeout, since, spared };
-            let worker = self.slots.load(load);
+            let assignment =
+                Assignment { job, items: items.clone(), weight, timeout, since, spared };
+            let worker = self.slots.assign(assignment);
             self.commands.push_back(Command::Send { worker, job, items });
         }
     }

@@ -21,8 +21,8 @@ pub(super) struct Job {
     pub(super) terms: Terms,
     /// Chunks that no worker has, in input order.
     pub(super) queue: VecDeque<Chunk>,
-    /// Loads of workers that are of this job.
-    pub(super) loads: usize,
+    /// Assignments of workers that are of this job.
+    pub(super) assignments: usize,
     /// No more items will come.
     pub(super) ended: bool,
     /// Its deadline has passed: whatever is not done fails.
@@ -43,7 +43,7 @@ impl Job {
     /// Whether every item that was queued is settled.
     pub(super) fn has_nothing_left(&self) -> bool {
         self.queue.is_empty()
-            && self.loads == 0
+            && self.assignments == 0
             && self.unjudged.is_empty()
             && self.delayed.is_empty()
     }
@@ -107,20 +107,20 @@ impl Scheduler {
         if !self.jobs.contains_key(&job) {
             return Verdict::Ignored;
         }
-        let Job { queue, loads, .. } = self.remove_job(job);
-        self.forsake(job, !queue.is_empty(), loads != 0);
+        let Job { queue, assignments, .. } = self.remove_job(job);
+        self.forsake(job, !queue.is_empty(), assignments != 0);
         Verdict::Accepted
     }
 
     /// The job, which is gone or has expired, leaves the rotation if it was in there, and
     /// its workers. There may be very many jobs to forsake at once, so nothing is walked
     /// for one that has nothing there.
-    fn forsake(&mut self, job: JobId, was_queued: bool, is_loaded: bool) {
+    fn forsake(&mut self, job: JobId, was_queued: bool, is_assigned: bool) {
         if was_queued {
             let waits = |job| self.jobs.get(&job).is_some_and(|job| !job.queue.is_empty());
             self.rotation.leave(waits);
         }
-        if is_loaded {
+        if is_assigned {
             self.recall_holders(job);
         }
     }
@@ -157,8 +157,8 @@ impl Scheduler {
             self.commands.push_back(Command::FailItems { job, items: chunk.items });
             was_queued = true;
         }
-        let is_loaded = state.loads != 0;
-        self.forsake(job, was_queued, is_loaded);
+        let is_assigned = state.assignments != 0;
+        self.forsake(job, was_queued, is_assigned);
         self.retime(job);
         self.remove_if_done(job);
     }
@@ -224,9 +224,9 @@ impl Scheduler {
     }
 
     /// A worker has no more items of the job.
-    pub(super) fn unload(&mut self, job: JobId) {
+    pub(super) fn unassign(&mut self, job: JobId) {
         if let Some(state) = self.jobs.get_mut(&job) {
-            state.loads -= 1;
+            state.assignments -= 1;
             self.remove_if_done(job);
         }
     }

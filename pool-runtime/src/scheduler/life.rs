@@ -12,9 +12,9 @@ use crate::ids::Moment;
 ///   Vacant ---------> Starting -----> Serving <----------------+
 ///     ^                  |             |  |  |  chunk sent     |
 ///     |                  | deadline    |  |  +---> Serving ----+
-///     |                  v    ended    |  |        with loads
+///     |                  v    ended    |  |        with assignments
 ///     +--- exited --- Dying <----------+  | goodbye, or it retires, or was
-///     |                  ^                |    condemned before it began
+///     |                  ^                |    fenced before it began
 ///     |                  |                v
 ///     |                  +-- deadline - Stopping <-- it retires -- Leaving
 ///     +------------------- exited --------+             (from Serving, when its

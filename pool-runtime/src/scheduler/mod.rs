@@ -9,15 +9,15 @@
 //!
 //! What holds after every event, and is asserted there:
 //!
-//! 1. An item is in exactly one place: a queue, a worker's load, or settled.
-//! 2. A worker has loads only while it serves, and runs them in their order. What
+//! 1. An item is in exactly one place: a queue, a worker's assignment, or settled.
+//! 2. A worker has assignments only while it serves, and runs them in their order. What
 //!    is behind the first can be recalled. No worker is idle while another has
-//!    such a stock, no room is left while a chunk is queued, and no load is of a
+//!    such a stock, no room is left while a chunk is queued, and no assignment is of a
 //!    dropped job, unless a recall is unanswered.
 //! 3. A job's queue is not empty exactly when the job is in the rotation, once; of other
 //!    jobs that has only the names that it counts.
 //! 4. `open` names exactly the serving workers with room, `stocked` those with
-//!    loads behind the first.
+//!    assignments behind the first.
 //! 5. `deadlines` holds exactly the slots whose state has a deadline, or that are
 //!    watched. Who has a chunk with a time limit is, unless its answer is awaited.
 
@@ -25,6 +25,7 @@
 mod check;
 mod clock;
 mod decide;
+mod exhaustion;
 mod jobs;
 mod leave;
 mod life;
@@ -32,7 +33,6 @@ mod protocol;
 mod returns;
 mod room;
 mod rotation;
-mod shortage;
 #[cfg(test)]
 mod sim;
 mod slots;
@@ -42,6 +42,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::ids::{Item, Items, JobId, JobMap, Moment, Slot, Worker};
+use exhaustion::Exhaustion;
 use jobs::{Chunk, Job};
 pub(crate) use life::Life;
 pub(crate) use protocol::{
@@ -49,7 +50,6 @@ pub(crate) use protocol::{
 };
 use returns::Asked;
 use rotation::Rotation;
-use shortage::Shortage;
 use slots::Slots;
 
 /// How a pool behaves; fixed when it is built.
@@ -100,7 +100,7 @@ pub(crate) struct Scheduler {
     /// Jobs with queued chunks.
     rotation: Rotation,
     commands: VecDeque<Command>,
-    /// The workers whose `Recall` or `Condemn` is not answered. None of them is asked
+    /// The workers whose `Recall` or `Fence` is not answered. None of them is asked
     /// twice.
     recalls: BTreeMap<Worker, Asked>,
     /// When time will change something for a job.
@@ -109,7 +109,7 @@ pub(crate) struct Scheduler {
     /// not known yet.
     deaths: VecDeque<Moment>,
     untold_deaths: u32,
-    shortage: Shortage,
+    exhaustion: Exhaustion,
     /// No worker is started and no job taken until somebody says so.
     tripped: bool,
     /// Somebody waits for the workers of a closed pool to be gone; see `leave`.
@@ -132,7 +132,7 @@ impl Scheduler {
             timers: BTreeSet::new(),
             deaths: VecDeque::new(),
             untold_deaths: 0,
-            shortage: Shortage::default(),
+            exhaustion: Exhaustion::default(),
             tripped: false,
             joining: false,
             departures: 0,
@@ -197,10 +197,14 @@ impl Scheduler {
             Event::ItemHeld { worker, job, item } => self.fail_item(worker, job, item),
             Event::ItemJudged { job, item, verdict } => self.judge(job, item, verdict),
             Event::Recalled { worker, kept, now } => self.take_back(worker, kept, now),
-            Event::Looked { worker, began, now } => self.look(worker, began, now),
+            Event::ProgressChecked { worker, began, now } => {
+                self.check_progress(worker, began, now)
+            }
             Event::WorkerRetired { worker, now } => self.retire(worker, now),
-            Event::StartFailed { worker, scarce, now } => self.fail_start(worker, scarce, now),
-            Event::WorkerExited { worker, begun } => self.bury(worker, begun),
+            Event::StartFailed { worker, exhausted, now } => {
+                self.fail_start(worker, exhausted, now)
+            }
+            Event::WorkerExited { worker, begun } => self.worker_exited(worker, begun),
             Event::Reset => self.reset(),
             Event::Close => self.close(),
             Event::Join => self.join(),
@@ -209,11 +213,11 @@ impl Scheduler {
     }
 
     fn finish_items(&mut self, worker: Worker, job: JobId, items: &Items) -> Verdict {
-        let Some(load) = self.slots.front(worker) else {
+        let Some(assignment) = self.slots.front(worker) else {
             return Verdict::Ignored;
         };
-        let is_next = load.job == job && load.items.start == items.start;
-        if !is_next || items.is_empty() || items.end > load.items.end {
+        let is_next = assignment.job == job && assignment.items.start == items.start;
+        if !is_next || items.is_empty() || items.end > assignment.items.end {
             return Verdict::Ignored;
         }
         self.advance(worker, items.end - items.start);
@@ -221,7 +225,9 @@ impl Scheduler {
     }
 
     fn fail_item(&mut self, worker: Worker, job: JobId, item: Item) -> Verdict {
-        let is_next = |load: &slots::Load| load.job == job && load.items.start == item;
+        let is_next = |assignment: &slots::Assignment| {
+            assignment.job == job && assignment.items.start == item
+        };
         if !self.slots.front(worker).is_some_and(is_next) {
             return Verdict::Ignored;
         }
@@ -233,27 +239,28 @@ impl Scheduler {
 
     /// So many items at the head of the worker's first chunk are done.
     fn advance(&mut self, worker: Worker, count: u64) {
-        let job = self.slots.front(worker).expect("the caller saw a load").job;
+        let job = self.slots.front(worker).expect("the caller saw a assignment").job;
         if self.slots.advance(worker.slot, count) {
-            self.unload(job);
+            self.unassign(job);
         }
     }
 
     /// What the present worker of a slot is at: its job, and what is left of its
     /// chunk. `None` for one that has nothing, is dying, or is not the present one.
     pub(crate) fn front(&self, worker: Worker) -> Option<(JobId, Items)> {
-        self.slots.front(worker).map(|load| (load.job, load.items.clone()))
+        self.slots.front(worker).map(|assignment| (assignment.job, assignment.items.clone()))
     }
 
     /// How many chunks the worker of a slot has.
     pub(crate) fn chunks(&self, slot: Slot) -> usize {
-        self.slots.loads(slot).len()
+        self.slots.assignments(slot).len()
     }
 
     /// Items of a job in the chunks that it has behind the one that it is at.
     pub(crate) fn stock(&self, slot: Slot, job: JobId) -> u64 {
-        let behind = self.slots.loads(slot).iter().skip(1).filter(|load| load.job == job);
-        behind.map(|load| load.items.end - load.items.start).sum()
+        let behind =
+            self.slots.assignments(slot).iter().skip(1).filter(|assignment| assignment.job == job);
+        behind.map(|assignment| assignment.items.end - assignment.items.start).sum()
     }
 
     fn close(&mut self) -> Verdict {

@@ -43,19 +43,19 @@ pub(crate) enum Event {
     /// An item that was held, or failed by a command, of a job with retries: it is
     /// tried again, or that was its last outcome.
     ItemJudged { job: JobId, item: Item, verdict: Judgement },
-    /// The answer to `Recall` and `Condemn`, before any other event but those of what the
+    /// The answer to `Recall` and `Fence`, before any other event but those of what the
     /// worker had finished by then, all of which come first. It will not begin what it
     /// had not, save what it keeps.
     Recalled { worker: Worker, kept: Kept, now: Moment },
     /// How a watched worker is getting on that is overdue: when the item began that it is
     /// at, or that it has begun none. All that it had finished comes first.
-    Looked { worker: Worker, began: Option<Moment>, now: Moment },
+    ProgressChecked { worker: Worker, began: Option<Moment>, now: Moment },
     /// A worker has said that it will begin nothing more and is leaving, as it was told
-    /// to when it started (so many items, such an age), or because it was condemned.
+    /// to when it started (so many items, such an age), or because it was fenced.
     WorkerRetired { worker: Worker, now: Moment },
-    /// A worker's process could not be made. It is `scarce` if that was for lack of
+    /// A worker's process could not be made. It is `exhausted` if that was for lack of
     /// something of which there may soon be enough, as processes or descriptors.
-    StartFailed { worker: Worker, scarce: bool, now: Moment },
+    StartFailed { worker: Worker, exhausted: bool, now: Moment },
     /// A worker's process has ended, and all it sent has been handled; `begun` tells
     /// whether it had begun the first of the items that it had not finished.
     WorkerExited { worker: Worker, begun: bool },
@@ -81,7 +81,7 @@ pub(crate) enum Command {
     Recall { worker: Worker },
     /// The same; and if it is at this very item, or will begin it next, let it begin
     /// nothing more.
-    Condemn { worker: Worker, job: JobId, item: Item },
+    Fence { worker: Worker, job: JobId, item: Item },
     /// Say goodbye; the worker leaves by itself.
     Stop { worker: Worker },
     /// Ask the worker to end, which it may refuse.
@@ -144,7 +144,7 @@ pub(crate) enum Kept {
     /// It goes on with the first chunk that is left.
     Chunk,
     /// It is at the first item that is left, and will begin no other: the answer to
-    /// `Condemn` alone.
+    /// `Fence` alone.
     Item,
 }
 

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::collections::btree_map::Entry;
 
-use super::slots::Load;
+use super::slots::Assignment;
 use super::{Chunk, Command, ItemFailure, Kept, KillReason, Life, Scheduler, Verdict};
 use crate::ids::{Item, JobId, Moment, Worker};
 
@@ -14,7 +14,7 @@ pub(super) enum Asked {
     /// For other workers, or for a job that is over.
     Plainly,
     /// It is to begin nothing after this item.
-    Condemned { why: Accusation, job: JobId, item: Item },
+    Fenced { why: Accusation, job: JobId, item: Item },
 }
 
 /// Why a worker is to begin nothing after an item.
@@ -45,19 +45,19 @@ impl Scheduler {
         };
         let is_at = |job, item| {
             let front = self.slots.front(worker);
-            front.is_some_and(|load| (load.job, load.items.start) == (job, item))
+            front.is_some_and(|assignment| (assignment.job, assignment.items.start) == (job, item))
         };
         let accusation = match asked {
             // It has not finished that since.
-            Asked::Condemned { why, job, item } if is_at(job, item) => Some(why),
+            Asked::Fenced { why, job, item } if is_at(job, item) => Some(why),
             _ => None,
         };
         if kept == Kept::Item {
             self.slots.begin(worker.slot);
         }
         // A chunk that had not begun is no reason to kill: it is back.
-        for load in self.slots.recall(worker.slot, usize::from(kept != Kept::Nothing)) {
-            self.put_back(load);
+        for assignment in self.slots.recall(worker.slot, usize::from(kept != Kept::Nothing)) {
+            self.put_back(assignment);
         }
         self.go_on(worker, kept, accusation, now);
         Verdict::Accepted
@@ -65,12 +65,13 @@ impl Scheduler {
 
     /// What becomes of a worker that has only the chunk that it is at, if any.
     fn go_on(&mut self, worker: Worker, kept: Kept, accusation: Option<Accusation>, now: Moment) {
-        let Some(load) = self.slots.front(worker) else {
+        let Some(assignment) = self.slots.front(worker) else {
             return self.go_without(worker, accusation, now);
         };
         let is_overdue = kept == Kept::Item && accusation == Some(Accusation::Overdue);
-        let (id, spared, left) = (load.job, load.spared, load.items.end - load.items.start);
-        let deadline = load.timeout.map(|limit| now.saturating_add(limit));
+        let (id, spared, left) =
+            (assignment.job, assignment.spared, assignment.items.end - assignment.items.start);
+        let deadline = assignment.timeout.map(|limit| now.saturating_add(limit));
         match self.jobs.get(&id).map(|job| job.expired) {
             Some(false) if is_overdue => self.time_out(worker, now),
             Some(false) => {
@@ -82,8 +83,8 @@ impl Scheduler {
                 self.slots.watch(worker.slot);
             }
             Some(true) => {
-                for load in self.end_worker(worker, KillReason::JobDeadline, now) {
-                    self.put_back(load);
+                for assignment in self.end_worker(worker, KillReason::JobDeadline, now) {
+                    self.put_back(assignment);
                 }
             }
             None if !spared => {
@@ -101,7 +102,7 @@ impl Scheduler {
         }
     }
 
-    /// The same for one that has nothing. If it was condemned before it began, it begins
+    /// The same for one that has nothing. If it was fenced before it began, it begins
     /// nothing any more.
     fn go_without(&mut self, worker: Worker, accusation: Option<Accusation>, now: Moment) {
         match accusation {
@@ -123,7 +124,7 @@ impl Scheduler {
         worker: Worker,
         why: KillReason,
         now: Moment,
-    ) -> VecDeque<Load> {
+    ) -> VecDeque<Assignment> {
         let grace = self.config.kill_grace;
         let kill_at = (!grace.is_zero()).then(|| now.saturating_add(grace));
         self.commands.push_back(match kill_at {
@@ -134,12 +135,12 @@ impl Scheduler {
         self.slots.set(worker.slot, Life::Dying { why, fruitless, kill_at })
     }
 
-    /// A load comes back from a worker, unless its job was dropped.
-    pub(super) fn put_back(&mut self, load: Load) {
-        let Load { job, items, weight, .. } = load;
+    /// A assignment comes back from a worker, unless its job was dropped.
+    pub(super) fn put_back(&mut self, assignment: Assignment) {
+        let Assignment { job, items, weight, .. } = assignment;
         if self.jobs.contains_key(&job) {
             self.requeue(job, Chunk { items, weight });
-            self.unload(job);
+            self.unassign(job);
         }
     }
 
@@ -152,21 +153,21 @@ impl Scheduler {
         self.recalls.remove(&worker);
         self.slots.begin(worker.slot);
         let deadline = now.saturating_add(self.config.stop_grace);
-        for load in self.slots.set(worker.slot, Life::Stopping { deadline }) {
-            self.put_back(load);
+        for assignment in self.slots.set(worker.slot, Life::Stopping { deadline }) {
+            self.put_back(assignment);
         }
         Verdict::Accepted
     }
 
     /// A worker is gone. What it was running fails; what it had not begun goes
     /// back to its queue, before all that comes later in the input.
-    pub(super) fn bury(&mut self, worker: Worker, begun: bool) -> Verdict {
+    pub(super) fn worker_exited(&mut self, worker: Worker, begun: bool) -> Verdict {
         if self.slots.current(worker.slot) != worker || self.slots.is_vacant(worker.slot) {
             return Verdict::Ignored;
         }
         // All is back, so a recall needs no answer any more.
         self.recalls.remove(&worker);
-        let at_work = begun && !self.slots.loads(worker.slot).is_empty();
+        let at_work = begun && !self.slots.assignments(worker.slot).is_empty();
         if at_work {
             self.slots.begin(worker.slot);
         }
@@ -178,20 +179,20 @@ impl Scheduler {
             Life::Dying { fruitless, .. } => (*fruitless, false),
         };
         self.untold_deaths += u32::from(unasked);
-        let mut loads = self.slots.vacate(worker.slot, fruitless);
+        let mut assignments = self.slots.vacate(worker.slot, fruitless);
         if !self.config.replace {
             self.slots.give_up(worker.slot);
         }
-        if let Some(load) = loads.front_mut().filter(|_| at_work) {
-            let (job, item, why) = (load.job, load.items.start, ItemFailure::Died);
+        if let Some(assignment) = assignments.front_mut().filter(|_| at_work) {
+            let (job, item, why) = (assignment.job, assignment.items.start, ItemFailure::Died);
             if self.jobs.contains_key(&job) {
                 self.commands.push_back(Command::FailItem { worker, job, item, why });
                 self.hold_item(job, item);
             }
-            load.items.start += 1;
+            assignment.items.start += 1;
         }
-        for load in loads {
-            self.put_back(load);
+        for assignment in assignments {
+            self.put_back(assignment);
         }
         Verdict::Accepted
     }
@@ -205,7 +206,7 @@ impl Scheduler {
             let latest = now.saturating_add(grace);
             let until = match self.slots.life(worker.slot) {
                 _ if grace.is_zero() => None,
-                Life::Serving if self.slots.loads(worker.slot).is_empty() => {
+                Life::Serving if self.slots.assignments(worker.slot).is_empty() => {
                     self.commands.push_back(Command::Stop { worker });
                     Some(latest)
                 }

@@ -1,7 +1,7 @@
 //! The slots: what each worker is doing, and the sets derived from it.
 //!
 //! Every change of a life goes through [`Slots::set`], and every change of a
-//! worker's loads through [`Slots::reload`]; these two alone keep the sets in
+//! worker's assignments through [`Slots::change_assignments`]; these two alone keep the sets in
 //! step.
 
 use std::collections::{BTreeSet, VecDeque};
@@ -16,7 +16,7 @@ use crate::ids::{Items, JobId, Moment, Slot, Worker};
 
 /// A chunk that a worker has, without the items that are settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Load {
+pub(crate) struct Assignment {
     pub(crate) job: JobId,
     pub(crate) items: Items,
     pub(crate) weight: u32,
@@ -34,8 +34,8 @@ pub(super) struct SlotState {
     pub(super) life: Life,
     /// In the order in which they were sent, which is that in which the worker runs
     /// them. Empty unless it serves.
-    pub(super) loads: VecDeque<Load>,
-    /// The sum of the loads' weights.
+    pub(super) assignments: VecDeque<Assignment>,
+    /// The sum of the assignments' weights.
     pub(super) weight: u32,
     /// Lives in a row that ended before an item began.
     pub(super) fruitless: u32,
@@ -45,18 +45,18 @@ pub(super) struct SlotState {
 }
 
 impl SlotState {
-    /// Whether there is something to recall: the first load may have been begun.
+    /// Whether there is something to recall: the first assignment may have been begun.
     pub(super) fn is_stocked(&self) -> bool {
-        self.loads.len() > 1
+        self.assignments.len() > 1
     }
 }
 
 #[derive(Debug)]
 pub(super) struct Slots {
     pub(super) slots: Vec<SlotState>,
-    /// Serving, with room for another load; those with the least first.
+    /// Serving, with room for another assignment; those with the least first.
     pub(super) open: Room,
-    /// With loads that are not begun and may be recalled.
+    /// With assignments that are not begun and may be recalled.
     pub(super) stocked: BTreeSet<Slot>,
     /// Vacant, and not given up.
     pub(super) startable: BTreeSet<Slot>,
@@ -71,7 +71,7 @@ impl Slots {
         let vacant = || SlotState {
             incarnation: 0,
             life: Life::Vacant,
-            loads: VecDeque::new(),
+            assignments: VecDeque::new(),
             weight: 0,
             fruitless: 0,
             fruitful: false,
@@ -112,7 +112,7 @@ impl Slots {
         self.open.has_idle()
     }
 
-    /// Whether some worker can be given one more load.
+    /// Whether some worker can be given one more assignment.
     pub(super) fn has_room(&self) -> bool {
         !self.open.is_empty()
     }
@@ -133,8 +133,8 @@ impl Slots {
         due.map(|&(_, slot)| slot).collect()
     }
 
-    /// The one place where a life changes. Loads end with the life that had them.
-    pub(super) fn set(&mut self, slot: Slot, life: Life) -> VecDeque<Load> {
+    /// The one place where a life changes. Assignments end with the life that had them.
+    pub(super) fn set(&mut self, slot: Slot, life: Life) -> VecDeque<Assignment> {
         self.set_due(slot, None);
         let state = &mut self.slots[slot.0];
         let before = std::mem::replace(&mut state.life, life);
@@ -154,7 +154,7 @@ impl Slots {
         }
         state.weight = 0;
         state.watch = Watch::default();
-        let loads = std::mem::take(&mut state.loads);
+        let assignments = std::mem::take(&mut state.assignments);
         match state.life {
             Life::Vacant => {
                 self.vacant += 1;
@@ -168,16 +168,16 @@ impl Slots {
         if let Some(deadline) = state.life.deadline() {
             self.deadlines.insert((deadline, slot));
         }
-        loads
+        assignments
     }
 
-    /// The one place where the loads of a serving worker change.
-    fn reload<R>(&mut self, slot: Slot, change: impl FnOnce(&mut SlotState) -> R) -> R {
+    /// The one place where the assignments of a serving worker change.
+    fn change_assignments<R>(&mut self, slot: Slot, change: impl FnOnce(&mut SlotState) -> R) -> R {
         let state = &mut self.slots[slot.0];
         let (weight, stocked) = (state.weight, state.is_stocked());
         // What stays the same when items of the chunk are done.
-        let name = |load: &Load| (load.job, load.items.end);
-        let front = state.loads.front().map(name);
+        let name = |assignment: &Assignment| (assignment.job, assignment.items.end);
+        let front = state.assignments.front().map(name);
         let result = change(state);
         if weight != state.weight {
             self.open.remove(weight, slot);
@@ -190,7 +190,7 @@ impl Slots {
             (true, false) => drop(self.stocked.remove(&slot)),
             _ => {}
         }
-        if front != state.loads.front().map(name) {
+        if front != state.assignments.front().map(name) {
             state.watch.unbegun = None;
             if state.watch.due.is_some() {
                 self.watch(slot);
@@ -217,13 +217,13 @@ impl Slots {
         Verdict::Accepted
     }
 
-    /// Gives a load to the worker that has the least; there is one with room.
-    pub(super) fn load(&mut self, load: Load) -> Worker {
+    /// Gives a assignment to the worker that has the least; there is one with room.
+    pub(super) fn assign(&mut self, assignment: Assignment) -> Worker {
         let (_, slot) = self.open.first().expect("the caller saw a worker with room");
-        let limited = load.timeout.is_some();
-        self.reload(slot, |state| {
-            state.weight += load.weight;
-            state.loads.push_back(load);
+        let limited = assignment.timeout.is_some();
+        self.change_assignments(slot, |state| {
+            state.weight += assignment.weight;
+            state.assignments.push_back(assignment);
         });
         if limited {
             self.watch(slot);
@@ -232,56 +232,56 @@ impl Slots {
     }
 
     /// The chunk that a worker is at, if the worker is the present one and has any.
-    pub(super) fn front(&self, worker: Worker) -> Option<&Load> {
+    pub(super) fn front(&self, worker: Worker) -> Option<&Assignment> {
         if self.current(worker.slot) != worker {
             return None;
         }
-        self.slots[worker.slot.0].loads.front()
+        self.slots[worker.slot.0].assignments.front()
     }
 
     /// So many items at the head of the worker's first chunk are settled; tells
     /// whether that was the last of the chunk.
     pub(super) fn advance(&mut self, slot: Slot, count: u64) -> bool {
         self.begin(slot);
-        self.reload(slot, |state| {
-            let load = state.loads.front_mut().expect("the caller saw a load");
-            load.items.start += count;
-            if !load.items.is_empty() {
+        self.change_assignments(slot, |state| {
+            let assignment = state.assignments.front_mut().expect("the caller saw a assignment");
+            assignment.items.start += count;
+            if !assignment.items.is_empty() {
                 return false;
             }
-            state.weight -= load.weight;
-            state.loads.pop_front();
+            state.weight -= assignment.weight;
+            state.assignments.pop_front();
             true
         })
     }
 
-    /// A worker with loads that can be recalled.
+    /// A worker with assignments that can be recalled.
     pub(super) fn stocked(&self) -> Option<Worker> {
         self.stocked.first().map(|&slot| self.current(slot))
     }
 
-    /// The worker has begun no more than its first `kept` loads; gives the others.
-    pub(super) fn recall(&mut self, slot: Slot, kept: usize) -> VecDeque<Load> {
-        self.reload(slot, |state| {
-            let recalled = state.loads.split_off(kept.min(state.loads.len()));
-            state.weight -= recalled.iter().map(|load| load.weight).sum::<u32>();
+    /// The worker has begun no more than its first `kept` assignments; gives the others.
+    pub(super) fn recall(&mut self, slot: Slot, kept: usize) -> VecDeque<Assignment> {
+        self.change_assignments(slot, |state| {
+            let recalled = state.assignments.split_off(kept.min(state.assignments.len()));
+            state.weight -= recalled.iter().map(|assignment| assignment.weight).sum::<u32>();
             recalled
         })
     }
 
     /// The worker keeps of its first chunk the first item only; gives the others.
     pub(super) fn split(&mut self, slot: Slot) -> Chunk {
-        self.reload(slot, |state| {
-            let load = state.loads.front_mut().expect("the caller saw a load");
-            let items = load.items.start + 1..load.items.end;
-            load.items.end = items.start;
-            Chunk { items, weight: load.weight }
+        self.change_assignments(slot, |state| {
+            let assignment = state.assignments.front_mut().expect("the caller saw a assignment");
+            let items = assignment.items.start + 1..assignment.items.end;
+            assignment.items.end = items.start;
+            Chunk { items, weight: assignment.weight }
         })
     }
 
     /// What a serving worker has, in order.
-    pub(super) fn loads(&self, slot: Slot) -> &VecDeque<Load> {
-        &self.slots[slot.0].loads
+    pub(super) fn assignments(&self, slot: Slot) -> &VecDeque<Assignment> {
+        &self.slots[slot.0].assignments
     }
 
     /// An item has begun in the present life of the slot.
@@ -300,7 +300,7 @@ impl Slots {
     }
 
     /// The process of the slot is gone; gives what it held.
-    pub(super) fn vacate(&mut self, slot: Slot, fruitless: bool) -> VecDeque<Load> {
+    pub(super) fn vacate(&mut self, slot: Slot, fruitless: bool) -> VecDeque<Assignment> {
         if fruitless {
             self.blamed = true;
             self.slots[slot.0].fruitless += 1;
@@ -347,16 +347,19 @@ impl Slots {
     }
 
     /// The workers that have chunks.
-    pub(super) fn loaded(&self) -> Vec<Worker> {
+    pub(super) fn assigned(&self) -> Vec<Worker> {
         let slots = (0..self.slots.len()).map(Slot);
-        slots.filter(|&slot| !self.loads(slot).is_empty()).map(|slot| self.current(slot)).collect()
+        slots
+            .filter(|&slot| !self.assignments(slot).is_empty())
+            .map(|slot| self.current(slot))
+            .collect()
     }
 
     /// The workers that hold items of a job.
     pub(super) fn holders(&self, job: JobId) -> Vec<Worker> {
         let slots = (0..self.slots.len()).map(Slot);
         slots
-            .filter(|&slot| self.loads(slot).iter().any(|load| load.job == job))
+            .filter(|&slot| self.assignments(slot).iter().any(|assignment| assignment.job == job))
             .map(|slot| self.current(slot))
             .collect()
     }

@@ -20,14 +20,16 @@ impl Slots {
     /// What the watch over a worker is to be, by what is known of its chunks.
     pub(super) fn watch_due(&self, slot: Slot) -> Option<Moment> {
         let state = &self.slots[slot.0];
-        let overdue = |load: &super::slots::Load| Some(load.since.saturating_add(load.timeout?));
-        state.loads.iter().filter_map(overdue).chain(self.gives_up_at(slot)).min()
+        let overdue = |assignment: &super::slots::Assignment| {
+            Some(assignment.since.saturating_add(assignment.timeout?))
+        };
+        state.assignments.iter().filter_map(overdue).chain(self.gives_up_at(slot)).min()
     }
 
     /// When a worker that begins nothing is given up.
     pub(super) fn gives_up_at(&self, slot: Slot) -> Option<Moment> {
         let state = &self.slots[slot.0];
-        let limit = state.loads.front()?.timeout?;
+        let limit = state.assignments.front()?.timeout?;
         Some(state.watch.unbegun?.saturating_add(limit.max(UNRESPONSIVE)))
     }
 
@@ -54,7 +56,10 @@ impl Slots {
         let later = |moment: Moment| moment.saturating_add(by).min(now);
         for state in &mut self.slots {
             state.life.postpone(by);
-            state.loads.iter_mut().for_each(|load| load.since = later(load.since));
+            state
+                .assignments
+                .iter_mut()
+                .for_each(|assignment| assignment.since = later(assignment.since));
             state.watch.unbegun = state.watch.unbegun.map(later);
         }
         self.deadlines.clear();
@@ -71,8 +76,8 @@ impl Slots {
     /// has begun, and nothing that is behind it.
     pub(super) fn see(&mut self, slot: Slot, began: Option<Moment>, now: Moment) {
         let state = &mut self.slots[slot.0];
-        for (index, load) in state.loads.iter_mut().enumerate() {
-            load.since = if index == 0 { began.unwrap_or(now) } else { now };
+        for (index, assignment) in state.assignments.iter_mut().enumerate() {
+            assignment.since = if index == 0 { began.unwrap_or(now) } else { now };
         }
         state.watch.unbegun = match began {
             None => state.watch.unbegun.or(Some(now)),

@@ -22,7 +22,7 @@ impl Core {
                     sent_to.push(worker.slot);
                 }
                 Command::Recall { worker } => self.recall(worker, None),
-                Command::Condemn { worker, job, item } => self.recall(worker, Some((job, item))),
+                Command::Fence { worker, job, item } => self.recall(worker, Some((job, item))),
                 Command::Stop { worker } => {
                     let told = self.fleet.find(worker).map(|process| process.channel.goodbye());
                     self.check(worker, told.unwrap_or(Ok(())));
@@ -51,10 +51,10 @@ impl Core {
     fn start(&mut self, worker: Worker) {
         self.polling.forget(worker.slot);
         if let Err(error) = self.fleet.start(worker, self.calls.is_awaiting()) {
-            let (scarce, now) = (is_from_exhaustion(&error), self.calls.now());
+            let (exhausted, now) = (is_from_exhaustion(&error), self.calls.now());
             self.calls.note_end(error, End::NotStarted);
             self.calls.note_life();
-            self.calls.tell(Event::StartFailed { worker, scarce, now });
+            self.calls.tell(Event::StartFailed { worker, exhausted, now });
         }
     }
 

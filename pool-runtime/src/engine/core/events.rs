@@ -108,6 +108,6 @@ impl Core {
             };
             process.see(began).map(|began| self.gaps.without(began).min(now))
         };
-        self.calls.tell(Event::Looked { worker, began, now });
+        self.calls.tell(Event::ProgressChecked { worker, began, now });
     }
 }

@@ -20,7 +20,7 @@ impl World {
     pub(super) fn answer(
         &mut self,
         worker: Worker,
-        condemned: Option<(JobId, Item)>,
+        fenced: Option<(JobId, Item)>,
     ) -> Result<(), Broken> {
         let slot = worker.slot.0;
         let child = self.child(worker.slot);
@@ -28,14 +28,14 @@ impl World {
         let (had_died, had_news) = (child.is_gone(), child.unheard() > 0);
         let mut back = Back { chunks, had_died, had_news };
         // Some go on in the very moment in which they are given up.
-        if condemned.is_some() && self.child(worker.slot).halted && self.rng.percent(30) {
+        if fenced.is_some() && self.child(worker.slot).halted && self.rng.percent(30) {
             self.child(worker.slot).halted = false;
             self.let_go_on(slot)?;
         }
         self.hear_the_asked(slot)?;
 
-        let is_at = condemned.is_some_and(|(job, item)| self.books.post(slot).is_at(job, item));
-        let caught = if is_at { self.child(worker.slot).condemn() } else { None };
+        let is_at = fenced.is_some_and(|(job, item)| self.books.post(slot).is_at(job, item));
+        let caught = if is_at { self.child(worker.slot).fence() } else { None };
         let kept = match caught {
             Some((kept, given_up)) => {
                 back.chunks.splice(0..0, given_up);
@@ -109,7 +109,7 @@ impl World {
         let is_at_chunk = self.children[slot].as_ref().is_some_and(|child| child.is_at_chunk());
         let (accusation, is_same) = match asked {
             Asked::ToShare => (None, false),
-            Asked::Condemned(why, job, item) => (Some(why), post.is_at(job, item)),
+            Asked::Fenced(why, job, item) => (Some(why), post.is_at(job, item)),
         };
         let (is_overdue, is_suspect, is_spare) = (
             accusation == Some(Accusation::Overdue),
@@ -151,7 +151,7 @@ impl World {
         self.pending.iter().any(|command| match *command {
             Command::Stop { worker: whom }
             | Command::Recall { worker: whom }
-            | Command::Condemn { worker: whom, .. }
+            | Command::Fence { worker: whom, .. }
             | Command::Ask { worker: whom, .. }
             | Command::Kill { worker: whom, .. } => whom == worker,
             _ => false,

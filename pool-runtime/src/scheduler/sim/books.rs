@@ -153,7 +153,9 @@ impl Books {
             Event::Recalled { worker, .. } => {
                 self.named(worker).is_some_and(|post| post.asked.is_some())
             }
-            Event::Looked { worker, .. } => self.named(worker).is_some_and(Post::is_watched),
+            Event::ProgressChecked { worker, .. } => {
+                self.named(worker).is_some_and(Post::is_watched)
+            }
             Event::WorkerRetired { worker, .. } => self
                 .named(worker)
                 .is_some_and(|post| post.ready && !post.stopped && post.ended.is_none()),
@@ -203,16 +205,16 @@ impl Books {
             }
             Event::ItemJudged { job, item, verdict } => self.judged(job, item, verdict),
             Event::Recalled { worker, kept, now } => self.take_back(worker, kept, now),
-            Event::Looked { worker, began, now } => self.looked(worker, began, now),
+            Event::ProgressChecked { worker, began, now } => self.looked(worker, began, now),
             Event::WorkerRetired { worker, now } => self.retire(worker, now),
-            Event::StartFailed { worker, scarce, now } => {
+            Event::StartFailed { worker, exhausted, now } => {
                 let is_wanted = self.config.replace && self.post_mut(worker).ended.is_none();
-                match scarce && is_wanted {
+                match exhausted && is_wanted {
                     true => self.lacks(worker, now),
-                    false => self.bury(worker, false),
+                    false => self.worker_exited(worker, false),
                 }
             }
-            Event::WorkerExited { worker, begun } => self.bury(worker, begun),
+            Event::WorkerExited { worker, begun } => self.worker_exited(worker, begun),
             Event::Reset => {
                 self.tripped = false;
                 self.deaths.clear();

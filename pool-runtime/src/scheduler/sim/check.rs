@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::super::slots::Load;
+use super::super::slots::Assignment;
 use super::super::{Life, Mode, Scheduler};
 use super::books::Books;
 use super::broken::{Broken, Rule, broken};
@@ -118,15 +118,17 @@ impl Books {
                 (Life::Serving, Some(post)) => post.ready && !post.stopped,
                 _ => false,
             };
-            let loads = scheduler.slots.loads(Slot(slot));
-            let is_same = |(load, held): (&Load, &Held)| {
-                (load.job, &load.items, load.weight) == (held.job, &held.items, held.weight)
+            let assignments = scheduler.slots.assignments(Slot(slot));
+            let is_same = |(assignment, held): (&Assignment, &Held)| {
+                (assignment.job, &assignment.items, assignment.weight)
+                    == (held.job, &held.items, held.weight)
             };
             let none = VecDeque::new();
             let held = place.post.as_ref().map_or(&none, |post| &post.held);
-            let has_that = loads.len() == held.len() && loads.iter().zip(held).all(is_same);
+            let has_that =
+                assignments.len() == held.len() && assignments.iter().zip(held).all(is_same);
             if !is_true || !has_that {
-                let what = format!("{life:?} with {loads:?}");
+                let what = format!("{life:?} with {assignments:?}");
                 let detail = format!("slot {slot} is said to be {what}, but is {place:?}");
                 return broken(Rule::LivesAreTrue, detail);
             }

@@ -35,7 +35,7 @@ struct Claimed {
     inside: Option<Moment>,
     /// No item of the chunk has begun.
     fresh: bool,
-    /// It was condemned here: what has not begun has gone elsewhere.
+    /// It was fenced here: what has not begun has gone elsewhere.
     cut: bool,
 }
 
@@ -57,7 +57,7 @@ pub(super) struct Child {
     /// When the latest item began.
     began: Moment,
     /// It begins no other item with care.
-    condemned: bool,
+    fenced: bool,
     stopped: bool,
     asked: bool,
     killed: bool,
@@ -78,7 +78,7 @@ impl Child {
             begun: 0,
             heard: 0,
             began: Moment::ZERO,
-            condemned: false,
+            fenced: false,
             stopped: false,
             asked: false,
             killed: false,
@@ -87,10 +87,10 @@ impl Child {
     }
 
     /// A process that could not be made: all there is of it is that news.
-    pub(super) fn stillborn(serial: Serial, name: Worker, scarce: bool) -> Self {
+    pub(super) fn stillborn(serial: Serial, name: Worker, exhausted: bool) -> Self {
         let mut child = Child::new(serial, name, Habits::default());
         child.stage = Stage::Gone;
-        child.channel.say(Said::StartFailed { scarce });
+        child.channel.say(Said::StartFailed { exhausted });
         child
     }
 
@@ -182,7 +182,7 @@ impl Child {
     /// Lets it begin no other item, if it is at the next whose outcome was not heard, or
     /// right before it; tells what it keeps then. What it has not begun of that chunk
     /// comes back.
-    pub(super) fn condemn(&mut self) -> Option<(Kept, Option<(JobId, Items)>)> {
+    pub(super) fn fence(&mut self) -> Option<(Kept, Option<(JobId, Items)>)> {
         let kept = match (self.begun - self.heard, &mut self.claimed) {
             (0, Some(Claimed { chunk, cut: false, .. })) => {
                 (Kept::Nothing, Some((chunk.job, chunk.items.clone())))
@@ -190,7 +190,7 @@ impl Child {
             (1, _) => (Kept::Item, None),
             _ => return None,
         };
-        self.condemned = true;
+        self.fenced = true;
         self.claimed.iter_mut().for_each(|claimed| claimed.cut = true);
         Some(kept)
     }
@@ -305,11 +305,11 @@ impl Child {
         let item = items.start;
         if claimed.inside.is_none() {
             if terms.timeout.is_some() || terms.spares_running {
-                if self.condemned {
+                if self.fenced {
                     return Ok(Some(self.retire(Happening::RetiredCondemned)));
                 }
             } else {
-                self.condemned = false;
+                self.fenced = false;
             }
             claimed.inside = Some(self.habits.until(rng, terms, now, is_calm));
             claimed.fresh = false;

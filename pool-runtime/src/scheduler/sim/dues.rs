@@ -113,15 +113,15 @@ impl Books {
                 (_, true) => Some(Accusation::Unresponsive),
                 _ => None,
             };
-            self.owe_condemnation(worker);
+            self.owe_fence(worker);
         }
     }
 
-    fn owe_condemnation(&mut self, worker: Worker) {
+    fn owe_fence(&mut self, worker: Worker) {
         let post = self.post_mut(worker);
         let Some(held) = post.held.front().filter(|_| post.accused.is_some()) else { return };
         let (job, item) = (held.job, held.items.start);
-        self.owed.push(Command::Condemn { worker, job, item });
+        self.owed.push(Command::Fence { worker, job, item });
     }
 
     /// All is back but what the process is at. If its job is over, or it has been at it
@@ -131,7 +131,7 @@ impl Books {
         let asked = post.asked.take().expect("who answers was asked");
         let accusation = match asked {
             // Nothing was heard of it since.
-            Asked::Condemned(why, job, item) if post.is_at(job, item) => Some(why),
+            Asked::Fenced(why, job, item) if post.is_at(job, item) => Some(why),
             _ => None,
         };
         let keeps = usize::from(kept != Kept::Nothing).min(post.held.len());
@@ -203,7 +203,7 @@ impl Books {
             }
             _ => {
                 self.post_mut(worker).accused = Some(Accusation::Spared);
-                self.owe_condemnation(worker);
+                self.owe_fence(worker);
             }
         }
     }
@@ -229,7 +229,7 @@ impl Books {
         }
     }
 
-    pub(super) fn bury(&mut self, worker: Worker, begun: bool) {
+    pub(super) fn worker_exited(&mut self, worker: Worker, begun: bool) {
         let place = &mut self.places[worker.slot.0];
         let is_at_work = begun && !place.post.as_ref().is_some_and(|post| post.held.is_empty());
         if is_at_work {

@@ -19,7 +19,7 @@ use crate::ids::{JobId, Moment, Slot};
 struct Toil {
     recalls: usize,
     /// Those of jobs that spare what runs are repeated while workers move on.
-    condemnations: usize,
+    fences: usize,
     /// All but those, and but sends and failures, each of which uses up a chunk.
     others: usize,
 }
@@ -165,7 +165,7 @@ impl World {
         while let Some(command) = self.pending.pop_front() {
             match command {
                 Command::Recall { .. } => toil.recalls += 1,
-                Command::Condemn { .. } => toil.condemnations += 1,
+                Command::Fence { .. } => toil.fences += 1,
                 Command::Send { .. } | Command::FailItem { .. } | Command::FailItems { .. } => {}
                 _ => toil.others += 1,
             }
@@ -206,13 +206,12 @@ impl World {
         let workers = self.children.len();
         let recalls = workers * (1 + 2 * self.overs);
         let others = 4 * workers + 2 * self.callers.len() + 2 * toil.recalls;
-        let is_little = toil.recalls <= recalls && toil.condemnations <= 40 * workers;
-        if is_little && toil.others <= others + 2 * toil.condemnations {
+        let is_little = toil.recalls <= recalls && toil.fences <= 40 * workers;
+        if is_little && toil.others <= others + 2 * toil.fences {
             return Ok(());
         }
-        let Toil { recalls, condemnations, others } = toil;
-        let detail =
-            format!("{recalls} recalls, {condemnations} condemnations and {others} others");
+        let Toil { recalls, fences, others } = toil;
+        let detail = format!("{recalls} recalls, {fences} fences and {others} others");
         broken(Rule::Progress, detail)
     }
 
@@ -238,7 +237,7 @@ impl World {
                 self.answer(worker, None)?;
                 None
             }
-            Command::Condemn { worker, job, item } => {
+            Command::Fence { worker, job, item } => {
                 self.answer(worker, Some((job, item)))?;
                 None
             }
@@ -306,8 +305,8 @@ impl World {
         let child = self.children[slot].as_mut().expect("somebody speaks");
         let event = match child.hear(&mut self.rng) {
             Event::WorkerRetired { worker, .. } => Event::WorkerRetired { worker, now: self.now },
-            Event::StartFailed { worker, scarce, .. } => {
-                Event::StartFailed { worker, scarce, now: self.now }
+            Event::StartFailed { worker, exhausted, .. } => {
+                Event::StartFailed { worker, exhausted, now: self.now }
             }
             // Nobody knows any more that its job has retries.
             Event::ItemHeld { worker, job, item } if !self.books.ledger.is_live(job) => {
@@ -331,10 +330,10 @@ impl World {
         let (serial, name) = (post.serial, post.name);
         let is_calm = self.is_calm();
         if self.rng.percent(self.plan.stillborn) && !is_calm {
-            let scarce = self.rng.percent(self.plan.scarce);
+            let exhausted = self.rng.percent(self.plan.exhausted);
             let happening =
-                if scarce { Happening::StartFailedScarce } else { Happening::StartFailed };
-            return (Child::stillborn(serial, name, scarce), Some(happening));
+                if exhausted { Happening::StartFailedScarce } else { Happening::StartFailed };
+            return (Child::stillborn(serial, name, exhausted), Some(happening));
         }
         (Child::new(serial, name, Habits::draw(&mut self.rng, &self.plan, is_calm)), None)
     }

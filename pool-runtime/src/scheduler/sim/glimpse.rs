@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::super::slots::Load;
+use super::super::slots::Assignment;
 use super::super::{Life, Scheduler};
 use crate::ids::{Moment, Slot};
 
@@ -10,7 +10,7 @@ use crate::ids::{Moment, Slot};
 /// to have.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Glimpse {
-    lives: Vec<(Life, VecDeque<Load>)>,
+    lives: Vec<(Life, VecDeque<Assignment>)>,
     deadline: Option<Moment>,
     flags: [bool; 4],
 }
@@ -20,7 +20,9 @@ impl Glimpse {
         Glimpse {
             lives: (0..workers)
                 .map(Slot)
-                .map(|slot| (scheduler.life(slot).clone(), scheduler.slots.loads(slot).clone()))
+                .map(|slot| {
+                    (scheduler.life(slot).clone(), scheduler.slots.assignments(slot).clone())
+                })
                 .collect(),
             deadline: scheduler.next_deadline(),
             flags: [

@@ -15,14 +15,14 @@ impl Books {
             Command::Start { worker } => self.start(worker, now),
             Command::Send { worker, job, ref items } => self.send(worker, job, items, now),
             Command::Recall { worker } => self.recall(worker),
-            Command::Condemn { worker, job, item } => {
+            Command::Fence { worker, job, item } => {
                 self.pay(command)?;
                 let post = self.commanded(worker)?;
                 let why = post.accused.take().expect("what is due has a reason");
                 if let Some(asked) = post.asked {
                     return broken(Rule::StockIsShared, format!("{asked:?}, and {command:?}"));
                 }
-                post.asked = Some(Asked::Condemned(why, job, item));
+                post.asked = Some(Asked::Fenced(why, job, item));
                 Ok(())
             }
             Command::Stop { worker } => {
@@ -204,7 +204,7 @@ impl Books {
 pub(super) fn rule_of(command: &Command) -> Rule {
     match command {
         Command::FailItem { why: ItemFailure::Died, .. } => Rule::DeathCostsOneItem,
-        Command::FailItem { why: ItemFailure::TimedOut, .. } | Command::Condemn { .. } => {
+        Command::FailItem { why: ItemFailure::TimedOut, .. } | Command::Fence { .. } => {
             Rule::LimitsAreKept
         }
         Command::ExpireJob { .. } | Command::FailItems { .. } => Rule::ExpiredJobsEnd,

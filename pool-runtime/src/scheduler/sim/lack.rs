@@ -1,7 +1,7 @@
 //! The books of what is short, so that processes cannot be made.
 
 use super::super::FRUITLESS_LIVES;
-use super::super::shortage::{FIRST_PAUSE, LONGEST_PAUSE, SCARCE_STARTS};
+use super::super::exhaustion::{EXHAUSTED_STARTS, FIRST_PAUSE, LONGEST_PAUSE};
 use super::books::Books;
 use super::broken::{Broken, Rule, broken};
 use super::ledger::Serial;
@@ -42,7 +42,7 @@ impl Books {
         self.lack.pauses.push(pause);
         (self.lack.until, self.lack.scout) = (Some(now + pause), None);
         let nobody_is_there = self.places.iter().all(|place| place.post.is_none());
-        if self.lack.pauses.len() >= SCARCE_STARTS as usize && nobody_is_there {
+        if self.lack.pauses.len() >= EXHAUSTED_STARTS as usize && nobody_is_there {
             self.lack = Lack::default();
             self.places.iter_mut().for_each(|place| place.fruitless = FRUITLESS_LIVES);
         }

@@ -3,7 +3,7 @@
 //! A [`world::World`] plays the engine, the worker processes and the callers
 //! around one scheduler: processes that cannot start, die in the middle of
 //! anything, never report in or never leave, stop and go on, take longer than they
-//! may, refuse to end, or retire; recalls and condemnations that cross results,
+//! may, refuse to end, or retire; recalls and fences that cross results,
 //! deaths and other recalls; callers that are slow, endless or gone, jobs whose
 //! deadline comes, items that are tried again; words that come late, twice or from
 //! the dead; closing and terminating at any moment. It keeps its own account of the
@@ -32,9 +32,9 @@ mod judging;
 mod lack;
 mod ledger;
 mod orders;
+mod orders_of_exhaustion;
 mod orders_of_joining;
 mod orders_of_retirement;
-mod orders_of_shortage;
 mod orders_of_termination;
 mod orders_of_time;
 mod outside;

@@ -29,8 +29,8 @@ pub(super) fn exited(worker: Worker) -> Event {
     Event::WorkerExited { worker, begun: false }
 }
 
-pub(super) fn not_started(worker: Worker, scarce: bool, now: Moment) -> Event {
-    Event::StartFailed { worker, scarce, now }
+pub(super) fn not_started(worker: Worker, exhausted: bool, now: Moment) -> Event {
+    Event::StartFailed { worker, exhausted, now }
 }
 
 pub(super) fn opened(job: JobId) -> Event {

@@ -38,8 +38,8 @@ pub(super) fn at_work(config: Config, terms: Terms) -> Pool {
     pool
 }
 
-fn condemn(worker: Worker, item: Item) -> Command {
-    Command::Condemn { worker, job: JOB, item }
+fn fence(worker: Worker, item: Item) -> Command {
+    Command::Fence { worker, job: JOB, item }
 }
 
 fn ask(worker: Worker, why: KillReason) -> Command {
@@ -69,7 +69,7 @@ fn again(not_before: Moment) -> Judgement {
 impl Pool {
     fn look(&mut self, worker: Worker, began: Option<Moment>) -> Vec<Command> {
         let now = self.now;
-        self.news(Event::Looked { worker, began, now })
+        self.news(Event::ProgressChecked { worker, began, now })
     }
 
     fn answer(&mut self, worker: Worker, kept: Kept) -> Vec<Command> {
@@ -86,7 +86,7 @@ impl Pool {
     fn overrun(&mut self, worker: Worker) {
         assert_eq!(self.later(LIMIT), []);
         assert_eq!(self.scheduler.overdue(self.now), [worker.slot]);
-        assert_eq!(self.look(worker, Some(self.now - LIMIT)), [condemn(worker, 0)]);
+        assert_eq!(self.look(worker, Some(self.now - LIMIT)), [fence(worker, 0)]);
     }
 }
 
@@ -104,7 +104,7 @@ fn time_in_which_nobody_ran_is_not_counted() {
     assert_eq!(pool.scheduler.overdue(pool.now), []);
     assert_eq!(pool.later(TICK), []);
     assert_eq!(pool.scheduler.overdue(pool.now), [busy.slot]);
-    assert_eq!(pool.look(busy, Some(began + gap)), [condemn(busy, 0)]);
+    assert_eq!(pool.look(busy, Some(began + gap)), [fence(busy, 0)]);
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn a_worker_is_watched_for_chunks_that_it_may_have_come_to() {
     pool.news(Event::ItemsFinished { worker: only, job: OTHER, items: 0..1 });
     let began = pool.now + TICK;
     assert_eq!(pool.later(LIMIT + TICK), []);
-    assert_eq!(pool.look(only, Some(began)), [condemn(only, 0)]);
+    assert_eq!(pool.look(only, Some(began)), [fence(only, 0)]);
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn who_begins_nothing_for_long_gives_all_back_and_goes() {
     assert_eq!(pool.later(UNRESPONSIVE - TICK), []);
     assert_eq!(pool.look(halted, None), []);
     assert_eq!(pool.later(TICK), []);
-    assert_eq!(pool.look(halted, None), [condemn(halted, 0)]);
+    assert_eq!(pool.look(halted, None), [fence(halted, 0)]);
     let after = [kill(halted, KillReason::Unresponsive), send(other, 0..4)];
     assert_eq!(pool.answer(halted, Kept::Nothing), after);
 }
@@ -229,7 +229,7 @@ fn who_begins_in_the_moment_in_which_it_is_given_up_finishes_that_item() {
     pool.later(LIMIT);
     pool.look(late, None);
     pool.later(UNRESPONSIVE);
-    assert_eq!(pool.look(late, None), [condemn(late, 0)]);
+    assert_eq!(pool.look(late, None), [fence(late, 0)]);
     assert_eq!(pool.answer(late, Kept::Item), [send(other, 1..4)]);
     assert_eq!(pool.news(finished(late, 0..1)), []);
     assert_eq!(pool.retire(late), []);
@@ -243,7 +243,7 @@ fn who_does_something_after_it_is_given_up_is_not_watched_until_it_has_answered(
     pool.later(LIMIT);
     pool.look(only, None);
     pool.later(UNRESPONSIVE);
-    assert_eq!(pool.look(only, None), [condemn(only, 0)]);
+    assert_eq!(pool.look(only, None), [fence(only, 0)]);
     assert_eq!(pool.news(finished(only, 0..3)), []);
     assert_eq!(pool.scheduler.next_deadline(), None);
     assert_eq!(pool.answer(only, Kept::Chunk), []);
@@ -287,7 +287,7 @@ fn the_deadline_of_a_job_goes_before_that_of_its_item() {
     let mut pool = at_work(config(1), Terms { deadline, ..LIMITED });
     pool.news(queued(0..2));
     pool.now += LIMIT;
-    assert_eq!(pool.look(only, Some(Moment::ZERO)), [condemn(only, 0)]);
+    assert_eq!(pool.look(only, Some(Moment::ZERO)), [fence(only, 0)]);
     assert_eq!(pool.later(Duration::ZERO), [Command::ExpireJob { job: JOB }]);
     let after = [kill(only, KillReason::JobDeadline), fails_late(0..2)];
     assert_eq!(pool.answer(only, Kept::Item), after);
@@ -299,10 +299,10 @@ fn a_spared_item_finishes_and_nothing_after_it_begins() {
     let mut pool = at_work(config(1), SPARING);
     pool.news(queued(0..4));
     assert_eq!(pool.news(Event::JobDropped { job: JOB }), [recall(only)]);
-    assert_eq!(pool.answer(only, Kept::Chunk), [condemn(only, 0)]);
+    assert_eq!(pool.answer(only, Kept::Chunk), [fence(only, 0)]);
     // It has gone on to the next.
     assert_eq!(pool.news(finished(only, 0..1)), []);
-    assert_eq!(pool.answer(only, Kept::Chunk), [condemn(only, 1)]);
+    assert_eq!(pool.answer(only, Kept::Chunk), [fence(only, 1)]);
     assert_eq!(pool.answer(only, Kept::Item), []);
     assert_eq!(*pool.scheduler.life(Slot(0)), Life::Leaving { deadline: Some(LIMIT) });
     assert_eq!(pool.retire(only), []);
@@ -334,7 +334,7 @@ fn who_is_between_two_items_of_a_job_that_spares_them_begins_no_other_and_leaves
     let mut pool = at_work(config(1), SPARING);
     pool.news(queued(0..4));
     pool.news(Event::JobDropped { job: JOB });
-    assert_eq!(pool.answer(only, Kept::Chunk), [condemn(only, 0)]);
+    assert_eq!(pool.answer(only, Kept::Chunk), [fence(only, 0)]);
     assert_eq!(pool.answer(only, Kept::Nothing), []);
     let retired = Event::WorkerRetired { worker: only, now: pool.now };
     pool.no_news(retired);

@@ -51,7 +51,7 @@ pub(super) struct Plan {
     /// In percent: processes that cannot be made, never report in, never leave.
     pub(super) stillborn: u64,
     /// Of those that cannot be made: for lack of something.
-    pub(super) scarce: u64,
+    pub(super) exhausted: u64,
     pub(super) mute: u64,
     pub(super) clingy: u64,
     /// In percent: processes that do not end when asked; items of jobs with retries
@@ -82,7 +82,7 @@ impl Plan {
         let mut rate = |rates: &[u64]| if faulty { rng.pick(rates) } else { 0 };
         let trouble = rate(&[10, 50, 100, 300]);
         let stillborn = rate(&[0, 0, 0, 0, 5, 5, 20, 60, 100]);
-        let scarce = rate(&[0, 50, 100]);
+        let exhausted = rate(&[0, 50, 100]);
         let mute = rate(&[0, 0, 0, 0, 5, 20, 60]);
         let clingy = rate(&[0, 0, 0, 0, 5, 20, 60]);
         let stubborn = rate(&[0, 0, 20, 60]);
@@ -116,7 +116,7 @@ impl Plan {
             trouble,
             kinds,
             stillborn,
-            scarce,
+            exhausted,
             mute,
             clingy,
             stubborn,

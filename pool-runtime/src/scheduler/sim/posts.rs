@@ -24,7 +24,7 @@ pub(super) enum Asked {
     /// For others, or for a job that is over.
     ToShare,
     /// And to begin nothing after this item, because that
-    Condemned(Accusation, JobId, Item),
+    Fenced(Accusation, JobId, Item),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +106,7 @@ impl Post {
     /// and was not accused already.
     pub(super) fn is_watched(&self) -> bool {
         let limited = self.held.iter().any(|held| held.terms.timeout.is_some());
-        limited && !matches!(self.asked, Some(Asked::Condemned(..)))
+        limited && !matches!(self.asked, Some(Asked::Fenced(..)))
     }
 
     /// No item that it has can be overdue before.

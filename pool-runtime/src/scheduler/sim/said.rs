@@ -9,7 +9,7 @@ use crate::ids::{Item, JobId, Moment, Worker};
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Said {
     StartFailed {
-        scarce: bool,
+        exhausted: bool,
     },
     Ready,
     Finished {
@@ -51,8 +51,8 @@ impl Channel {
     /// may be heard as one.
     pub(super) fn hear(&mut self, worker: Worker, rng: &mut Rng) -> Option<(Event, u64)> {
         Some(match self.0.pop_front()? {
-            Said::StartFailed { scarce } => {
-                (Event::StartFailed { worker, scarce, now: Moment::ZERO }, 0)
+            Said::StartFailed { exhausted } => {
+                (Event::StartFailed { worker, exhausted, now: Moment::ZERO }, 0)
             }
             Said::Ready => (Event::WorkerReady { worker }, 0),
             Said::Retired => (Event::WorkerRetired { worker, now: Moment::ZERO }, 0),

@@ -119,7 +119,7 @@ impl World {
             self.tally.count(Happening::LookedAsUnheard);
             return Ok(false);
         };
-        let look = Event::Looked { worker, began, now };
+        let look = Event::ProgressChecked { worker, began, now };
         self.past.push(look.clone());
         if !self.note_and_enter(look)? {
             return broken(Rule::Deadlines, format!("a look at {slot:?} for nothing"));

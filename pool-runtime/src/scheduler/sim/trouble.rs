@@ -134,7 +134,7 @@ impl World {
         let (event, happening) = match front {
             _ if self.rng.percent(10) => {
                 let began = self.rng.percent(50).then_some(Moment::ZERO);
-                (Event::Looked { worker, began, now }, Happening::StaleLook)
+                (Event::ProgressChecked { worker, began, now }, Happening::StaleLook)
             }
             _ if self.rng.percent(10) => {
                 (Event::WorkerRetired { worker, now }, Happening::StaleRetirement)
@@ -147,8 +147,8 @@ impl World {
                 (Event::WorkerExited { worker, begun }, Happening::StaleExit)
             }
             _ if self.rng.percent(10) => {
-                let scarce = self.rng.percent(50);
-                (Event::StartFailed { worker, scarce, now }, Happening::StaleExit)
+                let exhausted = self.rng.percent(50);
+                (Event::StartFailed { worker, exhausted, now }, Happening::StaleExit)
             }
             _ if self.rng.percent(20) => {
                 (Event::Recalled { worker, kept, now: self.now }, Happening::StaleAnswer)
@@ -178,7 +178,7 @@ impl World {
         }
         if self.rng.percent(15) {
             let began = self.rng.percent(50).then_some(Moment::ZERO);
-            let look = Event::Looked { worker, began, now: self.now };
+            let look = Event::ProgressChecked { worker, began, now: self.now };
             return self.tell_no_news(look, Happening::UnaskedLook);
         }
         if self.rng.percent(10) {

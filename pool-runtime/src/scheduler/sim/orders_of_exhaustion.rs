@@ -1,7 +1,7 @@
 //! Single orders of events around starts that fail because something is short, and jobs
 //! that leave the rotation, written out: what each leads to.
 
-use super::super::shortage::{FIRST_PAUSE, LONGEST_PAUSE, SCARCE_STARTS};
+use super::super::exhaustion::{EXHAUSTED_STARTS, FIRST_PAUSE, LONGEST_PAUSE};
 use super::super::{Command, Config, DEPTH, Event, JobFailure};
 use super::orders::{
     JOB, OTHER, Pool, config, exited, not_started, opened, queued, send, start, worker,
@@ -42,15 +42,15 @@ fn a_shortage_that_lasts_ends_the_jobs_within_seconds_and_is_no_death() {
     let mut pool = Pool::with(Config { restart_limit, ..config(1) });
     pool.commands();
     pool.news(opened(JOB));
-    for life in 1..u64::from(SCARCE_STARTS) {
+    for life in 1..u64::from(EXHAUSTED_STARTS) {
         assert_eq!(pool.is_short(0, life), []);
         assert_eq!(pool.later(LONGEST_PAUSE.min(FIRST_PAUSE * (1 << (life - 1)))).len(), 1);
     }
     let fails = Command::FailJob { job: JOB, why: JobFailure::NoWorkers };
-    assert_eq!(pool.is_short(0, SCARCE_STARTS.into()), [fails]);
+    assert_eq!(pool.is_short(0, EXHAUSTED_STARTS.into()), [fails]);
     assert!(pool.scheduler.has_tripped() && pool.now < Moment::from_secs(3));
     assert_eq!(pool.scheduler.next_deadline(), None);
-    let next = u64::from(SCARCE_STARTS) + 1;
+    let next = u64::from(EXHAUSTED_STARTS) + 1;
     assert_eq!(pool.news(Event::Reset), [start(worker(0, next))]);
 }
 
@@ -58,7 +58,7 @@ fn a_shortage_that_lasts_ends_the_jobs_within_seconds_and_is_no_death() {
 fn beside_a_worker_that_lives_it_is_tried_on_and_given_up_soon_after_its_death() {
     let mut pool = Pool::at_work(2);
     pool.news(exited(worker(1, 1)));
-    let tries = 3 * u64::from(SCARCE_STARTS);
+    let tries = 3 * u64::from(EXHAUSTED_STARTS);
     for life in 2..tries {
         assert_eq!(pool.is_short(1, life), []);
         assert_eq!(pool.later(LONGEST_PAUSE), [start(worker(1, life + 1))]);

@@ -4,14 +4,14 @@
 //!
 //! So nobody is started for a while after such a failure, and then one worker to see
 //! whether there is enough again, the *probe*. Each probe that fails makes the pause
-//! twice as long. A worker that reports in ends the shortage, and all others start. When
+//! twice as long. A worker that reports in ends the exhaustion, and all others start. When
 //! too many in a row have failed and no other worker is there, all slots are given up, as
 //! those are in which nothing begins: the jobs fail. Beside others that live, who do the
 //! work, it is tried on, with the longest pause.
 //!
 //! ```text
 //!                 failed              its time has come
-//!   no shortage ---------> a pause ------------------------> a probe, and a pause
+//!   no exhaustion ---------> a pause ------------------------> a probe, and a pause
 //!        ^                    ^                                |    |    |
 //!        |                    +--- failed ---------------------+    |    |
 //!        |                    +--- its time has come, another ------+    |
@@ -33,10 +33,10 @@ pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(10);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// How many failures in a row are borne where no worker is there: nine, over 2.3 s.
-pub(super) const SCARCE_STARTS: u32 = 9;
+pub(super) const EXHAUSTED_STARTS: u32 = 9;
 
 #[derive(Debug, Default)]
-pub(super) struct Shortage {
+pub(super) struct Exhaustion {
     /// Failures in a row.
     failures: u32,
     /// Until when nobody is started. Only [`Scheduler::expire`] ends it before a worker
@@ -45,7 +45,7 @@ pub(super) struct Shortage {
     probe: Option<Worker>,
 }
 
-impl Shortage {
+impl Exhaustion {
     pub(super) fn until(&self) -> Option<Moment> {
         self.until
     }
@@ -66,7 +66,7 @@ impl Shortage {
     }
 
     fn pause(&mut self, now: Moment) {
-        let doubled = FIRST_PAUSE.saturating_mul(1 << (self.failures - 1).min(SCARCE_STARTS));
+        let doubled = FIRST_PAUSE.saturating_mul(1 << (self.failures - 1).min(EXHAUSTED_STARTS));
         self.until = Some(now.saturating_add(doubled.min(LONGEST_PAUSE)));
     }
 
@@ -76,7 +76,7 @@ impl Shortage {
     }
 
     pub(super) fn end(&mut self) {
-        *self = Shortage::default();
+        *self = Exhaustion::default();
     }
 }
 
@@ -84,30 +84,30 @@ impl Scheduler {
     pub(super) fn ready(&mut self, worker: Worker) -> Verdict {
         let verdict = self.slots.ready(worker);
         if verdict == Verdict::Accepted {
-            self.shortage.end();
+            self.exhaustion.end();
         }
         verdict
     }
 
     /// A process could not be made. If something was short for it, that is nobody's
     /// fault: no death, and not held against the slot.
-    pub(super) fn fail_start(&mut self, worker: Worker, scarce: bool, now: Moment) -> Verdict {
+    pub(super) fn fail_start(&mut self, worker: Worker, exhausted: bool, now: Moment) -> Verdict {
         let slot = worker.slot;
         let starts = self.slots.current(slot) == worker
             && matches!(self.slots.life(slot), Life::Starting { .. });
         // A pool of one life has had it.
-        if !(scarce && starts && self.config.replace) {
-            return self.bury(worker, false);
+        if !(exhausted && starts && self.config.replace) {
+            return self.worker_exited(worker, false);
         }
         self.slots.vacate(slot, false);
-        let is_probe = self.shortage.probe == Some(worker);
-        if is_probe || !self.shortage.is_waited_out() {
-            self.shortage.failures = self.shortage.failures.saturating_add(1);
-            self.shortage.probe = None;
-            self.shortage.pause(now);
-            let many = self.shortage.failures >= SCARCE_STARTS;
+        let is_probe = self.exhaustion.probe == Some(worker);
+        if is_probe || !self.exhaustion.is_waited_out() {
+            self.exhaustion.failures = self.exhaustion.failures.saturating_add(1);
+            self.exhaustion.probe = None;
+            self.exhaustion.pause(now);
+            let many = self.exhaustion.failures >= EXHAUSTED_STARTS;
             if many && self.slots.all_vacant() {
-                self.shortage.end();
+                self.exhaustion.end();
                 self.slots.give_up_all();
             }
         }
