@@ -1,4 +1,4 @@
-//! What follows from the present state, whatever brought it about.
+//! Derives commands from the present state, whatever events have led to it.
 
 use super::jobs::Chunk;
 use super::slots::Assignment;
@@ -6,11 +6,11 @@ use super::{Command, JobFailure, Mode, Scheduler, Verdict};
 use crate::ids::Moment;
 
 impl Scheduler {
-    /// Commands whatever the present state calls for. Deciding twice is deciding
-    /// once.
+    /// Issues the commands that the present state calls for. Deciding twice issues nothing
+    /// more.
     ///
-    /// It asks for the time only when a worker starts or stops: a clock takes 40 ns to
-    /// read, and a call of a microsecond is decided upon three times.
+    /// It reads the clock only if a worker starts or stops: that takes 40 ns, and a call of a
+    /// microsecond has three decisions.
     pub(crate) fn decide(&mut self, now: impl Fn() -> Moment) {
         self.count_deaths(&now);
         self.start_workers(&now);
@@ -29,8 +29,8 @@ impl Scheduler {
         self.check();
     }
 
-    /// The breaker (the restart intensity of Erlang's supervisors): too many deaths
-    /// within a time are one fault, of which starting again is no cure.
+    /// The breaker (the restart intensity of Erlang's supervisors): too many deaths within a
+    /// period have one cause, which restarting does not cure.
     fn count_deaths(&mut self, now: &impl Fn() -> Moment) {
         let deaths = std::mem::take(&mut self.untold_deaths);
         let Some((limit, period)) = self.config.restart_limit.filter(|_| deaths != 0) else {
@@ -47,8 +47,8 @@ impl Scheduler {
         }
     }
 
-    /// No worker will do: the jobs fail, and so does what is called until somebody has
-    /// reset the breaker. A pool that closes has nobody to do so, and ends.
+    /// Trips the breaker: all jobs fail, and so do calls until it is reset. A closed pool
+    /// cannot be reset, so it ends.
     fn trip(&mut self) {
         self.fail_jobs(JobFailure::NoWorkers);
         self.deaths.clear();
@@ -90,8 +90,8 @@ impl Scheduler {
     }
 
     fn send_chunks(&mut self, now: &impl Fn() -> Moment) {
-        // A worker that is asked for what it has not begun is sent nothing before it
-        // has answered: it would be asked for that too.
+        // Nothing is sent while a recall is unanswered: the worker might be asked for that
+        // chunk too.
         if !self.recalls.is_empty() {
             return;
         }
@@ -119,11 +119,10 @@ impl Scheduler {
         }
     }
 
-    /// Takes back what a worker has not begun, for one that has nothing: chunks are
-    /// sent ahead so that a worker need not wait for the next, not to keep them
-    /// from others.
+    /// Recalls the unbegun chunks of a worker for an idle one. Chunks are sent ahead so that a
+    /// worker need not wait for the next one, not to keep them from others.
     fn recall_chunks(&mut self) {
-        // One at a time: what comes back may be enough, and the answer decides anew.
+        // One worker at a time: its chunks may be enough, and its answer decides anew.
         if self.slots.has_idle()
             && self.recalls.is_empty()
             && let Some(worker) = self.slots.stocked()

@@ -1,13 +1,11 @@
-//! Workers that cannot be started because something is short: descriptors, processes,
-//! memory. Mostly that passes, and to try again at once would use up all tries before it
-//! has.
+//! Workers that cannot be started since descriptors, processes or memory are exhausted. Mostly
+//! that passes, and trying again at once would use up all tries before it has.
 //!
-//! So nobody is started for a while after such a failure, and then one worker to see
-//! whether there is enough again, the *probe*. Each probe that fails makes the pause
-//! twice as long. A worker that reports in ends the exhaustion, and all others start. When
-//! too many in a row have failed and no other worker is there, all slots are given up, as
-//! those are in which nothing begins: the jobs fail. Beside others that live, who do the
-//! work, it is tried on, with the longest pause.
+//! So no worker is started for a while after such a failure, and then a single one, the *probe*.
+//! Each probe that fails doubles the pause. A worker that reports in ends the exhaustion, and
+//! all others start. If too many starts in a row have failed and no other worker lives, all
+//! slots are given up, like those in which nothing begins, and the jobs fail. If other workers
+//! live, which do the work, probes go on with the longest pause.
 //!
 //! ```text
 //!                 failed              its time has come
@@ -32,15 +30,15 @@ use crate::ids::{Moment, Worker};
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(10);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// How many failures in a row are borne where no worker is there: nine, over 2.3 s.
+/// How many failures in a row are tolerated if no worker lives: nine, over 2.3 s.
 pub(super) const EXHAUSTED_STARTS: u32 = 9;
 
 #[derive(Debug, Default)]
 pub(super) struct Exhaustion {
     /// Failures in a row.
     failures: u32,
-    /// Until when nobody is started. Only [`Scheduler::expire`] ends it before a worker
-    /// reports in, so that what is decided depends on events alone.
+    /// Until when no worker is started. Only [`Scheduler::expire`] ends it before a worker
+    /// reports in, so that decisions depend on events alone.
     until: Option<Moment>,
     probe: Option<Worker>,
 }
@@ -50,12 +48,12 @@ impl Exhaustion {
         self.until
     }
 
-    /// Whether nobody is to be started now.
+    /// Whether a pause keeps workers from being started.
     pub(super) fn is_waited_out(&self) -> bool {
         self.until.is_some()
     }
 
-    /// A worker is being started. Tells whether it is a probe, beside which no other is.
+    /// A worker is being started. Tells whether it is a probe, which is started alone.
     pub(super) fn probes(&mut self, worker: Worker, now: impl Fn() -> Moment) -> bool {
         if self.failures == 0 {
             return false;
@@ -70,7 +68,7 @@ impl Exhaustion {
         self.until = Some(now.saturating_add(doubled.min(LONGEST_PAUSE)));
     }
 
-    /// A pause is over whose time has come.
+    /// Ends the pause if its time has passed.
     pub(super) fn wake(&mut self, now: Moment) {
         self.until = self.until.filter(|&until| until > now);
     }
@@ -89,13 +87,13 @@ impl Scheduler {
         verdict
     }
 
-    /// A process could not be made. If something was short for it, that is nobody's
-    /// fault: no death, and not held against the slot.
+    /// A process could not be made. If a resource was exhausted, that is no death and does not
+    /// count against the slot.
     pub(super) fn fail_start(&mut self, worker: Worker, exhausted: bool, now: Moment) -> Verdict {
         let slot = worker.slot;
         let starts = self.slots.current(slot) == worker
             && matches!(self.slots.life(slot), Life::Starting { .. });
-        // A pool of one life has had it.
+        // A pool without replacement has no second try.
         if !(exhausted && starts && self.config.replace) {
             return self.worker_exited(worker, false);
         }

@@ -1,12 +1,12 @@
-//! Jobs: what is queued of them, what is still to come, and how they end.
+//! Jobs: their queues, retries and deadlines, and how they end.
 
 use std::collections::{BTreeSet, VecDeque};
 
 use super::{Command, DEPTH, JobFailure, Judgement, Scheduler, Terms, Verdict};
 use crate::ids::{Item, Items, JobId, Moment};
 
-/// A queue of so many chunks at most is kept for the next job: one call after another
-/// allocates none.
+/// The next job reuses the memory of a queue of up to this many chunks, so that a series of
+/// calls allocates none.
 const SPARE: usize = 8;
 
 /// Items that travel together.
@@ -21,17 +21,17 @@ pub(super) struct Job {
     pub(super) terms: Terms,
     /// Chunks that no worker has, in input order.
     pub(super) queue: VecDeque<Chunk>,
-    /// Assignments of workers that are of this job.
+    /// How many assignments of workers belong to this job.
     pub(super) assignments: usize,
     /// No more items will come.
     pub(super) ended: bool,
-    /// Its deadline has passed: whatever is not done fails.
+    /// Its deadline has passed: items that are not done fail.
     pub(super) expired: bool,
     /// Items that have failed and are not judged yet.
     pub(super) unjudged: BTreeSet<Item>,
-    /// Items that are tried again, not before a moment, and what they weigh.
+    /// Items that are tried again: not before when, and their weights.
     pub(super) delayed: BTreeSet<(Moment, Item, u32)>,
-    /// What stands for the job in `timers`.
+    /// The job's entry in `timers`.
     pub(super) timer: Option<Moment>,
 }
 
@@ -48,7 +48,7 @@ impl Job {
             && self.delayed.is_empty()
     }
 
-    /// When time will change something for the job.
+    /// When time changes something for the job.
     pub(super) fn next_moment(&self) -> Option<Moment> {
         let deadline = self.terms.deadline.filter(|_| !self.expired);
         let delayed = self.delayed.first().map(|&(moment, ..)| moment);
@@ -67,7 +67,7 @@ impl Scheduler {
             self.retime(job);
         }
         if self.config.replace {
-            // Whatever kept workers from starting may be over.
+            // The reason why workers did not start may be gone.
             self.slots.forgive();
         }
         Verdict::Accepted
@@ -112,9 +112,8 @@ impl Scheduler {
         Verdict::Accepted
     }
 
-    /// The job, which is gone or has expired, leaves the rotation if it was in there, and
-    /// its workers. There may be very many jobs to forsake at once, so nothing is walked
-    /// for one that has nothing there.
+    /// Takes a job that is removed or expired out of the rotation and from its workers. Very
+    /// many jobs may be forsaken at once, so a job that is in neither costs no walk.
     fn forsake(&mut self, job: JobId, was_queued: bool, is_assigned: bool) {
         if was_queued {
             let waits = |job| self.jobs.get(&job).is_some_and(|job| !job.queue.is_empty());
@@ -125,15 +124,15 @@ impl Scheduler {
         }
     }
 
-    /// Asks for the chunks of a job that is to run no more. Whether a worker is at
-    /// one of them, or has it before it, the answer tells.
+    /// Recalls the chunks of a forsaken job. The answers tell whether a worker runs one of
+    /// them.
     fn recall_holders(&mut self, job: JobId) {
         for worker in self.slots.holders(job) {
             self.recall(worker);
         }
     }
 
-    /// Time has come for a job: for what is tried again, or for its end.
+    /// The timer of a job has expired: an item is tried again, or the deadline has passed.
     pub(super) fn wake_job(&mut self, job: JobId, now: Moment) {
         let state = self.jobs.get_mut(&job).expect("timers are of jobs that are there");
         if state.terms.deadline.is_some_and(|deadline| deadline <= now) && !state.expired {
@@ -163,7 +162,7 @@ impl Scheduler {
         self.remove_if_done(job);
     }
 
-    /// An item of a job with retries has failed: it stays with the job for now.
+    /// An item has failed. If the job has retries, it keeps the item until it is judged.
     pub(super) fn hold_item(&mut self, job: JobId, item: Item) {
         if let Some(state) = self.jobs.get_mut(&job)
             && state.terms.retries
@@ -194,8 +193,7 @@ impl Scheduler {
         Verdict::Accepted
     }
 
-    /// Items that no worker has any more wait again, before all that comes later in
-    /// the input.
+    /// Queues items again that no worker has any more, before those later in the input.
     pub(super) fn requeue(&mut self, job: JobId, chunk: Chunk) {
         if chunk.items.is_empty() {
             return;
@@ -208,13 +206,13 @@ impl Scheduler {
         if state.queue.is_empty() {
             self.rotation.push(job);
         }
-        // Not always the head: of two workers that die, the one with the later
-        // items may be buried last.
+        // Not always at the head: of two workers that die, the one with the earlier items may
+        // have exited first.
         let place = state.queue.partition_point(|other| other.items.start < chunk.items.start);
         state.queue.insert(place, chunk);
     }
 
-    /// Every job fails. Workers that are at one are the caller's to end.
+    /// Fails every job. The caller ends the workers that run one.
     pub(super) fn fail_jobs(&mut self, why: JobFailure) {
         self.rotation.clear();
         self.timers.clear();

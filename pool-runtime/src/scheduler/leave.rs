@@ -1,36 +1,34 @@
 //! When the workers of a closed pool leave, and what a join waits for.
 //!
-//! A job may be *lazy*: nobody can tell whether its caller will ever queue more. The
-//! iterator may be on another thread, which is slow, or be forgotten. Values move
-//! silently, so neither the thread that made it nor the one that asked it last tells who
-//! will ask it next, if anybody will. To wait for such a caller may be to wait for ever, to
-//! refuse to wait may be wrong, and to end its job would break the promise that what was
-//! accepted finishes. So a join waits for what was queued of a lazy job, and not for its
-//! caller:
+//! A job may be *lazy*: its iterator queues items as results are taken, and nothing tells
+//! whether that will happen again. The iterator may be on another thread, which is slow, or be
+//! forgotten; values move silently, so neither the thread that made it nor the last one that
+//! used it is the next one. Waiting for such a caller may be waiting for ever, refusing to wait
+//! may be wrong, and ending its job would break the promise that accepted items finish. So a
+//! join waits for the queued items of a lazy job, and not for its caller:
 //!
-//! - A closed pool *rests* when nothing is left of any job but lazy ones of which every
-//!   item that was queued is settled.
-//! - While somebody joins, the workers of a pool that rests leave. The moment at which it
-//!   rests and none of them is left is a *departure*, which is what every join that has
-//!   begun by then has waited for.
-//! - A lazy caller that comes later finds its job as it was. What it queues has workers
-//!   started anew, which stay until the pool is at its end, or the next join.
+//! - A closed pool *rests* if its only jobs are lazy ones whose queued items are settled.
+//! - While a caller joins, the workers of a pool that rests leave. The moment at which it rests
+//!   and has no worker left is a *departure*, for which every join that has begun by then
+//!   waits.
+//! - A lazy caller that comes later finds its job as it was. Its items make workers start again,
+//!   which stay until the pool ends or until the next join.
 //!
-//! A caller that does come while the workers leave may have to wait for others to start:
-//! that is all it costs to be slow.
+//! A caller that comes while the workers leave may have to wait for others to start, which is
+//! all that being late costs.
 
 use super::jobs::Job;
 use super::{Mode, Scheduler, Verdict};
 
 impl Job {
-    /// Whether there is nothing to do, and nobody knows whether there ever will be.
+    /// Whether it has nothing to do and may never have.
     fn rests(&self) -> bool {
         self.terms.lazy && !self.ended && self.has_nothing_left()
     }
 }
 
 impl Scheduler {
-    /// Somebody waits for all workers to be gone.
+    /// A caller waits until all workers have left.
     pub(super) fn join(&mut self) -> Verdict {
         if self.mode != Mode::Closing || self.joining {
             return Verdict::Ignored;
@@ -39,23 +37,23 @@ impl Scheduler {
         Verdict::Accepted
     }
 
-    /// How often all that was queued was settled and every worker gone, after somebody had
-    /// joined a closed pool. A join has waited long enough when this has changed.
+    /// How often a joined pool has had no queued items and no workers left. A join has waited
+    /// long enough when this changes.
     pub(crate) fn departures(&self) -> u64 {
         self.departures
     }
 
-    /// Whether no worker is needed for what there is.
+    /// Whether no job needs a worker now.
     pub(super) fn rests(&self) -> bool {
         self.jobs.values().all(Job::rests)
     }
 
-    /// Whether the workers of a closed pool are to leave.
+    /// Whether the workers of a closed pool leave now.
     pub(super) fn may_leave(&self) -> bool {
         self.jobs.is_empty() || (self.joining && self.rests())
     }
 
-    /// Notes that they are gone.
+    /// Notes a departure, if all workers have left.
     pub(super) fn depart(&mut self) {
         if self.joining && self.slots.all_vacant() && self.rests() {
             self.departures += 1;

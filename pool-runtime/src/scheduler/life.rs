@@ -21,24 +21,24 @@ use crate::ids::Moment;
 ///                                                        job leaves it to finish)
 /// ```
 ///
-/// From every state but `Vacant` an exit leads to `Vacant`, and the termination of
-/// the pool to `Dying`. Else a serving worker is ended only if it is at an item or a
-/// chunk that is to run no longer, or begins nothing.
+/// From every state but `Vacant`, an exit leads to `Vacant` and the termination of the pool to
+/// `Dying`. Otherwise a serving worker is killed only if it runs an item or a chunk that must
+/// not go on, or if it begins nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Life {
     /// No process.
     Vacant,
     /// A process that has not reported in.
     Starting { deadline: Moment },
-    /// Ready for items, or at work on some.
+    /// Ready for items, or running some.
     Serving,
-    /// Finishes the item that it is at, which nobody waits for, and leaves; in time, if
-    /// the item has a limit.
+    /// Finishes its item, which no caller waits for, and leaves; within the item's limit, if it
+    /// has one.
     Leaving { deadline: Option<Moment> },
-    /// Told to leave, or leaving by itself; has no items.
+    /// Told to leave, or leaving by itself; it has no items.
     Stopping { deadline: Moment },
-    /// Killed, or asked to end and to be killed at a moment; the exit is still to come.
-    /// Whatever it sends is too late.
+    /// Killed, or asked to end and killed at `kill_at`; it has not exited yet. Whatever it sends
+    /// is too late.
     Dying { why: KillReason, fruitless: bool, kill_at: Option<Moment> },
 }
 
@@ -52,7 +52,7 @@ impl Life {
         }
     }
 
-    /// The same, its deadline later by so much.
+    /// Moves its deadline later.
     pub(super) fn postpone(&mut self, by: Duration) {
         let deadline = match self {
             Life::Starting { deadline } | Life::Stopping { deadline } => Some(deadline),

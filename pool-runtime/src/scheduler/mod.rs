@@ -1,25 +1,24 @@
-//! Who runs what next, decided without bytes, descriptors, threads or a clock.
+//! Decides which worker runs what next, without bytes, descriptors, threads or a clock.
 //!
-//! Facts go in through [`Scheduler::note`] and [`Scheduler::expire`], each
-//! with the time it is; decisions come out of [`Scheduler::poll_command`]; when
-//! to look again is [`Scheduler::next_deadline`]. In a process pool the bugs are
-//! orders of events (a result crosses a kill, a caller leaves during a
-//! restart): here each order is a row of a match, and a seed of the simulator
-//! in `sim/`.
+//! Events go in through [`Scheduler::note`] and [`Scheduler::expire`]; those that depend on
+//! the time carry it. Commands come out of [`Scheduler::poll_command`], and
+//! [`Scheduler::next_deadline`] tells when time changes something. The bugs of a process pool
+//! are orders of events (a result crosses a kill, a caller leaves during a restart): here each
+//! order is a row of a match, and a seed of the simulator in `sim/`.
 //!
-//! What holds after every event, and is asserted there:
+//! These invariants hold after every event, and tests assert them then:
 //!
 //! 1. An item is in exactly one place: a queue, a worker's assignment, or settled.
-//! 2. A worker has assignments only while it serves, and runs them in their order. What
-//!    is behind the first can be recalled. No worker is idle while another has
-//!    such a stock, no room is left while a chunk is queued, and no assignment is of a
-//!    dropped job, unless a recall is unanswered.
-//! 3. A job's queue is not empty exactly when the job is in the rotation, once; of other
-//!    jobs that has only the names that it counts.
-//! 4. `open` names exactly the serving workers with room, `stocked` those with
-//!    assignments behind the first.
-//! 5. `deadlines` holds exactly the slots whose state has a deadline, or that are
-//!    watched. Who has a chunk with a time limit is, unless its answer is awaited.
+//! 2. A worker has assignments only while it serves, and runs them in order. Those behind the
+//!    first can be recalled. Unless a recall is unanswered, no worker is idle while another
+//!    has such a stock, no worker has room while a chunk is queued, and no assignment belongs
+//!    to a dropped job.
+//! 3. A job is in the rotation, once, exactly if its queue is not empty. All other names in
+//!    the rotation are of jobs that have left it, and are counted.
+//! 4. `open` holds exactly the serving workers with room, `stocked` those with assignments
+//!    behind the first.
+//! 5. `deadlines` holds exactly the slots whose life has a deadline or that are watched. A
+//!    worker with a chunk that has a time limit is watched, unless its answer is awaited.
 
 #[cfg(test)]
 mod check;
@@ -59,26 +58,26 @@ pub(crate) struct Config {
     pub(crate) workers: usize,
     /// How long a worker may take to report in.
     pub(crate) start_timeout: Duration,
-    /// How long a worker that was told goodbye may take to leave.
+    /// How long a worker that was told to leave may take.
     pub(crate) stop_grace: Duration,
-    /// How long a worker that was asked to end may take before it is killed; it is not
-    /// asked if that is nothing.
+    /// How long a worker that was asked to end may take before it is killed; if this is zero,
+    /// it is killed without being asked.
     pub(crate) kill_grace: Duration,
-    /// How many workers may die within how long, for reasons of their own, before the
-    /// breaker trips; no number if there is none.
+    /// How many workers may die within this period, for reasons of their own, before the
+    /// breaker trips; `None` if there is no breaker.
     pub(crate) restart_limit: Option<(u32, Duration)>,
-    /// Whether a worker that ended is followed by another. Not so for a
-    /// `Process`, which is one worker for one call.
+    /// Whether a worker that ended is replaced. It is not for a `Process`, which is one worker
+    /// for one call.
     pub(crate) replace: bool,
 }
 
-/// How many lives in a row may end in a slot before an item has begun in it.
-/// Then the slot is given up until somebody opens another job.
+/// How many lives in a row may end in a slot before an item has begun. Then the slot is given
+/// up until another job is opened.
 pub(crate) const FRUITLESS_LIVES: u32 = 3;
 
-/// How much weight of chunks a worker is sent ahead. A chunk that weighs this much
-/// travels alone; of the lightest this many do, which is what lets a worker run
-/// through items of a microsecond without waiting for each.
+/// The weight of chunks that a worker may have at a time. A chunk of this weight travels
+/// alone; of the lightest chunks a worker has this many, so that it runs through items of a
+/// microsecond without waiting for each.
 pub(crate) const DEPTH: u32 = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,31 +87,30 @@ enum Mode {
     Terminated,
 }
 
-/// The state machine; see the module.
+/// The state machine of one pool.
 #[derive(Debug)]
 pub(crate) struct Scheduler {
     config: Config,
     mode: Mode,
     slots: Slots,
     jobs: JobMap<Job>,
-    /// The queue of a job that is gone, empty, for the one that is opened next.
+    /// The empty queue of a removed job, whose memory the next job reuses.
     spare: VecDeque<Chunk>,
     /// Jobs with queued chunks.
     rotation: Rotation,
     commands: VecDeque<Command>,
-    /// The workers whose `Recall` or `Fence` is not answered. None of them is asked
-    /// twice.
+    /// The workers that have not answered a `Recall` or `Fence`. None of them is asked twice.
     recalls: BTreeMap<Worker, Asked>,
-    /// When time will change something for a job.
+    /// When time changes something for a job.
     timers: BTreeSet<(Moment, JobId)>,
-    /// Deaths of the latest past that count for the breaker, and those whose moment is
-    /// not known yet.
+    /// Deaths that count for the breaker, and the number of those whose moment is not known
+    /// yet.
     deaths: VecDeque<Moment>,
     untold_deaths: u32,
     exhaustion: Exhaustion,
-    /// No worker is started and no job taken until somebody says so.
+    /// The breaker has tripped: no worker is started and no job taken until it is reset.
     tripped: bool,
-    /// Somebody waits for the workers of a closed pool to be gone; see `leave`.
+    /// A caller waits until the workers of a closed pool have left; see `leave`.
     joining: bool,
     departures: u64,
 }
@@ -141,7 +139,7 @@ impl Scheduler {
         scheduler
     }
 
-    /// The next decision; the engine carries it out before the next event.
+    /// The next command. The engine carries it out before the next event.
     pub(crate) fn poll_command(&mut self) -> Option<Command> {
         self.commands.pop_front()
     }
@@ -155,18 +153,17 @@ impl Scheduler {
         self.tripped
     }
 
-    /// Closed or terminated, and nothing is left: no job, no process.
+    /// Whether it is closed or terminated, with no job and no process left.
     pub(crate) fn is_finished(&self) -> bool {
         self.mode != Mode::Open && self.jobs.is_empty() && self.slots.all_vacant()
     }
 
-    /// Whether the job could use more items at once: nothing of any job is
-    /// queued, and a worker has nothing to do.
+    /// Whether a worker is idle because no chunk of any job is queued.
     pub(crate) fn is_hungry(&self) -> bool {
         self.rotation.is_empty() && self.slots.has_idle()
     }
 
-    /// How many chunks of a job no worker has.
+    /// How many chunks of a job wait for a worker.
     pub(crate) fn queued(&self, job: JobId) -> usize {
         self.jobs.get(&job).map_or(0, |job| job.queue.len())
     }
@@ -181,9 +178,9 @@ impl Scheduler {
         self.slots.life(slot)
     }
 
-    /// Takes a fact. [`Scheduler::decide`] must follow, once all is noted that became
-    /// known in the same moment: that an item finished and that its job is over by
-    /// that, say, so that its worker is not given more of the job.
+    /// Takes an event. [`Scheduler::decide`] must follow once all events of the same moment are
+    /// noted. If an item finished and its job ends by that, for example, the worker must not
+    /// be sent more of the job in between.
     pub(crate) fn note(&mut self, event: Event) -> Verdict {
         match event {
             Event::JobOpened { job, terms } => self.open_job(job, terms),
@@ -231,22 +228,22 @@ impl Scheduler {
         if !self.slots.front(worker).is_some_and(is_next) {
             return Verdict::Ignored;
         }
-        // Before the chunk may be seen to be done, and with it the job.
+        // First, as the chunk may be done by this, and the job with it.
         self.hold_item(job, item);
         self.advance(worker, 1);
         Verdict::Accepted
     }
 
-    /// So many items at the head of the worker's first chunk are done.
+    /// This many items at the head of the worker's first chunk are done.
     fn advance(&mut self, worker: Worker, count: u64) {
-        let job = self.slots.front(worker).expect("the caller saw a assignment").job;
+        let job = self.slots.front(worker).expect("the caller saw an assignment").job;
         if self.slots.advance(worker.slot, count) {
             self.unassign(job);
         }
     }
 
-    /// What the present worker of a slot is at: its job, and what is left of its
-    /// chunk. `None` for one that has nothing, is dying, or is not the present one.
+    /// The chunk that the worker runs: its job and its unfinished items. `None` if the worker
+    /// has no chunk, is dying, or is not the present one of its slot.
     pub(crate) fn front(&self, worker: Worker) -> Option<(JobId, Items)> {
         self.slots.front(worker).map(|assignment| (assignment.job, assignment.items.clone()))
     }
@@ -256,7 +253,7 @@ impl Scheduler {
         self.slots.assignments(slot).len()
     }
 
-    /// Items of a job in the chunks that it has behind the one that it is at.
+    /// How many items of a job are in the worker's chunks behind the first.
     pub(crate) fn stock(&self, slot: Slot, job: JobId) -> u64 {
         let behind =
             self.slots.assignments(slot).iter().skip(1).filter(|assignment| assignment.job == job);
@@ -276,7 +273,7 @@ impl Scheduler {
             return Verdict::Ignored;
         }
         self.mode = Mode::Terminated;
-        // Before the jobs, of which there may be very many.
+        // Before the jobs, as there may be very many.
         self.end_all(now);
         self.fail_jobs(JobFailure::Terminated);
         Verdict::Accepted

@@ -1,5 +1,5 @@
-//! What comes back from workers: chunks that were recalled, and those of the
-//! retired, the killed and the dead.
+//! Chunks that come back from workers: recalled ones, and those of workers that retire, are
+//! killed or have died.
 
 use std::collections::VecDeque;
 use std::collections::btree_map::Entry;
@@ -8,29 +8,29 @@ use super::slots::Assignment;
 use super::{Chunk, Command, ItemFailure, Kept, KillReason, Life, Scheduler, Verdict};
 use crate::ids::{Item, JobId, Moment, Worker};
 
-/// Why a worker was asked for what it has not begun.
+/// Why a worker's unbegun chunks were recalled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
     /// For other workers, or for a job that is over.
     Plainly,
-    /// It is to begin nothing after this item.
+    /// It must begin nothing after this item.
     Fenced { why: Accusation, job: JobId, item: Item },
 }
 
-/// Why a worker is to begin nothing after an item.
+/// Why a worker must begin nothing after an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Accusation {
     /// The item has run for as long as it may.
     Overdue,
-    /// It was to begin long ago.
+    /// It should have begun long ago.
     Unresponsive,
     /// Its job was dropped, and leaves it to finish.
     Spared,
 }
 
 impl Scheduler {
-    /// Asks for what a worker has not begun, unless it is asked already: its answer is
-    /// judged by what is known when it comes.
+    /// Recalls a worker's unbegun chunks, unless a recall is unanswered: the answer is judged by
+    /// the state at that time.
     pub(super) fn recall(&mut self, worker: Worker) {
         if let Entry::Vacant(unasked) = self.recalls.entry(worker) {
             unasked.insert(Asked::Plainly);
@@ -38,7 +38,7 @@ impl Scheduler {
         }
     }
 
-    /// What a worker had not begun is back.
+    /// A worker has answered a recall.
     pub(super) fn take_back(&mut self, worker: Worker, kept: Kept, now: Moment) -> Verdict {
         let Some(asked) = self.recalls.remove(&worker) else {
             return Verdict::Ignored;
@@ -48,14 +48,14 @@ impl Scheduler {
             front.is_some_and(|assignment| (assignment.job, assignment.items.start) == (job, item))
         };
         let accusation = match asked {
-            // It has not finished that since.
+            // It has not finished that item since.
             Asked::Fenced { why, job, item } if is_at(job, item) => Some(why),
             _ => None,
         };
         if kept == Kept::Item {
             self.slots.begin(worker.slot);
         }
-        // A chunk that had not begun is no reason to kill: it is back.
+        // A chunk that had not begun is no reason to kill, as it is back.
         for assignment in self.slots.recall(worker.slot, usize::from(kept != Kept::Nothing)) {
             self.put_back(assignment);
         }
@@ -63,7 +63,7 @@ impl Scheduler {
         Verdict::Accepted
     }
 
-    /// What becomes of a worker that has only the chunk that it is at, if any.
+    /// Decides on a worker that has at most its first chunk left.
     fn go_on(&mut self, worker: Worker, kept: Kept, accusation: Option<Accusation>, now: Moment) {
         let Some(assignment) = self.slots.front(worker) else {
             return self.go_without(worker, accusation, now);
@@ -75,7 +75,7 @@ impl Scheduler {
         match self.jobs.get(&id).map(|job| job.expired) {
             Some(false) if is_overdue => self.time_out(worker, now),
             Some(false) => {
-                // It was thought to begin nothing, but has begun that very item.
+                // It seemed to begin nothing, but has begun this very item.
                 if kept == Kept::Item {
                     let behind = self.slots.split(worker.slot);
                     self.requeue(id, behind);
@@ -97,13 +97,13 @@ impl Scheduler {
                 self.slots.set(worker.slot, Life::Leaving { deadline });
             }
             None if left > 1 => self.accuse(worker, Accusation::Spared),
-            // It finishes its item, which nobody waits for.
+            // It finishes its item, which no caller waits for.
             None => self.slots.watch(worker.slot),
         }
     }
 
-    /// The same for one that has nothing. If it was fenced before it began, it begins
-    /// nothing any more.
+    /// The same for a worker that has nothing left. If it was fenced before it began, it begins
+    /// nothing more.
     fn go_without(&mut self, worker: Worker, accusation: Option<Accusation>, now: Moment) {
         match accusation {
             Some(Accusation::Unresponsive) => {
@@ -117,8 +117,8 @@ impl Scheduler {
         }
     }
 
-    /// What a worker is at is wanted no more: it is asked to end, and killed if it has
-    /// not in time. Gives what it had.
+    /// Ends a worker whose item is no longer wanted: it is asked to end, and killed if it has not
+    /// ended in time. Gives its assignments.
     pub(super) fn end_worker(
         &mut self,
         worker: Worker,
@@ -135,7 +135,7 @@ impl Scheduler {
         self.slots.set(worker.slot, Life::Dying { why, fruitless, kill_at })
     }
 
-    /// A assignment comes back from a worker, unless its job was dropped.
+    /// Queues an assignment again, unless its job was dropped.
     pub(super) fn put_back(&mut self, assignment: Assignment) {
         let Assignment { job, items, weight, .. } = assignment;
         if self.jobs.contains_key(&job) {
@@ -144,7 +144,7 @@ impl Scheduler {
         }
     }
 
-    /// A worker leaves by itself, with nothing begun that is not finished.
+    /// A worker leaves by itself, with no unfinished item begun.
     pub(super) fn retire(&mut self, worker: Worker, now: Moment) -> Verdict {
         let serves = matches!(self.slots.life(worker.slot), Life::Serving | Life::Leaving { .. });
         if self.slots.current(worker.slot) != worker || !serves {
@@ -159,13 +159,13 @@ impl Scheduler {
         Verdict::Accepted
     }
 
-    /// A worker is gone. What it was running fails; what it had not begun goes
-    /// back to its queue, before all that comes later in the input.
+    /// A worker has exited. The item that it ran fails; its unbegun items go back to the queue,
+    /// before those later in the input.
     pub(super) fn worker_exited(&mut self, worker: Worker, begun: bool) -> Verdict {
         if self.slots.current(worker.slot) != worker || self.slots.is_vacant(worker.slot) {
             return Verdict::Ignored;
         }
-        // All is back, so a recall needs no answer any more.
+        // All its chunks are back, so a recall needs no answer.
         self.recalls.remove(&worker);
         let at_work = begun && !self.slots.assignments(worker.slot).is_empty();
         if at_work {
@@ -197,9 +197,9 @@ impl Scheduler {
         Verdict::Accepted
     }
 
-    /// The pool is terminated. Who is at work is killed. Who has nothing to do, or is
-    /// leaving already, leaves in order, since what it has printed for items that are done
-    /// may still be in its buffers; but it has no longer for that than `kill_grace`.
+    /// The pool is terminated. A worker that runs an item is killed. A worker that is idle or
+    /// leaving already may exit by itself within `kill_grace`, since the output of finished items
+    /// may still be in its buffers.
     pub(super) fn end_all(&mut self, now: Moment) {
         let (grace, why) = (self.config.kill_grace, KillReason::Terminated);
         for worker in self.slots.alive() {

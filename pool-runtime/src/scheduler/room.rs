@@ -1,9 +1,9 @@
-//! Which workers have room, those with the least before them first.
+//! The workers that have room, ordered by the weight of what they have.
 //!
-//! A worker is taken out and put in again whenever it is given something or has done
-//! something, twice in a call of a microsecond. In a tree of weights and slots that was a
-//! tenth of all that the program does for the call; here it is a bit in a word, and one
-//! more for whether there is any of the same weight.
+//! A worker is removed and inserted whenever it gets or finishes something, twice in a call of a
+//! microsecond. In a tree of weights and slots that was a tenth of the program's work for the
+//! call; here it is a bit in a word, and another bit that tells whether any worker has that
+//! weight.
 
 use super::DEPTH;
 use crate::ids::Slot;
@@ -16,15 +16,15 @@ const _: () = assert!(DEPTH as usize == BITS);
 /// A set of slots, each with the weight of what its worker has.
 #[derive(Debug)]
 pub(super) struct Room {
-    /// The weights of which there is some slot.
+    /// The weights that some slot has, one bit each.
     weights: u64,
-    /// For each weight a bit for each slot, in so many words.
+    /// For each weight one bit for each slot, in `words` words.
     slots: Vec<u64>,
     words: usize,
 }
 
 impl Room {
-    /// Holds nobody yet, of so many slots.
+    /// An empty set for this many slots.
     pub(super) fn of(slots: usize) -> Room {
         let words = slots.div_ceil(BITS);
         Room { weights: 0, slots: vec![0; words * BITS], words }
@@ -36,7 +36,7 @@ impl Room {
         self.weights |= 1 << weight;
     }
 
-    /// Takes a slot out, if it is there with this weight.
+    /// Removes a slot, if it is there with this weight.
     pub(super) fn remove(&mut self, weight: u32, slot: Slot) {
         if weight >= DEPTH {
             return;
@@ -57,12 +57,12 @@ impl Room {
         self.weights == 0
     }
 
-    /// Whether somebody has nothing at all.
+    /// Whether some worker is idle.
     pub(super) fn has_idle(&self) -> bool {
         self.weights & 1 != 0
     }
 
-    /// Who has the least; of several, the first.
+    /// The worker with the least weight; of several, the first.
     pub(super) fn first(&self) -> Option<(u32, Slot)> {
         (!self.is_empty()).then(|| self.first_of(self.weights.trailing_zeros()))
     }

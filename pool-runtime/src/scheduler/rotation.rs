@@ -1,13 +1,10 @@
-//! Whose turn it is: the jobs with queued chunks, of which the first is served next,
-//! then goes last.
+//! The rotation: the jobs with queued chunks, in turn. The first is served and goes last.
 //!
-//! A job may leave from anywhere in it, since callers take their work back, and there
-//! may be very many of them: to take each out would walk all others. So a job that
-//! leaves is only counted, and its name stays until its turn would come. When one leaves
-//! and more than half of all names are of such jobs, these are swept out, which costs
-//! each leaving a step or two; so there are never more of them than there were of
-//! others. A job that has left has nothing queued, and never has again: it is gone, or
-//! has expired. So whether a job has left can be seen by its queue.
+//! A job may leave from anywhere in the rotation, as callers cancel jobs, and there may be very
+//! many: removing each would walk all others. So a job that leaves is only counted, and its
+//! name stays until its turn. When more than half of all names are of such jobs, these are
+//! swept out, which costs a step or two for each job that left. A job that has left has an
+//! empty queue for ever, as it is removed or expired, so its queue tells that it has left.
 
 use std::collections::VecDeque;
 
@@ -16,7 +13,7 @@ use crate::ids::JobId;
 #[derive(Debug, Default)]
 pub(super) struct Rotation {
     names: VecDeque<JobId>,
-    /// How many of them are of jobs that have left.
+    /// How many names are of jobs that have left.
     left: usize,
 }
 
@@ -25,13 +22,13 @@ impl Rotation {
         self.names.len() == self.left
     }
 
-    /// A job has something queued that had nothing, or has been served and has more.
+    /// Adds a job that has its first queued chunk, or that was served and has more.
     pub(super) fn push(&mut self, job: JobId) {
         self.names.push_back(job);
     }
 
-    /// The next name, if there is a job. If it is of one that has left,
-    /// [`Rotation::pass_over`] follows.
+    /// The next name, if any job is left. If that job has left, [`Rotation::pass_over`] must
+    /// follow.
     pub(super) fn pop(&mut self) -> Option<JobId> {
         if self.is_empty() {
             self.clear();
@@ -39,13 +36,12 @@ impl Rotation {
         self.names.pop_front()
     }
 
-    /// The name that was next is of a job that has left.
+    /// The popped name is of a job that has left.
     pub(super) fn pass_over(&mut self) {
         self.left = self.left.checked_sub(1).expect("whoever leaves is counted");
     }
 
-    /// A job that is in here has nothing queued any more. `waits` tells it from those
-    /// that have.
+    /// A job of the rotation has an empty queue now. `waits` tells which jobs have chunks.
     pub(super) fn leave(&mut self, waits: impl Fn(JobId) -> bool) {
         self.left += 1;
         if self.left * 2 <= self.names.len() {

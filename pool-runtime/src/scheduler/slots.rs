@@ -1,8 +1,7 @@
-//! The slots: what each worker is doing, and the sets derived from it.
+//! The slots: the life and the assignments of each worker, and the sets derived from them.
 //!
-//! Every change of a life goes through [`Slots::set`], and every change of a
-//! worker's assignments through [`Slots::change_assignments`]; these two alone keep the sets in
-//! step.
+//! Every change of a life goes through [`Slots::set`], and every change of assignments through
+//! [`Slots::change_assignments`]. Only these two keep the sets in step.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -14,7 +13,7 @@ use super::watch::Watch;
 use super::{DEPTH, FRUITLESS_LIVES, Verdict};
 use crate::ids::{Items, JobId, Moment, Slot, Worker};
 
-/// A chunk that a worker has, without the items that are settled.
+/// A chunk that a worker has, without its settled items.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Assignment {
     pub(crate) job: JobId,
@@ -22,7 +21,7 @@ pub(crate) struct Assignment {
     pub(crate) weight: u32,
     /// How long an item of it may run.
     pub(crate) timeout: Option<Duration>,
-    /// If it has such a limit: no item of it that is not done has begun before.
+    /// If it has such a limit: no unfinished item of it began before this moment.
     pub(crate) since: Moment,
     /// Its item is left to finish when the job is dropped.
     pub(crate) spared: bool,
@@ -32,8 +31,7 @@ pub(crate) struct Assignment {
 pub(super) struct SlotState {
     incarnation: u64,
     pub(super) life: Life,
-    /// In the order in which they were sent, which is that in which the worker runs
-    /// them. Empty unless it serves.
+    /// In the order in which they were sent and run. Empty unless it serves.
     pub(super) assignments: VecDeque<Assignment>,
     /// The sum of the assignments' weights.
     pub(super) weight: u32,
@@ -45,7 +43,7 @@ pub(super) struct SlotState {
 }
 
 impl SlotState {
-    /// Whether there is something to recall: the first assignment may have been begun.
+    /// Whether it has something to recall: any assignment but the first, which may have begun.
     pub(super) fn is_stocked(&self) -> bool {
         self.assignments.len() > 1
     }
@@ -54,14 +52,14 @@ impl SlotState {
 #[derive(Debug)]
 pub(super) struct Slots {
     pub(super) slots: Vec<SlotState>,
-    /// Serving, with room for another assignment; those with the least first.
+    /// Serving workers with room for another assignment.
     pub(super) open: Room,
-    /// With assignments that are not begun and may be recalled.
+    /// Workers with assignments that may be recalled.
     pub(super) stocked: BTreeSet<Slot>,
-    /// Vacant, and not given up.
+    /// Vacant slots that are not given up.
     pub(super) startable: BTreeSet<Slot>,
     pub(super) vacant: usize,
-    /// Some slot may have fruitless lives behind it.
+    /// Some slot may have fruitless lives.
     blamed: bool,
     pub(super) deadlines: BTreeSet<(Moment, Slot)>,
 }
@@ -112,7 +110,7 @@ impl Slots {
         self.open.has_idle()
     }
 
-    /// Whether some worker can be given one more assignment.
+    /// Whether some worker has room for one more assignment.
     pub(super) fn has_room(&self) -> bool {
         !self.open.is_empty()
     }
@@ -121,7 +119,7 @@ impl Slots {
         self.deadlines.first().map(|&(deadline, _)| deadline)
     }
 
-    /// A worker whose deadline is not after `now`, save that of its watch.
+    /// A worker whose deadline is not after `now`, apart from watches.
     pub(super) fn expired(&self, now: Moment) -> Option<Worker> {
         let mut due = self.deadlines.iter().take_while(|(deadline, _)| *deadline <= now);
         let &(_, slot) = due.find(|&&(_, slot)| *self.life(slot) != Life::Serving)?;
@@ -175,7 +173,7 @@ impl Slots {
     fn change_assignments<R>(&mut self, slot: Slot, change: impl FnOnce(&mut SlotState) -> R) -> R {
         let state = &mut self.slots[slot.0];
         let (weight, stocked) = (state.weight, state.is_stocked());
-        // What stays the same when items of the chunk are done.
+        // This stays the same while items of the chunk are done.
         let name = |assignment: &Assignment| (assignment.job, assignment.items.end);
         let front = state.assignments.front().map(name);
         let result = change(state);
@@ -199,7 +197,7 @@ impl Slots {
         result
     }
 
-    /// Starts the next incarnation in some vacant slot.
+    /// Starts the next incarnation in a vacant slot.
     pub(super) fn start_next(&mut self, deadline: &impl Fn() -> Moment) -> Option<Worker> {
         let &slot = self.startable.first()?;
         self.slots[slot.0].incarnation += 1;
@@ -217,7 +215,7 @@ impl Slots {
         Verdict::Accepted
     }
 
-    /// Gives a assignment to the worker that has the least; there is one with room.
+    /// Assigns to the worker that has the least; the caller has seen one with room.
     pub(super) fn assign(&mut self, assignment: Assignment) -> Worker {
         let (_, slot) = self.open.first().expect("the caller saw a worker with room");
         let limited = assignment.timeout.is_some();
@@ -231,7 +229,7 @@ impl Slots {
         self.current(slot)
     }
 
-    /// The chunk that a worker is at, if the worker is the present one and has any.
+    /// The first chunk of a worker, if it is the present one of its slot and has any.
     pub(super) fn front(&self, worker: Worker) -> Option<&Assignment> {
         if self.current(worker.slot) != worker {
             return None;
@@ -239,12 +237,12 @@ impl Slots {
         self.slots[worker.slot.0].assignments.front()
     }
 
-    /// So many items at the head of the worker's first chunk are settled; tells
-    /// whether that was the last of the chunk.
+    /// This many items at the head of the worker's first chunk are settled. Tells whether the
+    /// chunk is done.
     pub(super) fn advance(&mut self, slot: Slot, count: u64) -> bool {
         self.begin(slot);
         self.change_assignments(slot, |state| {
-            let assignment = state.assignments.front_mut().expect("the caller saw a assignment");
+            let assignment = state.assignments.front_mut().expect("the caller saw an assignment");
             assignment.items.start += count;
             if !assignment.items.is_empty() {
                 return false;
@@ -269,17 +267,17 @@ impl Slots {
         })
     }
 
-    /// The worker keeps of its first chunk the first item only; gives the others.
+    /// The worker keeps only the first item of its first chunk; gives the others.
     pub(super) fn split(&mut self, slot: Slot) -> Chunk {
         self.change_assignments(slot, |state| {
-            let assignment = state.assignments.front_mut().expect("the caller saw a assignment");
+            let assignment = state.assignments.front_mut().expect("the caller saw an assignment");
             let items = assignment.items.start + 1..assignment.items.end;
             assignment.items.end = items.start;
             Chunk { items, weight: assignment.weight }
         })
     }
 
-    /// What a serving worker has, in order.
+    /// The assignments of a worker, in order.
     pub(super) fn assignments(&self, slot: Slot) -> &VecDeque<Assignment> {
         &self.slots[slot.0].assignments
     }
@@ -299,7 +297,7 @@ impl Slots {
         self.slots[slot.0].fruitful
     }
 
-    /// The process of the slot is gone; gives what it held.
+    /// The process of the slot has exited; gives its assignments.
     pub(super) fn vacate(&mut self, slot: Slot, fruitless: bool) -> VecDeque<Assignment> {
         if fruitless {
             self.blamed = true;
@@ -314,10 +312,10 @@ impl Slots {
         self.startable.remove(&slot);
     }
 
-    /// Gives every slot all its tries again: what was, is not held against a job
-    /// that opens now.
+    /// Gives every slot all its tries again: earlier lives do not count against a job that opens
+    /// now.
     pub(super) fn forgive(&mut self) {
-        // A pool may have thousands of slots, and a job be over in a microsecond.
+        // A pool may have thousands of slots, and a job may take a microsecond.
         if !std::mem::take(&mut self.blamed) {
             return;
         }

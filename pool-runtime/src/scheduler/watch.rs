@@ -6,18 +6,18 @@ use super::slots::Slots;
 use crate::ids::{Moment, Slot};
 use crate::limits::UNRESPONSIVE;
 
-/// When a worker is to be looked at.
+/// When the progress of a worker is checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Watch {
-    /// No later than the deadline of any item that it may be at. None while it is
-    /// accused and has not answered, and if nothing that it has is limited.
+    /// Not later than the deadline of any item that the worker may run. `None` while it is
+    /// accused and has not answered, and if none of its chunks has a limit.
     pub(super) due: Option<Moment>,
-    /// Since when it is known that the worker has begun nothing of its first chunk.
+    /// Since when the worker is known to have begun no item of its first chunk.
     pub(super) unbegun: Option<Moment>,
 }
 
 impl Slots {
-    /// What the watch over a worker is to be, by what is known of its chunks.
+    /// When the worker is to be checked, by what is known of its chunks.
     pub(super) fn watch_due(&self, slot: Slot) -> Option<Moment> {
         let state = &self.slots[slot.0];
         let overdue = |assignment: &super::slots::Assignment| {
@@ -33,8 +33,8 @@ impl Slots {
         Some(state.watch.unbegun?.saturating_add(limit.max(UNRESPONSIVE)))
     }
 
-    /// More is known of the chunks of a worker, or they are others, or it is accused no
-    /// more.
+    /// Sets the watch again: more is known of the worker's chunks, they have changed, or it is
+    /// no longer accused.
     pub(super) fn watch(&mut self, slot: Slot) {
         self.set_due(slot, self.watch_due(slot));
     }
@@ -51,7 +51,7 @@ impl Slots {
         self.slots[slot.0].watch.due.is_some()
     }
 
-    /// Until `now` nobody has run for so long: no worker has used of its time what has passed.
+    /// No process ran for this long before `now`, so no worker has used that time.
     pub(super) fn postpone(&mut self, by: Duration, now: Moment) {
         let later = |moment: Moment| moment.saturating_add(by).min(now);
         for state in &mut self.slots {
@@ -72,8 +72,8 @@ impl Slots {
         }
     }
 
-    /// Somebody has looked at the worker: the item that it is at began then, or none
-    /// has begun, and nothing that is behind it.
+    /// The worker's progress was checked: its present item began at this moment, or no item
+    /// has begun. No chunk behind the first has begun.
     pub(super) fn see(&mut self, slot: Slot, began: Option<Moment>, now: Moment) {
         let state = &mut self.slots[slot.0];
         for (index, assignment) in state.assignments.iter_mut().enumerate() {
