@@ -13,9 +13,9 @@ use crate::limits::{KILL_GRACE, LEAST_AGE, MAX_WORKERS, START_TIMEOUT, STOP_GRAC
 use crate::scheduler::Config;
 use crate::supervisor::{Launch, LaunchOptions, Output};
 
-/// The settings of a pool to be; made by [`Pool::builder`].
+/// The settings of a new pool; made by [`Pool::builder`].
 ///
-/// What is not set is as in the program itself at the moment of `build`.
+/// A setting that is not set is as in the program itself at the moment of `build`.
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct PoolBuilder {
@@ -51,15 +51,14 @@ impl PoolBuilder {
         self
     }
 
-    /// The directory that the workers work in.
+    /// The working directory of the workers.
     pub fn current_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.options.dir = Some(dir.into());
         self
     }
 
-    /// What the worker processes are called, each with its slot after it, in
-    /// `ps` and the like; unless set, as the program. The kernel shows the first
-    /// 15 bytes.
+    /// The name of the worker processes in `ps` and the like, with the slot appended; unless set,
+    /// the program's name. The kernel shows the first 15 bytes.
     pub fn worker_name(mut self, name: impl Into<String>) -> Self {
         self.options.name = Some(name.into());
         self
@@ -105,8 +104,8 @@ impl PoolBuilder {
         self
     }
 
-    /// How long a worker may take to start before it is killed and counts as
-    /// one that cannot; unless set, 10 s. 0 is an error of `build`.
+    /// How long a worker may take to start before it is killed and the start counts as failed;
+    /// unless set, 10 s. 0 is an error of `build`.
     pub fn start_timeout(mut self, timeout: Duration) -> Self {
         self.start_timeout = timeout;
         self
@@ -115,28 +114,27 @@ impl PoolBuilder {
     /// How long a worker has between SIGTERM and SIGKILL; unless set, 1 s. With zero it is
     /// killed at once.
     ///
-    /// The pool sends SIGTERM to the worker's process group when the item has passed its
-    /// time limit, or when its call was taken back. When the pool is terminated or dropped,
-    /// workers that run something are killed at once. Workers that have nothing to do get no
-    /// signal, and have the same time to leave in order.
+    /// The pool sends SIGTERM to the worker's process group when the item has passed its time
+    /// limit, or when its call was cancelled. When the pool is terminated or dropped, busy workers
+    /// are killed at once. Idle workers get no signal, and have the same time to run their exit
+    /// handlers.
     pub fn kill_grace(mut self, grace: Duration) -> Self {
         self.kill_grace = grace;
         self
     }
 
-    /// Replaces each worker by a fresh one after so many items, as multiprocessing's
+    /// Replaces each worker by a fresh one after this many items, like multiprocessing's
     /// `maxtasksperchild`; unless set, never. 0 is an error of `build`.
     ///
-    /// Items are counted exactly, also within a chunk: what is left of that goes to
-    /// another worker, and no item fails by it.
+    /// Items are counted exactly, even within a chunk: the rest of the chunk goes to another
+    /// worker, and no item fails by it.
     pub fn max_tasks_per_child(mut self, items: u64) -> Self {
         self.options.lifespan.tasks = Some(items);
         self
     }
 
-    /// Replaces a worker by a fresh one when it has lived for so long, between two items
-    /// or while it waits for another; unless set, never. Less than 0.1 ms is an error of
-    /// `build`.
+    /// Replaces a worker by a fresh one when it has lived for this long, between two items or while
+    /// it is idle; unless set, never. Less than 0.1 ms is an error of `build`.
     ///
     /// A worker's age counts from when it can run items. A worker runs at least one item,
     /// however old it is by then: so a pool with a very short `max_age` still gets its work
@@ -146,43 +144,41 @@ impl PoolBuilder {
         self
     }
 
-    /// Replaces a worker by a fresh one between two items when its resident memory has
-    /// grown past so many bytes (the file pages and the shared memory among it); unless
-    /// set, never. For tasks that leak.
+    /// Replaces a worker by a fresh one between two items when its resident memory (with file
+    /// pages and shared memory) is more than this many bytes; unless set, never. For tasks that
+    /// leak.
     ///
-    /// The worker looks after an item, but not more often than each millisecond.
+    /// The worker checks after an item, at most once each millisecond.
     ///
-    /// In other pools a long item lies in memory that the program shares with all workers,
-    /// and they read it there. What a worker reads in shared memory counts to its resident
-    /// memory. So in a pool with this setting each worker is sent a copy of its items
-    /// instead.
+    /// In other pools workers read large items in memory that the program shares with them. That
+    /// would count as their resident memory. So in a pool with this setting each worker is sent a
+    /// copy of its items instead.
     pub fn max_rss(mut self, bytes: u64) -> Self {
         self.options.lifespan.memory = Some(bytes);
         self
     }
 
-    /// How many workers may die within a time before the pool's breaker trips; unless
-    /// set, any number.
+    /// How many workers may die within a period before the pool's breaker trips; unless set, any
+    /// number.
     ///
-    /// Deaths of all causes count but those that the pool brings about itself, and no
-    /// starts that fail for want of descriptors, processes or memory. When
-    /// there are more of them, every job fails with the latest cause, and so does each
-    /// call until [`Pool::reset`]. Without a limit a map over a thousand items that all
-    /// crash is a thousand errors, as most users of a pool of processes want it.
+    /// Deaths of any cause count, except those by the pool's own kills, and starts that fail since
+    /// descriptors, processes or memory are exhausted. If there are more, every job fails with the
+    /// latest cause, and so does each call until [`Pool::reset`]. Without a limit, a map over a
+    /// thousand items that all crash is a thousand errors, which most users of a process pool
+    /// want.
     pub fn restart_limit(mut self, deaths: u32, within: Duration) -> Self {
         self.restart_limit = Some((deaths, within));
         self
     }
 
-    /// Whether workers may be forked from one idle copy of the program; unless set, they
-    /// may. With `false` each worker is an execution of its own, which takes 1 to 2 ms
-    /// longer to start.
+    /// Whether workers may be forked from one idle copy of the program; unless set, they may. With
+    /// `false` each worker is executed, which takes 1 to 2 ms longer.
     ///
-    /// For programs with a shared library that draws a seed, notes its process id or
-    /// opens something when it is loaded: it is loaded once in that copy, so every forked
-    /// worker has the same seed, and the copy's process id in place of its own. What the
-    /// program's own constructors do (`#[ctor]`, static objects of C++ that are linked
-    /// into it) is done anew in every worker, whatever is set here.
+    /// `false` is for programs with a shared library that draws a seed, notes its process id or
+    /// opens something when it is loaded. It is loaded once in that copy, so every forked worker
+    /// has the same seed, and the copy's process id in place of its own. The program's own
+    /// constructors (`#[ctor]`, static C++ objects that are linked into it) run anew in every
+    /// worker, with either setting.
     ///
     /// ```
     /// # use pool_runtime::{Pool, pool_task};
@@ -200,10 +196,10 @@ impl PoolBuilder {
         self
     }
 
-    /// The program that the workers run, where it is not this one: for a host
-    /// that is not yours, as a Python interpreter that has loaded your library.
-    /// It must be built with this library and the same tasks, from the same source
-    /// paths: a task without a name of its own (`name = "…"`) is known by its place.
+    /// The program that the workers run instead of this one, for a host that is not yours, as a
+    /// Python interpreter that has loaded your library. It must be built with this library and the
+    /// same tasks, from the same source paths: a task without a name of its own (`name = "…"`) is
+    /// identified by its place.
     pub fn worker_program(mut self, path: impl Into<PathBuf>) -> Self {
         self.options.program = Some(path.into());
         self
@@ -213,31 +209,28 @@ impl PoolBuilder {
     /// with [`ErrorKind::MemoryLimit`](crate::ErrorKind::MemoryLimit); the others go on,
     /// and a fresh worker takes the place of the one that died of it.
     ///
-    /// What counts is private writable memory, used or not (`RLIMIT_DATA`): the heap,
-    /// anonymous mappings, the stacks of threads but the first, and what the worker
-    /// itself needs, about 1.5 MiB. What does not is the executable and shared
-    /// libraries, files that are mapped, and messages on their way: an argument that is
-    /// lent to the task (`&[u8]`) does not count, one that it owns does. Not the address
-    /// space as a whole, since that is mostly what is only reserved, and differs with
-    /// every library and every build. Each process that a task starts has the same
-    /// limit for itself.
+    /// Private writable memory counts, used or not (`RLIMIT_DATA`): the heap, anonymous mappings,
+    /// the stacks of all threads but the first, and about 1.5 MiB for the worker itself. The
+    /// executable, shared libraries, mapped files and messages do not count: a borrowed argument
+    /// (`&[u8]`) does not, an owned one does. Nor does the address space as a whole, as most of it
+    /// is only reserved, and it differs with every library and build. Each process that a task
+    /// starts has the same limit for itself.
     ///
     /// # Control groups
     ///
-    /// Where the program was handed a directory of control groups (version 2) that count
-    /// memory, each worker is put into a group of its own besides, which may have 32 MiB
-    /// more than the limit, for the channel and what the kernel keeps, and as much again as
-    /// the largest message beyond 8 MiB that the worker was sent. There all memory counts:
-    /// what the worker shares, files that it writes into a `tmpfs`, and the processes that
-    /// it starts, together. Whoever is in a group that is full is killed, and the item that
-    /// runs fails with `MemoryLimit` as well, also if it is another item's process that has
-    /// filled it. The kernel may try for long before it finds a group full: set a timeout.
-    /// What is still in the group when its worker ends is killed, even what has left the
-    /// process group by `setsid` (from Linux 5.14 on).
+    /// If a directory of control groups (version 2) that count memory is delegated to the program,
+    /// each worker also gets a group of its own. The group may have 32 MiB more than the limit, for
+    /// the channel and the kernel's own, and as much again as the largest message beyond 8 MiB
+    /// that the worker was sent. There all memory counts together: shared memory, files in a
+    /// `tmpfs`, and the processes that the worker starts. When a group is full, its processes are
+    /// killed, and the running item fails with `MemoryLimit`, even if another item's process has
+    /// filled the group. The kernel may try for long before it finds a group full: set a timeout.
+    /// Processes that are left in the group when its worker ends are killed, even those that left
+    /// the process group by `setsid` (from Linux 5.14 on).
     ///
-    /// That is as good as can be had: a worker for which there is no group, or no longer,
-    /// as others have used up `cgroup.max.descendants`, has the limit above alone. And it
-    /// is no wall: what has the program's rights may raise the limit of a group.
+    /// A worker for which no group can be made, as when others have used up
+    /// `cgroup.max.descendants`, has the limit above alone. A group is no security boundary:
+    /// a process with the program's rights may raise its limit.
     ///
     /// The pools' groups are made beside the program's own, so the program must not be in
     /// the directory itself but in a child of it: under systemd 254 or later a unit with
@@ -250,20 +243,19 @@ impl PoolBuilder {
     /// echo $pid > work/program/cgroup.procs # of a shell of that user, or of the program
     /// ```
     ///
-    /// A program that ends without having dropped the pool, as one that is killed, leaves
-    /// its groups there, and in them what has left by `setsid`; they go with the unit, or
-    /// when the next program there makes such a pool.
+    /// A program that ends without dropping the pool, as when it is killed, leaves its groups
+    /// there, and in them processes that left by `setsid`. They are removed with the unit, or when
+    /// the next program makes such a pool there.
     ///
     /// # How a task learns of it
     ///
-    /// Allocation fails at the limit as it does on a machine that is full. Where that
-    /// ends the process, as in Rust by `abort`, and in C by an access through a null
-    /// pointer, a handler of SIGABRT and SIGSEGV sees whether memory was the cause:
-    /// these signals have handlers in workers, and end them all the same. Where a library
-    /// makes something else of it, an error, a panic or an `exit`, the item ends with just
-    /// that, and not with `MemoryLimit`. Where less than 256 MiB is left, the error of a panic
-    /// has no [backtrace](crate::Error::backtrace) even if the environment asks for one: to
-    /// read the names of functions takes memory, and keeps it.
+    /// Allocation fails at the limit as on a machine whose memory is full. If that ends the process,
+    /// as in Rust by `abort` and in C by an access through a null pointer, handlers of SIGABRT and
+    /// SIGSEGV find out whether memory was the cause, and the signals end the worker all the same.
+    /// If a library turns it into an error, a panic or an `exit`, the item ends with that instead
+    /// of `MemoryLimit`. If less than 256 MiB is left, the error of a panic has no
+    /// [backtrace](crate::Error::backtrace) even if the environment asks for one, as reading the
+    /// names of functions takes memory and keeps it.
     ///
     /// ```
     /// use pool_runtime::{ErrorKind, Pool, pool_task};
@@ -280,8 +272,8 @@ impl PoolBuilder {
     /// # Ok::<(), pool_runtime::Error>(())
     /// ```
     ///
-    /// 0, or less than a worker needs (about 1.5 MiB, more where libraries allocate when they
-    /// are loaded), is an error of `build`.
+    /// 0, or less than a worker needs (about 1.5 MiB, more if libraries allocate when they are
+    /// loaded), is an error of `build`.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.options.settings.memory = Some(bytes);
         self
@@ -291,8 +283,8 @@ impl PoolBuilder {
     ///
     /// # Errors
     ///
-    /// `InvalidArgument` for a setting that makes no sense; `Spawn` if a worker
-    /// cannot be started. Those that were started are gone then.
+    /// `InvalidArgument` for an invalid setting; `Spawn` if a worker cannot be started. Then those
+    /// that were started are gone.
     pub fn build(self) -> Result<Pool, Error> {
         let workers = match self.workers {
             Some(0) => return Err(Error::invalid("a pool of 0 workers: it needs at least one")),

@@ -1,4 +1,4 @@
-//! One call with its settings: what `pool.job(task)` builds.
+//! A call with settings of its own, which `pool.job(task)` builds.
 
 use super::async_result::AsyncResult;
 use super::crossing::unencodable;
@@ -29,23 +29,23 @@ use crate::task::{ItemWriter, Task, TaskInput};
 /// # Ok::<(), pool_runtime::Error>(())
 /// ```
 ///
-/// # What a call gives that is ended
+/// # The results of a call that is ended
 ///
-/// An error of an item has that item in [`Error::item`]; one of the whole call has `None` there.
-/// With `imap_unordered` the latter stands beside a number too, which is that of no item: it
-/// is how many results came before. So ask the error, not the number.
+/// The error of an item has its index in [`Error::item`]; the error of the whole call has `None`.
+/// `imap_unordered` yields the latter with a number that is no item's index, but the count of
+/// results before it. So use the error's `item()`, not the number.
 ///
 /// | | `map`, `pmap`, `map_async` | `imap`, `imap_unordered` | `apply`, `apply_async` |
 /// |---|---|---|---|
-/// | cancelled, by a token or [`AsyncResult::cancel`] | one error, `Cancelled`, of no item | what had come, then one `Cancelled` of no item | one error, `Cancelled` |
-/// | the [`deadline`](Job::deadline) has passed | one error, `TimedOut`, of an item or of none | what is done, one `TimedOut` for each item that was pulled and is not, and then one more of no item if not all was pulled | one error, `TimedOut` |
+/// | cancelled, by a token or [`AsyncResult::cancel`] | one error, `Cancelled`, of no item | results that had arrived, then one `Cancelled` of no item | one error, `Cancelled` |
+/// | the [`deadline`](Job::deadline) has passed | one error, `TimedOut`, of an item or of none | finished results, one `TimedOut` for each unfinished item that was pulled, and one more of no item if not all items were pulled | one error, `TimedOut` |
 /// | the pool is closed meanwhile | nothing: it goes on | nothing: it goes on | nothing: it goes on |
-/// | the pool is terminated meanwhile | one error, `Terminated`, of no item | what had come, then one `Terminated` of no item | one error, `Terminated` |
+/// | the pool is terminated meanwhile | one error, `Terminated`, of no item | results that had arrived, then one `Terminated` of no item | one error, `Terminated` |
 /// | the pool was closed or terminated before | one error, `Closed`, of no item | one `Closed` of no item | one error, `Closed` |
 /// | the token was cancelled before | one error, `Cancelled`, of no item | one `Cancelled` of no item | one error, `Cancelled` |
 ///
-/// After an error of no item an iterator is at its end. Of what had come, `imap` yields what is
-/// in its turn; results behind one that never came are lost.
+/// After an error of no item an iterator ends. `imap` yields the arrived results that are next in
+/// order; results behind a missing one are lost.
 #[derive(Clone, Debug)]
 #[must_use = "a job does nothing until it is given items"]
 pub struct Job<'pool, T> {
@@ -61,44 +61,42 @@ impl<'pool, T: Task> Job<'pool, T> {
         Job { pool, task, policy: ChunkPolicy::default(), rules: Rules::default(), token: None }
     }
 
-    /// How many consecutive items travel as one message. Large chunks are for
-    /// tiny items: the items of a chunk run one after another in one worker.
+    /// How many consecutive items travel as one message. Large chunks are for tiny items: the
+    /// items of a chunk run one after another in one worker.
     ///
-    /// Unless set, it follows from the time that the first items take: half a
-    /// millisecond's worth, one by one if they are slow, and fewer towards the end if
-    /// the iterator knows its length. A chunk of 0 is an error of the call.
+    /// Unless set, it follows from the time that the first items take: a chunk takes half a
+    /// millisecond, slow items travel one by one, and chunks shrink towards the end if the
+    /// iterator knows its length. A chunk size of 0 is an error of the call.
     pub fn chunk_size(mut self, items: usize) -> Self {
         self.policy.chunk = Some(items);
         self
     }
 
-    /// How many items may be pulled from the iterator and not yet taken from
-    /// the results. This bounds the memory of a lazy map.
+    /// How many items may be pulled whose results are not yet taken. This bounds the memory of a
+    /// lazy map.
     ///
-    /// Unless set, it follows from the pool: four times the items that are queued for all
-    /// workers at a time, and at least 16. For each worker one chunk is queued, or as many
-    /// small ones as take 0.1 ms. So with 8 workers and chunks of 100 slow items it is
-    /// 4 × 8 × 100 = 3200. A window of 0 is an error of the call.
+    /// Unless set, it is four times the items that are queued for all workers at a time, and at
+    /// least 16. For each worker one chunk is queued, or as many small ones as take 0.1 ms. So
+    /// with 8 workers and chunks of 100 slow items it is 4 × 8 × 100 = 3200. A window of 0 is an
+    /// error of the call.
     pub fn window(mut self, items: usize) -> Self {
         self.policy.window = Some(items);
         self
     }
 
-    /// How long an item may run; unless set, for as long as it takes.
+    /// How long an item may run; unless set, without limit.
     ///
-    /// The clock starts when the item begins in its worker, not when it is queued. An
-    /// item that runs for longer fails with `TimedOut`, and its worker is ended: it is
-    /// asked (SIGTERM to its process group), and killed after
-    /// [`kill_grace`](crate::PoolBuilder::kill_grace). A fresh worker takes its place;
-    /// what was finished before in the same chunk is kept, what had not begun goes
-    /// elsewhere. An item that has finished by the time that the pool looks keeps its
-    /// result, though it took longer. A worker that has begun nothing of what it was sent
-    /// when the time has passed (somebody has stopped it) is given as long again, and 5 s
-    /// at least, before it is replaced and its items go elsewhere. A timeout of 0 is an
-    /// error of the call.
+    /// The time starts when the item begins in its worker, not when it is queued. An item that
+    /// runs longer fails with `TimedOut`, and its worker is ended: its process group gets
+    /// SIGTERM, and SIGKILL after [`kill_grace`](crate::PoolBuilder::kill_grace). A fresh worker
+    /// replaces it. Finished items of the same chunk keep their results; unbegun ones go to other
+    /// workers. An item that finishes before the pool checks keeps its result, even if it took
+    /// longer. A worker that has begun none of its items when the time has passed (as it was
+    /// stopped by a signal) gets the same time again, at least 5 s, before it is replaced and its
+    /// items go to other workers. A timeout of 0 is an error of the call.
     ///
-    /// Time in which the program did not run either (a container that was frozen, a stop of
-    /// all processes) does not count.
+    /// Time in which the program did not run either (a frozen container, a stop of all
+    /// processes) does not count.
     ///
     /// ```
     /// use std::time::Duration;
@@ -122,17 +120,16 @@ impl<'pool, T: Task> Job<'pool, T> {
         self
     }
 
-    /// How long the whole call may take from its beginning; unless set, for as long as
-    /// it takes.
+    /// How long the whole call may take from its beginning; unless set, without limit.
     ///
-    /// When the time has passed, what is finished is delivered. What was pulled from the
-    /// input and is not finished fails with `TimedOut`, item by item, and workers that
-    /// run some of it are ended as for [`Job::timeout`]. Nothing more is pulled, though an
-    /// input that is being asked for an item is waited for: a lazy map that had not seen
-    /// the end of its input yields one more `TimedOut`, without an item, and ends. A `map`
-    /// and a `map_async` are one error. A deadline of 0 is an error of the call.
+    /// When the time has passed, finished results are delivered. Each pulled item that is not
+    /// finished fails with `TimedOut`, and workers that run such items are ended as for
+    /// [`Job::timeout`]. No more input is pulled, but a call to the input that is under way is
+    /// waited for. A lazy map that has not reached the end of its input yields one more
+    /// `TimedOut`, without an item, and ends. A `map` or `map_async` is a single error. A deadline
+    /// of 0 is an error of the call.
     ///
-    /// Unlike the limit of an item, it counts time in which the program was frozen.
+    /// Unlike the limit of an item, a deadline counts time in which the program was frozen.
     pub fn deadline(mut self, limit: Duration) -> Self {
         self.rules.deadline = Some(limit);
         self
@@ -151,34 +148,33 @@ impl<'pool, T: Task> Job<'pool, T> {
         self
     }
 
-    /// How long an item waits before it is tried again: `initial` after the first
-    /// failure, then twice as long each time, but not longer than `most`; less up to a
-    /// half of that by chance, so that items that failed together are not tried
-    /// together. Unless set, it does not wait.
+    /// How long an item waits before it is tried again: `initial` after the first failure, then
+    /// twice as long each time, at most `most`, less a random part of up to a half, so that items
+    /// that failed together are not tried together. Unless set, it does not wait.
     pub fn backoff(mut self, initial: Duration, most: Duration) -> Self {
         (self.rules.backoff.initial, self.rules.backoff.most) = (initial, most);
         self
     }
 
-    /// What chance is drawn from in [`Job::backoff`]: the same seed, item and try give
-    /// the same wait. Unless set, 0.
+    /// The seed of the random part of [`Job::backoff`]: the same seed, item and try give the same
+    /// wait. Unless set, 0.
     pub fn backoff_seed(mut self, seed: u64) -> Self {
         self.rules.backoff.seed = seed;
         self
     }
 
-    /// Which failures are tried again, in place of the rule of [`Job::retries`], without
-    /// which this does nothing.
+    /// Which failures are tried again, in place of the rule of [`Job::retries`]. Without `retries`
+    /// it does nothing.
     ///
-    /// The rule runs on the thread that learns of the failure, which may be the pool's own.
-    /// The pool does nothing else meanwhile, so the rule should be quick. If it panics, the
-    /// item is not tried again.
+    /// The rule runs on the thread that learns of the failure, which may be the pool's own. The
+    /// pool does nothing else meanwhile, so the rule should be quick. If it panics, the item is not
+    /// tried again.
     ///
-    /// The rule must not wait for this pool, nor for a thread that does. In it, `apply`,
-    /// `map`, the `imap`s, [`Pool::join`] and [`AsyncResult::get`] of a result that is not
-    /// there are errors of kind `InvalidArgument`; [`AsyncResult::wait`] and
-    /// [`AsyncResult::wait_timeout`] only look; `apply_async` and `map_async` work. The same
-    /// holds for the destructors of what the rule has captured.
+    /// The rule must not wait for this pool, nor for a thread that does. Within it, `apply`, `map`,
+    /// the `imap`s, [`Pool::join`], and [`AsyncResult::get`] of an unfinished result are errors of
+    /// kind `InvalidArgument`; [`AsyncResult::wait`] and [`AsyncResult::wait_timeout`] return at
+    /// once; `apply_async` and `map_async` work. The same holds for the destructors of the rule's
+    /// captures.
     ///
     /// ```
     /// use pool_runtime::{ErrorKind, Pool, pool_task};
@@ -206,16 +202,15 @@ impl<'pool, T: Task> Job<'pool, T> {
         self
     }
 
-    /// Whether what runs is ended when the call is taken back (cancelled, or its
-    /// iterator dropped, or ended by a failed item); unless set, it is, as for
-    /// [`Job::timeout`]. With `false` the items that workers are at finish, and nothing
-    /// after them begins.
+    /// Whether running items are killed when the call ends early (it is cancelled, its iterator
+    /// is dropped, or an item has failed); unless set, they are, as for [`Job::timeout`]. With
+    /// `false` running items finish, and no item after them begins.
     pub fn cancel_running(mut self, ended: bool) -> Self {
         self.rules.spares_running = !ended;
         self
     }
 
-    /// Takes the call back when the token is cancelled.
+    /// Cancels the call when the token is cancelled.
     pub fn cancel_token(mut self, token: &CancelToken) -> Self {
         self.token = Some(token.clone());
         self
@@ -276,14 +271,14 @@ impl<'pool, T: Task> Job<'pool, T> {
         Ok(Request { task: T::def(), shape, rules, token })
     }
 
-    /// Runs the task once, and returns while it does, as [`Pool::apply_async`].
+    /// Starts the task once and returns without waiting for it, as [`Pool::apply_async`].
     pub fn apply_async(&self, args: impl TaskInput<T>) -> Result<AsyncResult<T::Output>, Error> {
         self.policy.check()?;
         let request = self.request(Shape { single: true, fail_fast: true })?;
         AsyncResult::single(self.pool.engine(), self.task, args, request)
     }
 
-    /// Runs the task on every item, and returns while it does, as [`Pool::map_async`].
+    /// Starts the task on every item and returns without waiting, as [`Pool::map_async`].
     pub fn map_async<I>(&self, items: I) -> Result<AsyncResult<Vec<T::Output>>, Error>
     where
         I: IntoIterator,

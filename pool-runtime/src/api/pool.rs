@@ -11,12 +11,12 @@ use crate::scheduler::Life;
 use crate::supervisor::{Replaced, Start};
 use crate::task::{Task, TaskInput};
 
-/// A fixed number of worker processes that stay, and share the work of any
-/// number of threads.
+/// A fixed number of worker processes that stay alive and share the work of any number of
+/// threads.
 ///
 /// The methods have the names of Python's `multiprocessing.Pool`. A worker that
-/// dies costs the item it was running and is replaced. Dropping the pool is as
-/// [`Pool::terminate`], and waits until all workers are gone; [`Pool::close`] and
+/// dies costs the item that it ran, and is replaced. Dropping the pool terminates it, as
+/// [`Pool::terminate`] does, and waits until all workers are gone; [`Pool::close`] and
 /// [`Pool::join`] let the work finish first.
 ///
 /// ```
@@ -66,16 +66,15 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// The first failure ends the job: the items that are queued do not run, and
-    /// the workers that run some are replaced. To go on past failures, use
-    /// [`Pool::imap`].
+    /// The first failure ends the job: queued items do not run, and workers that run items of
+    /// it are killed and replaced. To go on past failures, use [`Pool::imap`].
     ///
     /// An item that cannot be encoded ends it at once too, with an error of kind `Encode`.
     ///
     /// # Panics
     ///
-    /// When the iterator panics, or an item does while it is encoded: at once, without waiting
-    /// for what was pulled before, which is taken back. The pool can be used after that.
+    /// If the iterator panics, or an item does while it is encoded: at once. The items that were
+    /// pulled before are cancelled. The pool can be used after that.
     pub fn map<T: Task, I>(&self, task: T, items: I) -> Result<Vec<T::Output>, Error>
     where
         I: IntoIterator,
@@ -84,15 +83,14 @@ impl Pool {
         self.job(task).map(items)
     }
 
-    /// Runs the task on every item, lazily: a result in input order each time
-    /// the iterator is asked for one. Items are pulled only as far ahead as the
-    /// window allows (see [`Job::window`]), so the input may be endless. They are
-    /// pulled on the calling thread: an input that waits for a result of this very
-    /// map, before there is one to be taken, waits for ever.
+    /// Runs the task on every item, lazily, and yields the results in input order. Items are
+    /// pulled only as far ahead as the window allows (see [`Job::window`]), so the input may be
+    /// endless. They are pulled on the calling thread: an input that waits for a result of the
+    /// same map, before there is one to take, waits for ever.
     ///
-    /// An item that fails is an `Err` in its place, and the others go on. So is one that cannot
-    /// be encoded. If the pool is closed, terminated, or can start no worker, that is one `Err`,
-    /// whose `item()` is `None`, and then the end: results that had come out of turn are lost.
+    /// An item that fails, or cannot be encoded, is an `Err` in its place, and the others go on.
+    /// If the pool is closed, terminated, or can start no worker, the iterator yields one `Err`
+    /// whose `item()` is `None`, and ends: results that had arrived out of order are lost.
     ///
     /// ```
     /// use pool_runtime::{Pool, pool_task};
@@ -113,10 +111,10 @@ impl Pool {
     ///
     /// # Panics
     ///
-    /// When the iterator panics, or an item does while it is encoded. The results of
-    /// all that was pulled before are yielded first; then `next` panics with what was thrown.
-    /// Whoever catches that may ask on, and gets what the iterator gives after its panic. If
-    /// the results are dropped before, the panic goes with them.
+    /// If the iterator panics, or an item does while it is encoded. The results of all items that
+    /// were pulled before are yielded first; then `next` panics with the same payload. After
+    /// catching that, `next` goes on with what the iterator yields after its panic. If the
+    /// results are dropped before, so is the panic.
     pub fn imap<T: Task, I>(&self, task: T, items: I) -> Imap<'_, T, I::IntoIter>
     where
         I: IntoIterator,
@@ -125,13 +123,14 @@ impl Pool {
         self.job(task).imap(items)
     }
 
-    /// Runs the task on every item, lazily: results in order of completion, each with the
-    /// index of its item. In all else it is as [`Pool::imap`]. An item that cannot be encoded
-    /// comes after all that were pulled before it.
+    /// Runs the task on every item, lazily, and yields each result as it is done, with the index
+    /// of its item. Otherwise it behaves like [`Pool::imap`]. The error of an item that cannot be
+    /// encoded comes after the results of all items that were pulled before it.
     ///
     /// # Panics
     ///
-    /// As [`Pool::imap`]: the results of all that was pulled before, in any order, come first.
+    /// As [`Pool::imap`]: the results of all items that were pulled before come first, in any
+    /// order.
     pub fn imap_unordered<T: Task, I>(&self, task: T, items: I) -> ImapUnordered<'_, T, I::IntoIter>
     where
         I: IntoIterator,
@@ -146,19 +145,19 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// How the task failed: `Panicked`, `Died`, `MemoryLimit`. `Encode` or `Decode` if the
-    /// arguments or the result cannot cross, `Closed` on a closed pool, `Terminated` if the
-    /// pool is terminated meanwhile.
+    /// `Panicked`, `Died` or `MemoryLimit` if the task failed so; `Encode` or `Decode` if the
+    /// arguments or the result cannot be encoded or decoded; `Closed` on a closed pool;
+    /// `Terminated` if the pool is terminated meanwhile.
     pub fn apply<T: Task>(&self, task: T, args: impl TaskInput<T>) -> Result<T::Output, Error> {
         self.job(task).apply(args)
     }
 
-    /// Runs the task once, and returns while it does.
+    /// Starts the task once and returns without waiting for it.
     ///
     /// # Errors
     ///
     /// `Closed` on a closed pool, `Encode` if the arguments cannot be encoded.
-    /// What goes wrong later comes with the result.
+    /// Later errors come with the result.
     pub fn apply_async<T: Task>(
         &self,
         task: T,
@@ -167,13 +166,13 @@ impl Pool {
         self.job(task).apply_async(args)
     }
 
-    /// Runs the task on every item, and returns while it does. All items are
+    /// Starts the task on every item and returns without waiting for the results. All items are
     /// pulled and encoded before it returns.
     ///
     /// # Errors
     ///
-    /// As [`Pool::apply_async`]; `Encode` as soon as an item cannot be encoded, and what was
-    /// pulled before is taken back.
+    /// As [`Pool::apply_async`]. `Encode` as soon as an item cannot be encoded; the items that were
+    /// pulled before are cancelled.
     ///
     /// # Panics
     ///
@@ -195,27 +194,26 @@ impl Pool {
         Job::new(self, task)
     }
 
-    /// Takes no new jobs; those that were accepted finish, then the workers
-    /// leave. Returns at once; [`Pool::join`] waits.
+    /// Stops taking new jobs. Accepted jobs finish, then the workers leave. Returns at once;
+    /// [`Pool::join`] waits.
     ///
-    /// An iterator of [`Pool::imap`] or [`Pool::imap_unordered`] that was made before is
-    /// accepted with all of its input, and goes on as it is asked for results, also after a
-    /// `join`.
+    /// An iterator of [`Pool::imap`] or [`Pool::imap_unordered`] that exists already is accepted
+    /// with all of its input, and goes on as it is used, even after a `join`.
     pub fn close(&self) {
         self.engine.close();
     }
 
-    /// Waits until all work is done and every worker is gone. A worker has 5 s for
-    /// its exit handlers before it is killed.
+    /// Waits until all work is done and all workers are gone. A worker has 5 s for its exit
+    /// handlers before it is killed.
     ///
-    /// It waits for each item that was pulled, and for a `map` that runs on another thread.
-    /// It does not wait for anybody to take results.
+    /// It waits for every item that was pulled, and for a `map` that runs on another thread. It
+    /// does not wait until results are taken.
     ///
-    /// So an unfinished iterator of [`Pool::imap`] never holds it up. When the items that the
-    /// iterator has pulled are done, the workers leave and this returns; the results stay for
-    /// the iterator. If the iterator is asked for more after that, the pool starts workers for
-    /// it, which stay until it ends or is dropped. To wait for the whole of an iterator, wait
-    /// for the thread that takes its results.
+    /// So an unfinished iterator of [`Pool::imap`] never blocks it. When the items that the
+    /// iterator has pulled are done, the workers leave and this returns; the results stay for the
+    /// iterator. If the iterator is used after that, the pool starts workers for it, which stay
+    /// until it ends or is dropped. To wait for all items of an iterator, wait for the thread that
+    /// takes its results.
     ///
     /// ```
     /// use pool_runtime::{Pool, pool_task};
@@ -237,9 +235,9 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// `InvalidArgument` if the pool is neither closed nor terminated, if it is called by the
-    /// input of a `map` of this pool, or inside of a [`retry_if`](Job::retry_if) of this pool:
-    /// each wait would be for ever.
+    /// `InvalidArgument` if the pool is neither closed nor terminated, or if it is called by the
+    /// input of a `map` of this pool or within a [`retry_if`](Job::retry_if) of this pool, where
+    /// it would wait for ever.
     pub fn join(&self) -> Result<(), Error> {
         if self.engine.is_open() {
             return Err(Error::invalid(
@@ -257,27 +255,24 @@ impl Pool {
         Ok(())
     }
 
-    /// Stops the workers now. Work that is not done ends with an error of kind
-    /// `Terminated`.
+    /// Stops the workers now. Unfinished work ends with an error of kind `Terminated`.
     ///
-    /// A worker that runs something is killed. One that has nothing to do leaves in order:
-    /// it runs its exit handlers, and is killed if that takes longer than
-    /// [`kill_grace`](crate::PoolBuilder::kill_grace). What a worker has started in its
-    /// process group is killed in both cases.
+    /// A worker that runs an item is killed. An idle worker runs its exit handlers, and is killed
+    /// if they take longer than [`kill_grace`](crate::PoolBuilder::kill_grace). Processes that a
+    /// worker has started in its process group are killed in both cases.
     pub fn terminate(&self) {
         self.engine.terminate();
     }
 
-    /// Lets the pool start workers again, after its breaker has tripped.
+    /// Lets the pool start workers again after its breaker has tripped.
     ///
-    /// The breaker trips when no place of the pool has a worker that lives until it
-    /// begins an item (three tries each), when there is no worker and for want of
-    /// descriptors, processes or memory none could be started for more than two seconds, or when
-    /// workers have died more often than
-    /// [`restart_limit`](crate::PoolBuilder::restart_limit) allows. Then every job fails
-    /// with the latest cause, and so does each call until this; the cause is the
-    /// [`source`](std::error::Error::source) of a refused call's error. On any other pool
-    /// it does nothing.
+    /// The breaker trips if no slot of the pool gets a worker that lives until it begins an item
+    /// (three tries each); if the pool has no worker and could start none for more than two
+    /// seconds, since descriptors, processes or memory were exhausted; or if workers have died
+    /// more often than [`restart_limit`](crate::PoolBuilder::restart_limit) allows. Then every job
+    /// fails with the latest cause, and so does each call until this one. The cause is the
+    /// [`source`](std::error::Error::source) of a refused call's error. On a pool whose breaker
+    /// has not tripped it does nothing.
     pub fn reset(&self) {
         self.engine.reset();
     }
@@ -288,30 +283,29 @@ impl Pool {
     }
 }
 
-/// One worker, as it was when [`Pool::workers`] looked.
+/// The state of one worker when [`Pool::workers`] was called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WorkerInfo {
     /// Its process id.
     pub pid: u32,
-    /// Its place in the pool, counted from 0.
+    /// Its slot in the pool, counted from 0.
     pub slot: usize,
     /// What it is doing.
     pub state: WorkerState,
-    /// Why the worker before it in its place is gone; `None` for the first.
+    /// Why the worker before it in its slot is gone; `None` for the first.
     pub replaced: Option<Replacement>,
-    /// How it was started: as a fork, unless something stood against that.
+    /// How it was started: as a fork, unless something prevented that.
     pub start: Start,
 }
 
-/// Why a worker was followed by another.
+/// Why a worker was replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Replacement {
-    /// It died: by a signal, an exit, a lack of memory.
+    /// It died: by a signal, an exit or exhausted memory.
     Died,
-    /// It was ended with what it ran: a time limit had passed, or the call was taken
-    /// back.
+    /// It was killed with its item: a time limit had passed, or the call was cancelled.
     Ended,
     /// It had run [`max_tasks_per_child`](crate::PoolBuilder::max_tasks_per_child) items.
     MaxTasks,
@@ -356,7 +350,7 @@ impl WorkerInfo {
     }
 }
 
-/// Who runs a `pmap`: a number of fresh workers, or a pool that stays.
+/// The workers of a `pmap`: a number of fresh ones, or those of a pool.
 ///
 /// Sealed: implemented for `usize` and `&Pool`.
 pub trait Workers: Sized + sealed::Workers {
@@ -383,7 +377,7 @@ impl Workers for usize {
         I::Item: TaskInput<T>,
     {
         let items = items.into_iter();
-        // No more workers than items: the others would start and leave unused.
+        // No more workers than items, as the others would start and leave unused.
         let workers = self.min(exact_length(&items).unwrap_or(self).max(1));
         let pool = Pool::new(workers)?;
         let results = pool.map(task, items)?;

@@ -1,9 +1,9 @@
-//! Which file the processes of a pool execute.
+//! The file that the processes of a pool execute.
 //!
-//! As a rule the one that runs, by the link of the kernel to it. Where the kernel has
-//! executed another one, as the dynamic loader, that would take the program's arguments
-//! for its own. So then it is the file of the program itself, if that is found, and else
-//! none: nothing is executed that was not seen to be this program.
+//! As a rule this is the running file, by the kernel's link to it. If the kernel has executed
+//! another one, as the dynamic loader, that file would take the program's arguments for its
+//! own. Then it is the program's own file, if that is found; otherwise the start fails, as
+//! only a file that is known to be this program is executed.
 
 use std::ffi::{CString, OsStr};
 use std::io;
@@ -18,23 +18,21 @@ use crate::sys::fds::{self, Identity};
 use crate::sys::image::{self, ImageFile};
 use crate::sys::linked;
 
-/// Leads to the file that runs, also when its name has since been given to another file
-/// or to none.
+/// Leads to the running file, even if its name now belongs to another file or to none.
 const LINK: &str = "/proc/self/exe";
 
-/// The same, under a name for which valgrind and qemu do not give the program's own file
-/// instead.
+/// The same, by a name for which valgrind and qemu do not substitute the program's own file.
 const TRUE_LINK: &str = "/proc/thread-self/exe";
 
 /// A file to be executed.
 #[derive(Debug)]
 pub(crate) struct Executable {
     path: CString,
-    /// Where the path alone is not trusted.
+    /// The opened file, if the path alone is not trusted.
     opened: Option<Opened>,
 }
 
-/// The program's file, and what was executed in its place.
+/// The program's file, and the file that the kernel executed in its place.
 #[derive(Debug)]
 struct Opened {
     file: OwnedFd,
@@ -85,7 +83,7 @@ impl Executable {
                            `worker_program`";
             return Err(Error::new(ErrorKind::Spawn, message));
         }
-        // What has been executed stays so.
+        // The executed file does not change.
         static IS_EXECUTED: OnceLock<bool> = OnceLock::new();
         let is_executed = match IS_EXECUTED.get() {
             Some(&known) => known,
@@ -123,17 +121,17 @@ impl Executable {
         &self.path
     }
 
-    /// The file itself, and by what it is known, where the path alone is not trusted.
+    /// The file and its identity, if the path alone is not trusted.
     pub(super) fn file(&self) -> Option<(BorrowedFd<'_>, Identity)> {
         self.opened.as_ref().map(|opened| (opened.file.as_fd(), opened.identity))
     }
 
-    /// What the kernel has executed in the program's place, if it has.
+    /// The file that the kernel executed in the program's place, if it did.
     pub(super) fn starter(&self) -> Option<&Path> {
         self.opened.as_ref().map(|opened| &*opened.starter)
     }
 
-    /// Where the file is, for messages.
+    /// The path of the file, for messages.
     pub(super) fn shown(&self) -> PathBuf {
         let path = Path::new(OsStr::from_bytes(self.path.to_bytes()));
         match path == Path::new(LINK) {

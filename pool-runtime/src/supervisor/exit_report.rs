@@ -1,4 +1,4 @@
-//! How a worker ended, put into words.
+//! Describes how a worker ended.
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -13,20 +13,20 @@ use crate::sys::calls;
 use crate::sys::dying::Sign;
 use crate::wire::exit;
 
-/// Why a worker of ours was killed by us.
+/// Why the pool killed a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KillCause {
     /// The scheduler's command.
     Commanded(KillReason),
-    /// It sent what no worker sends.
+    /// Its shared memory is corrupt.
     Corrupt,
-    /// It could claim nothing that it was sent.
+    /// It could not claim the chunks that it was sent.
     Damaged,
     /// It closed its end of the channel and lived on.
     ChannelClosed,
 }
 
-/// All that is known of a worker that is gone.
+/// All that is known of a worker that has ended.
 #[derive(Debug)]
 pub(crate) struct ExitReport {
     pub(crate) worker: Worker,
@@ -35,22 +35,22 @@ pub(crate) struct ExitReport {
     pub(crate) pid: u32,
     pub(crate) status: Option<ExitStatus>,
     pub(crate) reported_in: bool,
-    /// It had begun an item, ever.
+    /// It had begun at least one item.
     pub(crate) began: bool,
     pub(crate) kill_cause: Option<KillCause>,
-    /// A panic that was announced and not followed by a result.
+    /// A panic that it announced, without an outcome after it.
     pub(crate) panic: Option<Panic>,
-    /// The end of what it wrote: of its item, if it died of one.
+    /// The end of its output: that of its item, if it died within one.
     pub(crate) written: Written,
-    /// What it said that it could not do, before it ended instead of reporting in.
+    /// Why it could not become a worker, which it reported before it ended.
     pub(crate) unfit: Option<String>,
     /// What it noted when a signal was about to end it.
     pub(crate) sign: Option<Sign>,
     /// How many bytes of memory it was allowed.
     pub(crate) memory_limit: Option<u64>,
-    /// The kernel has killed somebody in its control group, for lack of memory there.
+    /// The kernel has killed a process of its control group, which ran out of memory.
     pub(crate) group_ran_out: bool,
-    /// What was executed in the program's place, and not for its workers.
+    /// The program through which the program was executed, which its workers are not.
     pub(crate) starter: Option<PathBuf>,
 }
 
@@ -60,7 +60,7 @@ impl ExitReport {
         let item = item.map(index);
         let on = on_item(item);
         let ExitReport { who, pid, .. } = self;
-        // Where it ended otherwise, the task caught that panic and met its end later.
+        // If it ended in another way, the task caught that panic and the worker ended later.
         let aborted = |status: ExitStatus| status.signal() == Some(libc::SIGABRT);
         let panic = self.panic.as_ref().filter(|_| self.status.is_none_or(aborted));
         let error = match panic {

@@ -1,4 +1,4 @@
-//! How a worker of this pool is started, the first time and every time after.
+//! Starts the workers of a pool.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
@@ -32,18 +32,18 @@ use crate::worker;
 /// Bytes of a process's name that the kernel keeps.
 const NAME_BYTES: usize = 15;
 
-/// The surroundings of every worker of a pool, as they were when it was built.
+/// The surroundings of every worker, as they were when the pool was built.
 #[derive(Debug)]
 pub(crate) struct Launch {
     template: Arc<Template>,
-    /// Whether a zygote may fork what is executed.
+    /// Whether a zygote may fork workers.
     may_fork: Result<(), NotForked>,
     dir: OwnedFd,
     stdin: Option<OwnedFd>,
     stdout: Option<OwnedFd>,
     stderr: Option<OwnedFd>,
     output: Output,
-    /// Where lines go that are relayed.
+    /// The queue for prefixed lines.
     mailbox: Option<Arc<Mailbox>>,
     name: String,
     one_shot: bool,
@@ -51,30 +51,30 @@ pub(crate) struct Launch {
     /// See [`LaunchOptions`]; never empty.
     cores: Option<Vec<u32>>,
     settings: Settings,
-    /// For workers whose memory is limited, where there can be some.
+    /// Control groups, if memory is limited and groups can be made.
     groups: Option<Arc<Groups>>,
-    /// Where workers read long items, and what they are given for it.
+    /// The memory in which workers read large items, and the file that they map for it.
     arena: Option<(Arc<Arena>, OwnedFd)>,
-    /// No more workers than cores: one that has nothing to do may look for a moment
-    /// before it sleeps, without taking a core from one that has.
+    /// There are no more workers than cores, so an idle worker may poll for a moment before it
+    /// sleeps, without taking a core from a busy one.
     spin: bool,
     lifespan: Lifespan,
-    /// Tells a worker of this pool from any other process.
+    /// Distinguishes a worker of this pool from any other process.
     mark: u64,
 }
 
-/// A worker's process, and the program's ends of its channel and of its output, if that
-/// is read.
+/// A worker's process, and the program's ends of its channel and of its output, if that is
+/// captured.
 type Process = (Child, ParentEnd, Option<OutputCapture>);
 
-/// A worker's process, how it came to be, and the control group that it joins, if it does.
+/// A worker's process, how it was started, and the control group that it joins, if any.
 pub(crate) struct Started {
     pub(crate) process: Process,
     pub(crate) start: Start,
     pub(crate) group: Option<Group>,
 }
 
-/// What a worker is to have, at both ends.
+/// The two ends of what a worker gets.
 struct Opened {
     channel: ParentEnd,
     capture: Option<OutputCapture>,
@@ -149,7 +149,7 @@ impl Launch {
         }
     }
 
-    /// What was executed in the program's place, and not for its workers.
+    /// The file that the kernel executed in the program's place, which workers do not use.
     pub(crate) fn starter(&self) -> Option<&Path> {
         self.template.executable.starter()
     }
@@ -161,7 +161,7 @@ impl Launch {
 
     /// Starts a process, its boot message on the way to it. `may_wait`: see `zygote::fork`.
     pub(crate) fn start(&self, slot: Slot, may_wait: bool) -> Result<Started, Error> {
-        // No more of it than the kernel shows, and than a message holds.
+        // The kernel shows no more of it, and a message holds no more.
         let mut name = match self.one_shot {
             true => self.name.clone(),
             false => format!("{}-{slot}", self.name),
@@ -206,7 +206,7 @@ impl Launch {
         self.arena.as_ref().map(|(arena, _)| arena)
     }
 
-    /// Whether somebody reads what workers print.
+    /// Whether the workers' output is captured or prefixed.
     fn is_read(&self) -> bool {
         matches!(self.output, Output::Capture | Output::Prefix)
     }
@@ -215,15 +215,15 @@ impl Launch {
         self.mailbox.as_ref()
     }
 
-    /// No worker will leave any more lines.
+    /// No worker will queue more lines.
     pub(crate) fn close_mailbox(&self) {
         if let Some(mailbox) = &self.mailbox {
             mailbox.close();
         }
     }
 
-    /// Has the zygote fork a worker, or tells why it cannot: to execute one may still
-    /// work, and if not, says why.
+    /// Lets the zygote fork a worker, or tells why it cannot. Executing one may still work, and
+    /// has its own error.
     fn fork(
         &self,
         slot: Slot,
@@ -243,7 +243,7 @@ impl Launch {
             },
             may_wait,
         );
-        // Without a child the channel goes too: it may have been used.
+        // Without a child the channel is dropped too, as it may have been used.
         Ok(child.map(|child| (child, channel, capture)))
     }
 
@@ -285,7 +285,7 @@ impl Launch {
             let (capture, ends) = output.unzip();
             Ok(Opened { channel, capture, lifeline, ends })
         };
-        // An idle zygote must not be what keeps a worker from starting.
+        // An idle zygote must not keep a worker from starting.
         let opened = open().or_else(|cause| match is_exhausted(&cause) && zygote::make_room() {
             true => open(),
             false => Err(cause),
@@ -335,14 +335,14 @@ fn program_name(argv: &[CString]) -> String {
     name.map_or_else(|| "worker".into(), |name| name.to_string_lossy().into_owned())
 }
 
-/// Bytes that nobody guesses.
+/// Random bytes, which no task can guess.
 fn draw_seal() -> Seal {
     let mut seal = Seal::default();
     random::fill(&mut seal);
     seal
 }
 
-/// Of a step before there is any worker.
+/// The error of a step before any worker is started.
 fn failed_to(what: &str, cause: io::Error) -> Error {
     let message = format!("failed to {what}: {cause}{}", describe_exhaustion(&cause));
     Error::new(ErrorKind::Spawn, message).with_source(cause)

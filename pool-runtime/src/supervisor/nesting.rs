@@ -4,7 +4,7 @@ use crate::error::{Error, ErrorKind};
 use crate::limits::MAX_DEPTH;
 use crate::worker;
 
-/// Of workers that are started here: 1 in a program that is no worker.
+/// The depth of workers that are started here: 1 in a program that is no worker.
 pub(super) fn depth() -> Result<u32, Error> {
     let refused = |why: String| Err(Error::new(ErrorKind::Spawn, why));
     if worker::hook_missed() {

@@ -1,4 +1,4 @@
-//! One worker: its process, the program's end of its channel, and what it has told.
+//! One worker: its process, the program's end of its channel, and what it has reported.
 
 use rustix::process::Signal;
 use std::io;
@@ -22,26 +22,26 @@ pub(crate) struct WorkerProcess {
     pub(super) child: Child,
     pub(crate) channel: ParentEnd,
     reported_in: bool,
-    /// The bell is among the descriptors waited on.
+    /// The poller waits on its bell.
     pub(super) listening: bool,
-    /// What the worker was told last; it may have rung since.
+    /// The latest wake policy; the worker may have rung since.
     wake_policy: WakePolicy,
-    /// What of its working time is counted to some job.
+    /// How much of its working time has been counted to jobs, in nanoseconds.
     worked: u64,
-    /// Items and chunks whose outcomes have come.
+    /// Items and chunks whose outcomes have been read.
     finished_items: u64,
     finished_chunks: u64,
     pub(super) kill_cause: Option<KillCause>,
     pub(super) panic: Option<Panic>,
-    /// The latest item that it was seen at, counted as it counts, and when that began.
+    /// The latest item that it was seen running, by its count, and when that began.
     seen_at: Option<(u64, Moment)>,
-    /// Why it leaves by itself.
+    /// Why it leaves by itself, if it does.
     pub(super) replaced: Option<Replaced>,
-    /// Where its output is read.
+    /// Reads its output, if that is captured or prefixed.
     pub(super) capture: Option<OutputCapture>,
-    /// Where its memory is counted. What is left in there is killed with it.
+    /// The control group that counts its memory. Processes left in it are killed with it.
     pub(super) group: Option<Group>,
-    /// What it could not do to become a worker of this pool.
+    /// Why it could not become a worker of this pool.
     pub(super) unfit: Option<String>,
     /// It was killed while its core was dumped.
     pub(super) cut_short: bool,
@@ -51,9 +51,9 @@ pub(crate) struct WorkerProcess {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Replaced {
     Died,
-    /// Its item, or its job, was to run no longer.
+    /// It was killed, as its item or its job had to end.
     Ended,
-    /// It had run as many items, or lived for as long, or grown as large as it may.
+    /// It had reached its number of items, its age or its size.
     Tasks,
     Age,
     Memory,
@@ -70,16 +70,16 @@ impl From<Retirement> for Replaced {
     }
 }
 
-/// What a worker is at, as far as it says.
+/// What a worker is doing, by its own account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum At {
     /// Between two items, or it has none.
     Nothing,
     /// An item that began at this time of the machine's monotonic clock, in nanoseconds.
     Item { began: u64 },
-    /// There is more to be read of it first.
+    /// It has sent outcomes that must be read first.
     Unread,
-    /// What it says makes no sense.
+    /// Its counts are corrupt.
     Nonsense,
 }
 
@@ -118,8 +118,8 @@ impl WorkerProcess {
         self.child.pid()
     }
 
-    /// Whether it has sent what is not read. Of one that makes no sense nothing is
-    /// read any more, so its news would stay news for ever.
+    /// Whether it has sent data that is not read. A corrupt worker's ring is never read again,
+    /// so it reports no data.
     pub(crate) fn has_unread(&self) -> bool {
         self.kill_cause != Some(KillCause::Corrupt) && self.channel.has_unread()
     }
@@ -128,13 +128,13 @@ impl WorkerProcess {
         self.reported_in
     }
 
-    /// It has reported in, and can read what it is lent, or not.
+    /// It has reported in; `reads` tells whether it can read large items in shared memory.
     pub(super) fn report_in(&mut self, reads: bool) {
         self.reported_in = true;
         self.channel.lend(reads);
     }
 
-    /// Sends a chunk given as its tag, its head and its items.
+    /// Sends a chunk: its tag, its head and its items.
     pub(crate) fn send(&mut self, tag: u8, head: &[u8], body: Body<'_>) -> Result<(), Corrupt> {
         if let Some(group) = &mut self.group
             && !self.channel.lends(body.bytes)
@@ -144,32 +144,32 @@ impl WorkerProcess {
         self.channel.send_chunk(tag, head, body)
     }
 
-    /// How many of the chunks that it has claimed have not all of their outcomes: more than
-    /// one of a worker that was asked for the others, and its memory makes no sense.
+    /// How many of its claimed chunks are unfinished. After a recall, more than one means that
+    /// its memory is corrupt.
     pub(crate) fn unfinished(&self, claimed: Claimed) -> u64 {
         claimed.beyond(self.finished_chunks)
     }
 
-    /// How many items it has begun after those whose outcomes were read: with more than
-    /// one, their outcomes are there to be read, since each is sent before the next item
+    /// How many items it has begun beyond those whose outcomes were read. If more than one, the
+    /// outcomes of all but the last can be read, since each is sent before the next item
     /// begins.
     pub(crate) fn ahead(&self) -> u64 {
         self.channel.begun().wrapping_sub(self.finished_items)
     }
 
-    /// Whether it has begun an item whose outcome was not read.
+    /// Whether it has begun an item whose outcome is not read.
     pub(super) fn is_inside(&self) -> bool {
         self.channel.begun() != self.finished_items
     }
 
-    /// Lets it begin no other item, if the latest that it has begun is the `ahead`th after
-    /// those whose outcomes were read.
+    /// Stops it from beginning another item, if its latest begun item is the `ahead`th after
+    /// those whose outcomes were read. Tells whether that was so.
     pub(crate) fn fence(&self, ahead: u64) -> bool {
         self.channel.condemn(self.finished_items + ahead)
     }
 
-    /// The first `count` of the items that it is at have their outcomes, and with them
-    /// the chunk or not. Gives how long it has worked on them, in nanoseconds.
+    /// The next `count` of its items have outcomes, and the chunk ends with them or not. Gives
+    /// how long it has worked on them, in nanoseconds.
     pub(super) fn finish(&mut self, count: u64, is_end_of_chunk: bool) -> u64 {
         self.panic = None;
         let worked = self.channel.worked();
@@ -180,10 +180,10 @@ impl WorkerProcess {
         time
     }
 
-    /// It says that it begins nothing more; `false` if that makes no sense. What it did when
-    /// nothing of it was `wanted` any more does not count.
+    /// It reports that it begins nothing more; `false` if that contradicts its counts. These are
+    /// not checked if its work is no longer `wanted`.
     pub(super) fn retire(&mut self, why: Retirement, wanted: bool) -> bool {
-        // It has said so; this sees to it.
+        // The recall makes sure that it claims nothing more.
         let Ok(claimed) = self.channel.recall() else {
             return false;
         };
@@ -194,7 +194,7 @@ impl WorkerProcess {
         true
     }
 
-    /// What it is at; [`WorkerProcess::see`] follows where that is an item, or nothing.
+    /// What it is doing. If that is an item or nothing, [`WorkerProcess::see`] must follow.
     pub(crate) fn at(&self) -> At {
         match self.ahead() {
             0 => At::Nothing,
@@ -204,8 +204,8 @@ impl WorkerProcess {
         }
     }
 
-    /// It is at an item that began then, by what it says, or at none. What a task has written
-    /// there must not give it ever more time.
+    /// It reports that its item began at this moment, or that it runs none. A task may write to
+    /// that word, so a later moment for the same item does not count.
     pub(crate) fn see(&mut self, began: Option<Moment>) -> Option<Moment> {
         let begun = self.channel.begun();
         let began = began.map(|began| match self.seen_at {
@@ -216,36 +216,36 @@ impl WorkerProcess {
         began
     }
 
-    /// What it was told last of when to summon.
+    /// The latest wake policy.
     pub(crate) fn wake_policy(&self) -> WakePolicy {
         self.wake_policy
     }
 
-    /// Tells it when to summon from now on. What it has sent by now it need not summon for.
+    /// Sets its wake policy. It need not wake for data that it has sent before.
     pub(crate) fn arm(&mut self, wake_policy: WakePolicy) {
         self.wake_policy = wake_policy;
         self.channel.arm(wake_policy);
     }
 
-    /// The same, and has it wake the caller that will sleep on the waiter.
+    /// The same, and it wakes the caller that sleeps on the returned waiter.
     pub(crate) fn arm_direct(&mut self, wake_policy: WakePolicy) -> DirectWaiter {
         self.wake_policy = wake_policy;
         self.channel.arm_direct(wake_policy)
     }
 
-    /// Whether it says that a signal is about to end it, and nobody has killed it.
+    /// Whether it has noted that a signal ends it, and the pool has not killed it.
     pub(crate) fn has_crashed(&self) -> bool {
         self.kill_cause.is_none() && Note::read(self.channel.sign()).is_some()
     }
 
-    /// Kills a worker that has crashed: it has ended by what it noted.
+    /// Kills a worker that has crashed. Its end counts as the one that it noted.
     pub(crate) fn cut_dump_short(&mut self) {
         self.cut_short = true;
         self.child.kill_group();
         self.channel.cut_lifeline();
     }
 
-    /// Kills the worker, for this reason if it is the first.
+    /// Kills the worker. The first cause counts.
     pub(super) fn kill(&mut self, cause: KillCause) {
         self.kill_cause.get_or_insert(cause);
         self.child.kill_group();

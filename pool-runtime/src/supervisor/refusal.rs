@@ -1,4 +1,4 @@
-//! Why the kernel does not execute a file, put into words.
+//! Describes why the kernel does not execute a file.
 
 use std::ffi::{CString, OsStr};
 use std::io;
@@ -15,21 +15,20 @@ use crate::sys::spawn;
 /// the kernel.
 const STRING_PAGES: usize = 32;
 
-/// What all of them may have however small the stack is: `ARG_MAX` of the kernel.
+/// Bytes that all strings may have however small the stack is: `ARG_MAX` of the kernel.
 const LEAST_ROOM: u64 = 128 << 10;
 
-/// What they may have at most: three quarters of the stack that the kernel gives by itself.
+/// Bytes that they may have at most: three quarters of the kernel's default stack.
 const MOST_ROOM: u64 = 6 << 20;
 
-/// What has failed, and what stands behind that, as the end of a message.
+/// What has failed, and its cause as the end of a message.
 pub(super) fn of(template: &Template, cause: &io::Error) -> (String, String) {
     let what = format!("{} {:?}", spawn::EXECUTE, template.executable.shown());
     let through = template.executable.starter().map_or_else(String::new, started_through);
     (what, hint(cause, template) + &through)
 }
 
-/// What stands behind it, as the end of a message; nothing where the kernel's own words
-/// say it all.
+/// The cause, as the end of a message; empty if the kernel's own words suffice.
 fn hint(cause: &io::Error, template: &Template) -> String {
     match cause.raw_os_error() {
         Some(libc::E2BIG) => {
@@ -52,12 +51,12 @@ fn hint(cause: &io::Error, template: &Template) -> String {
     }
 }
 
-/// How large the stack is of which a part is for environment and arguments.
+/// The size of the stack, a part of which is for environment and arguments.
 #[derive(Clone, Copy, Debug)]
 enum Stack {
-    /// By the pool's `stack_size`.
+    /// Set by the pool's `stack_size`.
     Chosen(u64),
-    /// As the program's limit has it; `None` is without end.
+    /// The program's own limit; `None` is unlimited.
     Own(Option<u64>),
 }
 
@@ -106,7 +105,7 @@ fn too_long(argv: &[CString], envp: &[CString], stack: Stack) -> String {
     )
 }
 
-/// The number, and the name that a file gives to it.
+/// The number of a user or group, and its name by a file.
 fn named(number: u32, file: &str) -> String {
     let lines = std::fs::read_to_string(file).unwrap_or_default();
     let name = lines.lines().find_map(|line| {

@@ -19,10 +19,10 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Start {
-    /// As a fork of the idle copy of the program, which takes some 0.2 ms.
+    /// As a fork of the idle copy of the program, which takes about 0.2 ms.
     Forked,
-    /// By executing the program anew, which takes some 1 to 2 ms and whatever it does before
-    /// `main`; and why it could not be forked. Such a worker is as good as another.
+    /// By executing the program anew, for this reason. It takes 1 to 2 ms and whatever the
+    /// program does before `main`. Such a worker behaves like any other.
     Executed(NotForked),
 }
 

@@ -14,14 +14,14 @@
 //!                                        └─ serve until goodbye ──> exit; main never runs
 //! ```
 //!
-//! The hook stands first in the array, behind the standard library's own entry alone,
-//! which keeps the arguments. So the program's constructors run in every worker: what
-//! they draw (the seeds of hash maps), note (the process id) or start (a thread) is the
-//! worker's own. Those of shared libraries have run by then, once, in the zygote.
+//! The hook is the first entry of the array, except for the standard library's own, which
+//! keeps the arguments. So the program's constructors run in every worker, which has its own
+//! random numbers (the seeds of hash maps), process id and threads. The constructors of shared
+//! libraries have run before, once, in the zygote.
 //!
-//! The mark is removed before anything else, so that what a worker executes in
-//! turn is no worker. It is a number that the program drew; alone it starts
-//! nothing, since nobody else sends the message that repeats it.
+//! The mark is removed before anything else, so that a program that a worker executes is no
+//! worker. It is a random number, which alone starts nothing: only the program sends the message
+//! that repeats it.
 
 use std::ffi::{OsStr, c_char, c_int};
 use std::io;
@@ -42,8 +42,7 @@ pub(crate) const MARK: &str = "POOL_RUNTIME_WORKER";
 /// How deep this process is nested: 0 in a program that is no worker.
 static DEPTH: AtomicU32 = AtomicU32::new(0);
 
-/// Whether this process is to be a worker, or a zygote, and not yet through with what runs
-/// before `main`.
+/// Whether this process becomes a worker or a zygote, and still runs code before `main`.
 static BOOTING: AtomicBool = AtomicBool::new(false);
 
 /// Whether the hook has run in this process.
@@ -69,9 +68,9 @@ extern "C" fn boot(argc: c_int, argv: *const *const c_char, envp: *const *const 
 
 /// Lets a process that was started as a worker serve; returns in any other.
 ///
-/// No program needs this as a rule: workers start serving before `main`. Call it
-/// first in `main` where the linker drops the hook that does so (an unusual
-/// link script, a static library inside a program of another language).
+/// A program rarely needs this, as workers start serving before `main`. Call it first in
+/// `main` if the linker drops the hook that does so (an unusual link script, a static library
+/// inside a program of another language).
 ///
 /// ```
 /// pool_runtime::init();
@@ -83,8 +82,8 @@ pub fn init() {
     }
 }
 
-/// Whether this process is a worker in which static constructors still run. They must not
-/// start workers: those would run them too, and start others, as deep as pools may nest.
+/// Whether this process is a worker in which static constructors still run. They must not start
+/// workers, which would run the same constructors and start others, as deep as pools may nest.
 pub(crate) fn is_booting() -> bool {
     BOOTING.load(Ordering::Relaxed)
 }
@@ -94,14 +93,14 @@ pub(crate) fn depth() -> u32 {
     DEPTH.load(Ordering::Relaxed)
 }
 
-/// Whether this process was started as a worker and has not become one: because the hook
-/// was dropped, or because a static constructor asks that stands before it. It must not
-/// start workers in turn: they would do the same, without end.
+/// Whether this process was started as a worker and has not become one, since the hook was
+/// dropped or a static constructor before it asks. It must not start workers, which would do
+/// the same without end.
 pub(crate) fn hook_missed() -> bool {
     !HOOKED.load(Ordering::Relaxed) && std::env::var_os(MARK).is_some()
 }
 
-/// What a worker serves with.
+/// The parts with which a worker serves.
 struct Worker {
     channel: WorkerEnd,
     sender: Sender,
@@ -111,14 +110,14 @@ struct Worker {
 
 fn become_worker() -> Option<Worker> {
     let mark = std::env::var_os(MARK)?;
-    // From the first sign on, whatever runs: a process that is none takes it back.
+    // Set from the first sign on, whatever code runs. A process that is no worker resets it.
     BOOTING.store(true, Ordering::Relaxed);
     let worker = marked(&mark);
     BOOTING.store(worker.is_some(), Ordering::Relaxed);
     worker
 }
 
-/// What it serves with, if the mark is true.
+/// The parts with which it serves, if the message repeats the mark.
 fn marked(mark: &OsStr) -> Option<Worker> {
     #[allow(unsafe_code)]
     // SAFETY: no other thread reads the environment: this runs before main, or
@@ -139,11 +138,11 @@ fn marked(mark: &OsStr) -> Option<Worker> {
             false => Ok(lifeline),
         })
         .and_then(connect);
-    // From here on this process is nothing else: without a channel it ends.
+    // From here on this process is a worker and nothing else: without a channel it ends.
     Some(worker.unwrap_or_else(|code| std::process::exit(code)))
 }
 
-/// The code to end with when a step has failed: that of the step, unless something is short.
+/// The exit code for a failed step: that of the step, unless a resource is exhausted.
 fn failed(step: i32) -> impl Fn(io::Error) -> i32 {
     move |error| match error.raw_os_error() {
         Some(libc::EMFILE | libc::ENFILE) => exit::NO_DESCRIPTORS,
@@ -175,17 +174,17 @@ fn connect(lifeline: OwnedFd) -> Result<Worker, i32> {
 
 fn serve_and_exit(worker: Worker) -> ! {
     let Worker { mut channel, sender, marker, boot } = worker;
-    // All that runs before `main` has run.
+    // All code before `main` has run.
     BOOTING.store(false, Ordering::Relaxed);
     signals::ignore_fatal_io();
-    // The kernel keeps 15 bytes; the name is for people who look at `ps`.
+    // The kernel keeps 15 bytes. The name is for readers of `ps`.
     let name: Vec<u8> = boot.name.bytes().filter(|&byte| byte != 0).take(15).collect();
     if let Ok(name) = std::ffi::CString::new(name) {
         let _ = rustix::thread::set_name(&name);
     }
     guard::install(boot.settings.limits_memory());
-    // The channel stays open to the end: while exit handlers run, the kernel still
-    // watches the lifeline.
+    // The channel stays open to the end, so that the kernel watches the lifeline while exit
+    // handlers run.
     let code = serve::serve(&mut channel, sender, marker, &boot);
     // Exit handlers run and standard output is flushed, as at the end of main.
     std::process::exit(code)

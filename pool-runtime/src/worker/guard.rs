@@ -1,10 +1,9 @@
 //! The panic guard: a task's panic becomes a report, and the worker goes on.
 //!
-//! The hook sees where a panic began and what the stack was; `catch_unwind`
-//! sees what was thrown, and only if it unwinds. So the hook notes the first
-//! two, and sends them as last words at once: if the panic then aborts (in a
-//! program built with `panic = "abort"`, or in a destructor), they are all that
-//! the program will ever learn.
+//! The panic hook sees where a panic began and the stack; `catch_unwind` sees the payload, and
+//! only if the panic unwinds. So the hook notes the place and the stack, and sends them as a
+//! panic report at once. If the panic then aborts (in a program with `panic = "abort"`, or in
+//! a destructor), the program learns nothing else.
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -21,25 +20,23 @@ thread_local! {
     /// The latest panic on this thread.
     static NOTED: RefCell<Option<PanicReport>> = const { RefCell::new(None) };
 
-    /// Whether there is one: most items find none, and look no further.
+    /// Whether `NOTED` has a report. Mostly it has none, and an item reads nothing else.
     static IS_NOTED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What the standard library says in a second panic when the first cannot
-/// unwind: out of a function with the C ABI, or out of a destructor that runs
-/// while another panic unwinds.
+/// The messages of the second panic by which the standard library reports that the first cannot
+/// unwind: out of a function with the C ABI, or out of a destructor during another panic.
 const CANNOT_UNWIND: [&str; 2] =
     ["panic in a function that cannot unwind", "panic in a destructor during cleanup"];
 
-/// Installs the hook. A panic on the thread that runs tasks prints nothing: it
-/// is reported to the program. Other threads panic as in any program.
+/// Installs the hook. A panic on the thread that runs tasks prints nothing and is reported to
+/// the program. Other threads panic as in any program.
 ///
-/// There is a backtrace where the worker's environment asks for one (`RUST_BACKTRACE`,
-/// `RUST_LIB_BACKTRACE`): to name its frames takes a tenth of a millisecond and more, each
-/// time. Where the memory is limited, what is left of it may not do for that; then
-/// there is none, and the panic is reported all the same. That is asked before anything is
-/// allocated: std holds a lock while it makes a backtrace, and takes it again to report an
-/// allocation that failed, so the worker would wait for itself for ever.
+/// A report has a backtrace if the worker's environment asks for one (`RUST_BACKTRACE`,
+/// `RUST_LIB_BACKTRACE`), as naming the frames takes at least a tenth of a millisecond. If the
+/// memory is limited and too little is left, the report has none. This is checked before
+/// anything is allocated: std holds a lock while it makes a backtrace, and takes it again to
+/// report a failed allocation, so the worker would deadlock.
 pub(super) fn install(limited: bool) {
     let default = std::panic::take_hook();
     let worker = std::process::id();
@@ -51,7 +48,7 @@ pub(super) fn install(limited: bool) {
         };
         let message = text(info.payload());
         if CANNOT_UNWIND.contains(&&*message) && NOTED.with_borrow(Option::is_some) {
-            // What was thrown says more than that it met a wall.
+            // The first panic says more than this one.
             return;
         }
         let location = info.location().map(ToString::to_string);
@@ -60,7 +57,8 @@ pub(super) fn install(limited: bool) {
             let backtrace = Backtrace::capture();
             if backtrace.status() == BacktraceStatus::Captured {
                 if limited {
-                    // The kernel may end the worker meanwhile, for the sake of its group.
+                    // The kernel may kill the worker meanwhile, if its control group runs out of
+                    // memory.
                     send_last_words(&report);
                 }
                 report.backtrace = Some(backtrace.to_string());
@@ -72,8 +70,8 @@ pub(super) fn install(limited: bool) {
     }));
 }
 
-/// Bytes of memory that a backtrace needs at most: the larger the program, the more debug
-/// information it may have.
+/// Bytes of memory that a backtrace needs at most. A larger program may have more debug
+/// information.
 fn backtrace_room() -> usize {
     let program = std::fs::metadata("/proc/self/exe").map_or(0, |program| program.len());
     BACKTRACE_ROOM.max(usize::try_from(program).unwrap_or(usize::MAX))
@@ -82,11 +80,11 @@ fn backtrace_room() -> usize {
 fn send_last_words(report: &PanicReport) {
     let mut words = Vec::new();
     message::put_last_words(&mut words, report);
-    // A program that is gone needs no last words.
+    // An error means that the program has ended, which needs no report.
     let _ = serve::send(message::report::LAST_WORDS, &words);
 }
 
-/// Runs one call; a panic in it is an `Err`.
+/// Runs one call. A panic in it is an `Err`.
 pub(super) fn run<R>(call: impl FnOnce() -> R) -> Result<R, Box<PanicReport>> {
     if IS_NOTED.replace(false) {
         NOTED.set(None);
@@ -94,18 +92,18 @@ pub(super) fn run<R>(call: impl FnOnce() -> R) -> Result<R, Box<PanicReport>> {
     catch_unwind(AssertUnwindSafe(call)).map_err(report)
 }
 
-/// What is said of a panic that was caught.
+/// The report of a caught panic.
 #[cold]
 fn report(payload: Box<dyn Any + Send>) -> Box<PanicReport> {
     let phase = task::phase().expect("the call has begun and not ended");
     let message = text(&*payload);
-    // Taken before the payload goes: its destructor may panic too.
+    // Taken before the payload is dropped, as its destructor may panic too.
     let noted = NOTED.take();
     discard(payload);
     Box::new(match noted {
         Some(noted) if noted.message == message => noted,
-        // Thrown without the hook's knowledge (`resume_unwind`, as when the
-        // task joins a thread that panicked), or the task replaced the hook.
+        // The hook has not seen it (`resume_unwind`, as when the task joins a thread that
+        // panicked), or the task has replaced the hook.
         _ => PanicReport { phase, message, location: None, backtrace: None },
     })
 }
@@ -120,8 +118,8 @@ fn text(payload: &(dyn Any + Send)) -> String {
     }
 }
 
-/// Drops what was thrown. Its destructor may panic in turn; whatever that
-/// throws is leaked, because its destructor might too.
+/// Drops the payload of a panic. Its destructor may panic in turn; the payload of that panic
+/// is leaked, as its destructor might panic too.
 fn discard(payload: Box<dyn Any + Send>) {
     if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(another);

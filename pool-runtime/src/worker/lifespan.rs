@@ -1,11 +1,11 @@
-//! When a worker has lived long enough, and leaves for a fresh one.
+//! The lifespan of a worker: when it leaves, so that a fresh one replaces it.
 //!
-//! It is the worker that sees to this: only it can stop between two items exactly,
-//! also within a chunk. What it has of that chunk and of others goes elsewhere.
+//! The worker itself checks this, as only it can stop exactly between two items, even within a
+//! chunk. Its other items go to other workers.
 //!
-//! Age ends no worker that has run nothing. If it did, then where the program takes longer
-//! to answer a worker than that may live, as on a slow machine, each worker would leave
-//! before its first item comes, and so would the next: the job would never end.
+//! Age ends no worker that has run no item. Otherwise, if the program took longer to send an
+//! item than a worker may live, as on a slow machine, each worker would leave before its first
+//! item arrives, and the job would never end.
 
 use std::fs::File;
 use std::os::fd::{IntoRawFd, RawFd};
@@ -14,20 +14,21 @@ use std::time::{Duration, Instant};
 use crate::sys::fds;
 use crate::wire::message::{Lifespan, Retirement};
 
-/// Between two looks at the memory: reading it from /proc takes some µs, so that
-/// looking takes less than a hundredth of the time.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
+/// How often the memory is checked. Reading it from /proc takes some µs, less than a hundredth
+/// of this.
+const CHECK_EVERY: Duration = Duration::from_millis(1);
 
-/// What is left of a lifespan.
+/// The rest of a lifespan.
 #[derive(Debug)]
 pub(super) struct Rest {
     tasks: u64,
     until: Option<Instant>,
     memory: Option<Growth>,
-    looked: Instant,
-    /// It has run no item.
+    /// When the memory was last checked.
+    checked: Instant,
+    /// No item has run yet.
     fresh: bool,
-    /// There is nothing to see to.
+    /// The lifespan has no limit.
     endless: bool,
 }
 
@@ -40,18 +41,18 @@ impl Rest {
             tasks: tasks.unwrap_or(u64::MAX),
             until: age.and_then(|age| now.checked_add(Duration::from_nanos(age))),
             memory: memory.and_then(Growth::up_to),
-            looked: now,
+            checked: now,
             fresh: true,
             endless: lifespan == Lifespan::default(),
         }
     }
 
-    /// When it is over though nothing happens: never before the first item.
+    /// When it ends even if no item comes; never before the first item.
     pub(super) fn until(&self) -> Option<Instant> {
         self.until.filter(|_| !self.fresh)
     }
 
-    /// An item is done; tells whether the worker is to leave, and why.
+    /// An item is done. Tells why the worker must leave, if it must.
     #[inline]
     pub(super) fn spend(&mut self) -> Option<Retirement> {
         if self.endless { None } else { self.spend_one() }
@@ -71,26 +72,26 @@ impl Rest {
             return Some(Retirement::Age);
         }
         let growth = self.memory.as_ref()?;
-        if now.duration_since(self.looked) < BETWEEN_LOOKS {
+        if now.duration_since(self.checked) < CHECK_EVERY {
             return None;
         }
-        self.looked = now;
+        self.checked = now;
         growth.is_over().then_some(Retirement::Memory)
     }
 }
 
-/// How large this process may grow.
+/// Limits the size of this process.
 #[derive(Debug)]
 struct Growth {
-    /// Bytes that are resident.
+    /// Resident bytes, at most.
     most: u64,
-    /// Opened before tasks run: in a sandbox, or when a task has used up all descriptors,
-    /// it cannot be. Never closed, as a task may have done so: it goes with the process.
+    /// Opened before tasks run, as it cannot be opened in a sandbox or when a task has used up
+    /// all descriptors. Never closed: a task may have closed it and reused the number.
     statm: RawFd,
 }
 
 impl Growth {
-    /// `None` where the kernel does not tell: without /proc.
+    /// `None` without /proc.
     fn up_to(most: u64) -> Option<Growth> {
         let statm = File::open("/proc/self/statm").ok()?;
         let statm = fds::out_of_the_way(statm.into()).ok()?;
@@ -149,9 +150,9 @@ mod tests {
     fn memory_is_looked_at_now_and_then() {
         let mut rest = Rest::of(Lifespan { memory: Some(1), ..Lifespan::default() });
         // However slow the machine is, the next look is not due yet.
-        rest.looked += Duration::from_secs(3600);
+        rest.checked += Duration::from_secs(3600);
         assert_eq!(rest.spend(), None, "it has just been looked at");
-        rest.looked = Instant::now().checked_sub(BETWEEN_LOOKS).unwrap();
+        rest.checked = Instant::now().checked_sub(CHECK_EVERY).unwrap();
         assert_eq!(rest.spend(), Some(Retirement::Memory));
         assert!(Growth::up_to(0).unwrap().resident().is_some_and(|bytes| bytes > 100_000));
     }

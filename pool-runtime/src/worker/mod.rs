@@ -1,5 +1,5 @@
-//! The child: a re-executed copy of the program that serves instead of running
-//! `main`, or forks copies of itself that do.
+//! The child: a copy of the program that serves instead of running `main`, or that forks such
+//! copies of itself.
 
 mod aside;
 mod boot;

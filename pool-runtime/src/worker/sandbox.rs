@@ -1,9 +1,8 @@
-//! A worker's sandbox: what it may open is held by Landlock, that it has no network
-//! by a filter of system calls.
+//! A worker's sandbox: Landlock limits the files that it may open, and a filter of system calls
+//! keeps it from the network.
 //!
-//! Both are the kernel's, cannot be taken off again, and are inherited by whatever the
-//! task starts. What is open already stays usable: the standard streams, and the
-//! channel.
+//! The kernel enforces both. They cannot be removed, and all processes that the task starts
+//! inherit them. Open descriptors stay usable: the standard streams and the channel.
 
 use landlock::{
     ABI, Access, AccessFs, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
@@ -20,34 +19,34 @@ use std::os::unix::ffi::OsStrExt;
 use crate::sys::{dying, fork};
 use crate::wire::settings::Rules;
 
-/// The newest rights that are asked for; a kernel that knows fewer holds those.
+/// The newest rights that are requested; an older kernel enforces those that it knows.
 const NEWEST: ABI = ABI::V6;
 
-/// System calls by which a process gets at other machines, or at other processes that
-/// could do it in its stead.
+/// System calls by which a process reaches other machines, or other processes that could do so
+/// on its behalf.
 pub(super) const FORBIDDEN: [libc::c_long; 13] = [
-    // A socket with an address of its own or of another's. The bell is open already, and
-    // `socketpair` makes only what is connected to itself, but see below.
+    // Sockets with addresses. The bell is open already, and the sockets of `socketpair` are
+    // connected only to each other, but see below.
     libc::SYS_socket,
     libc::SYS_connect,
     libc::SYS_bind,
     libc::SYS_listen,
     libc::SYS_accept,
     libc::SYS_accept4,
-    // All of these by another way, which no filter sees.
+    // io_uring does all of these, unseen by a filter.
     libc::SYS_io_uring_setup,
     libc::SYS_io_uring_enter,
     libc::SYS_io_uring_register,
-    // Taking over a process of the same user that is in no sandbox, or its sockets.
+    // Taking over a process of the same user outside the sandbox, or its sockets.
     libc::SYS_ptrace,
     libc::SYS_process_vm_readv,
     libc::SYS_process_vm_writev,
     libc::SYS_pidfd_getfd,
 ];
 
-/// Enters it; the error is the rest of "could not …".
+/// Enters the sandbox. The error completes "could not …".
 pub(super) fn enter(rules: &Rules) -> Result<(), String> {
-    // Landlock holds the thread that asks for it and what that starts.
+    // Landlock limits the calling thread and what that thread starts.
     if fork::threads().ok() != Some(1) {
         return Err("enter its sandbox: a static constructor has started a thread, which would \
                     stay outside"
@@ -86,7 +85,7 @@ fn restrict_files(rules: &Rules) -> Result<(), String> {
     {
         for path in paths {
             let path = OsStr::from_bytes(path);
-            // Now, where the worker works: a relative path is one of its directory.
+            // Opened now, as a relative path is relative to the worker's directory.
             let file = PathFd::new(path).map_err(|cause| {
                 format!("open {path:?}, which its sandbox lets it {verb}: {cause}")
             })?;
@@ -100,8 +99,8 @@ fn restrict_files(rules: &Rules) -> Result<(), String> {
 fn filter() -> Result<seccompiler::BpfProgram, seccompiler::BackendError> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
         FORBIDDEN.iter().map(|&call| (call, Vec::new())).collect();
-    // A pair of datagram sockets is connected to itself, and can send to others all the
-    // same: a daemon that listens for such.
+    // A pair of datagram sockets is connected, and can send to other addresses all the same, as
+    // to a daemon that listens for such.
     let kind_is = |kind: libc::c_int| {
         let masked = SeccompCmpOp::MaskedEq(0xf);
         let kind = u64::from(kind.unsigned_abs());
@@ -109,11 +108,11 @@ fn filter() -> Result<seccompiler::BpfProgram, seccompiler::BackendError> {
     };
     let kinds = vec![kind_is(libc::SOCK_DGRAM)?, kind_is(libc::SOCK_RAW)?];
     rules.insert(libc::SYS_socketpair, kinds);
-    // The same calls by the numbers of the x32 interface, where the kernel has it.
+    // The same calls by their numbers in the x32 interface, if the kernel has it.
     #[cfg(target_arch = "x86_64")]
     {
         const X32: i64 = 0x4000_0000;
-        /// Those that are numbered anew there: ptrace, process_vm_readv and writev.
+        /// The calls with new numbers there: ptrace, process_vm_readv and writev.
         const ANEW: [i64; 3] = [521, 539, 540];
         let same: Vec<_> = rules.iter().map(|(call, rules)| (call | X32, rules.clone())).collect();
         rules.extend(same);

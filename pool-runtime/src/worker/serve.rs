@@ -1,9 +1,8 @@
 //! The serve loop: chunks in, outcomes out, one item after another.
 //!
-//! The program must know at any moment which item a dead worker was running, so
-//! an item is announced before it begins, by a count in shared memory, and its
-//! outcome is in shared memory before the next item begins. Neither needs a
-//! system call.
+//! The program must know which item a dead worker was running. So a count in shared memory
+//! announces each item before it begins, and its outcome is in shared memory before the next
+//! item begins. Neither needs a system call.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -20,16 +19,16 @@ use crate::wire::exit;
 use crate::wire::message::{self, Boot, Chunk, Failure, Retirement, report};
 use crate::wire::output::SINGLE;
 
-/// The most that the buffer for results may keep while it is empty, in bytes.
+/// Bytes of capacity that the empty buffer for results may keep.
 const KEEP: usize = 16 << 20;
 
 thread_local! {
-    /// What sends to the program, for the panic hook, on the thread that runs the tasks.
+    /// The sender, for the panic hook on the thread that runs the tasks.
     static SENDER: RefCell<Option<Rc<RefCell<Sender>>>> = const { RefCell::new(None) };
 }
 
-/// Sends one frame from outside of the serve loop. One that is being sent already is not
-/// interrupted: a panic in the middle of that is no task's.
+/// Sends one frame from outside the serve loop. If a frame is being sent already, it sends
+/// nothing: a panic at that moment is not a task's.
 pub(super) fn send(tag: u8, body: &[u8]) -> Result<(), Gone> {
     SENDER.with_borrow(|sender| match sender.as_ref().map(|sender| sender.try_borrow_mut()) {
         Some(Ok(mut sender)) => sender.send(tag, body),
@@ -37,24 +36,24 @@ pub(super) fn send(tag: u8, body: &[u8]) -> Result<(), Gone> {
     })
 }
 
-/// Why a worker has nothing left to do, if all is well.
+/// Why a worker stops serving, without an error.
 enum Ended {
-    /// The program has said goodbye, or this worker that it leaves.
+    /// The program told it to leave, or it retires.
     Farewell,
-    /// The one call of a process has been made; whether it panicked.
+    /// The single call of a process is done; whether it panicked.
     Called { panicked: bool },
 }
 
-/// What comes of a chunk.
+/// How running a chunk has ended.
 enum Ran {
-    /// All of it was run; whether the last item panicked.
+    /// All items were run; whether the last one panicked.
     Whole { panicked: bool },
-    /// This worker is to leave.
+    /// This worker must leave.
     Over(Retirement),
 }
 
-/// Makes this worker what its pool's are to be, and serves until the program says
-/// goodbye or is gone, or until it retires; gives the exit code.
+/// Applies the pool's settings, and serves until the program tells the worker to leave or has
+/// ended, or until the worker retires. Gives the exit code.
 pub(super) fn serve(
     channel: &mut WorkerEnd,
     sender: Sender,
@@ -78,39 +77,39 @@ pub(super) fn serve(
         .map_err(|cause| format!("have a stack for its signal handlers: {cause}"));
     if let Err(why) = watched.and_then(|()| settings::apply(&boot.settings, channel)) {
         message::put_unfit(&mut server.out, &why);
-        // A program that is gone need not know.
+        // An error means that the program has ended, which needs no report.
         let _ = server.flush(report::UNFIT);
         return exit::UNFIT;
     }
     message::put_ready(&mut server.out, channel.reads());
     let ready = server.flush(report::READY);
     let ended = ready.and_then(|()| server.run_all(channel, boot.one_shot));
-    // Exit handlers write out only what nobody has locked.
+    // Exit handlers write out only streams that no thread has locked.
     server.output.write_out();
     match ended {
         Ok(Ended::Called { panicked: true }) => exit::PANICKED,
-        // Or the program is gone, or has given this worker up.
+        // Or the program has ended, or has given this worker up.
         Ok(_) | Err(Gone::Program) => exit::FAREWELL,
         Err(Gone::Sense) => exit::DAMAGED,
     }
 }
 
 struct Server {
-    /// Borrowed for a moment at a time: a task's panic may have something to send too.
+    /// Borrowed only for moments, as the panic hook sends too.
     sender: Rc<RefCell<Sender>>,
-    /// The body of what is said next.
+    /// The body of the next frame.
     out: Vec<u8>,
-    /// What tasks print.
+    /// Writes out what tasks print.
     output: Output,
-    /// That buffer is given back when it is empty and larger than this, in bytes.
+    /// Bytes of capacity beyond which `out` is freed when it is empty.
     keep: usize,
     /// The memory of this worker is limited.
     limited: bool,
-    /// A task may fork; its copy must not go on serving.
+    /// Tells a copy that a task has forked, which must not go on serving.
     mark: ForkMark,
     rest: Rest,
     at: At,
-    /// The task of the latest chunk, which mostly is that of the next.
+    /// The task of the latest chunk, mostly that of the next one too.
     latest: Option<&'static TaskDef>,
 }
 
@@ -152,8 +151,8 @@ impl Server {
         self.output.write_what_is_free();
         for item in 0..chunk.count {
             let input = chunk.next().ok_or(Gone::Sense)?;
-            // Before the item is announced: when it has died, all that its marks enclose
-            // is its own.
+            // Before the item is announced, so that all output between its marks is its own if
+            // it dies.
             self.output.begin(first.wrapping_add(item));
             if !self.begin(careful) {
                 return Ok(Ran::Over(Retirement::Condemned));
@@ -164,11 +163,11 @@ impl Server {
                 return Ok(Ran::Over(why));
             }
         }
-        // A chunk that was written over by one of its own tasks.
+        // Otherwise one of its own tasks has overwritten the chunk.
         if chunk.is_at_its_end() { Ok(Ran::Whole { panicked }) } else { Err(Gone::Sense) }
     }
 
-    /// Announces that the next item is about to begin; `false` if it must not.
+    /// Announces the next item; `false` if it must not begin.
     fn begin(&mut self, careful: bool) -> bool {
         if !careful {
             self.sender.borrow_mut().begin();
@@ -193,9 +192,8 @@ impl Server {
         }
     }
 
-    /// Runs one item, which has begun, has what it printed written out, and sends its
-    /// outcome, a `quiet` one so that it will be heard of with the next; tells whether it
-    /// panicked.
+    /// Runs one item that is announced, writes out what it printed, and sends its outcome. A
+    /// `quiet` outcome wakes no caller; the next one does. Tells whether the item panicked.
     fn call(
         &mut self,
         task: Option<&TaskDef>,
@@ -211,8 +209,8 @@ impl Server {
             Some(task) => self.try_call(task, input),
         };
         if self.mark.is_copy() {
-            // The copy of a task that forked and returned twice. Its original answers;
-            // it ends without running exit handlers.
+            // A task has forked and returned in the copy too. The original answers; the copy ends
+            // without running exit handlers.
             let _ = rustix::process::kill_process(
                 rustix::process::getpid(),
                 rustix::process::Signal::KILL,
@@ -233,7 +231,7 @@ impl Server {
         Ok(matches!(*failure, Failure::Panicked(_)))
     }
 
-    /// Runs one item; its result is in `out`, if there is one.
+    /// Runs one item. `out` has its result, if it has one.
     fn try_call(&mut self, task: &TaskDef, input: &[u8]) -> Result<(), Box<Failure>> {
         let mut call = Call::begin(input, &mut self.out, &self.at);
         let failure = match guard::run(|| (task.call)(&mut call)) {

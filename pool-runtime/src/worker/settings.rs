@@ -1,4 +1,4 @@
-//! What a worker sets on itself before it reports in; or says what it could not.
+//! Applies the pool's settings to a worker before it reports in.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -15,12 +15,12 @@ use crate::sys::{dying, memory, signals};
 use crate::wire::settings::Rules;
 use crate::wire::settings::{NO_DUMP, OomScore, Resource, Settings};
 
-/// The least that a worker needs beyond what it has when it reports in, in bytes.
+/// Bytes that a worker needs at least beyond what it has when it reports in.
 const LEAST_MEMORY: usize = 1 << 20;
 
-/// Applies all of them; the error is the rest of "worker 2 could not …".
+/// Applies all settings. The error completes "worker 2 could not …".
 pub(super) fn apply(settings: &Settings, channel: &mut WorkerEnd) -> Result<(), String> {
-    // First, so that it counts all the rest.
+    // First, so that the group counts all the rest.
     if let Some(group) = &settings.group {
         join(Path::new(OsStr::from_bytes(group)));
     }
@@ -50,7 +50,7 @@ pub(super) fn apply(settings: &Settings, channel: &mut WorkerEnd) -> Result<(), 
     if let Some(bytes) = settings.memory {
         limit_memory(bytes, channel)?;
     }
-    // Last, as it forbids what came before.
+    // Last, as it forbids the steps before.
     settings.sandbox.as_ref().map_or(Ok(()), enter_sandbox)
 }
 
@@ -67,22 +67,21 @@ fn refused(step: &str, cause: Errno, likely: &str) -> String {
     format!("{step}: {cause} (likely cause: {likely})")
 }
 
-/// Joins a control group. One that cannot be joined is as none: what is promised is the
-/// limit of the process.
+/// Joins a control group. A failure is ignored, as only the limit of the process is promised.
 fn join(group: &Path) {
     let joined = fs::write(group.join("cgroup.procs"), "0");
-    // A program that is never to be killed for lack of memory has told its workers so too:
-    // where all are such, a task that needs more would wait for it for ever.
+    // If the program is exempt from the kernel's out-of-memory killer, its workers inherit that.
+    // In a group of exempt processes, a task that needs more memory would wait for ever.
     if joined.is_ok() && fs::read_to_string(OOM_SCORE).is_ok_and(|score| score.trim() == "-1000") {
         let _ = fs::write(OOM_SCORE, "-999");
     }
 }
 
-/// How soon the kernel kills this process for want of memory: from -1000, never, to 1000.
+/// How soon the kernel kills this process when memory runs out: from -1000, never, to 1000.
 const OOM_SCORE: &str = "/proc/self/oom_score_adj";
 
-/// Adds to what the worker has from its program. Of a fork too that is the program's own:
-/// a zygote is never given another.
+/// Adds to the score that the worker has from its program. A fork has the program's too, as the
+/// zygote never changes its own.
 fn adjust_oom_score(OomScore { amount, asked }: OomScore) -> Result<(), String> {
     if amount == 0 {
         return Ok(());
@@ -112,8 +111,8 @@ fn pin(core: u32) -> Result<(), Errno> {
     sched_setaffinity(None, &cores)
 }
 
-/// The cores that the kernel lets this process have, whatever those are that it has: of
-/// all it takes as many as the cpuset and the machine allow.
+/// The cores that this process may have: of all that it asks for, the kernel gives those that
+/// the cpuset and the machine allow.
 fn cores() -> String {
     let mut all = CpuSet::new();
     (0..CpuSet::MAX_CPU).for_each(|core| all.set(core));
@@ -127,7 +126,7 @@ fn cores() -> String {
     )
 }
 
-/// What the kernel calls a resource, and people do.
+/// The kernel's name of a resource, and its name in messages.
 fn kind(resource: Resource) -> (Kind, &'static str) {
     match resource {
         Resource::AddressSpace => (Kind::As, "RLIMIT_AS"),
@@ -147,14 +146,14 @@ fn kind(resource: Resource) -> (Kind, &'static str) {
 fn set_limit(resource: Resource, limit: u64) -> Result<(), Errno> {
     let (kind, _) = kind(resource);
     let limit = match resource {
-        // No dump is wanted, and where none may be written there is none to forbid.
+        // If no dump may be written anyway, none need be forbidden.
         Resource::Core if limit == NO_DUMP => {
             limit.min(getrlimit(kind).maximum.unwrap_or(u64::MAX))
         }
         _ => limit,
     };
-    // At the hard limit of processor time the kernel sends SIGKILL, which says
-    // nothing; so that comes a second after the soft one and its SIGXCPU.
+    // At the hard limit of processor time the kernel sends SIGKILL, which tells no cause. So it
+    // is a second above the soft limit, whose SIGXCPU does.
     let hard = match resource {
         Resource::Cpu => limit.saturating_add(1),
         _ => limit,
@@ -162,12 +161,11 @@ fn set_limit(resource: Resource, limit: u64) -> Result<(), Errno> {
     setrlimit(kind, Rlimit { current: Some(limit), maximum: Some(hard) })
 }
 
-/// Limits private writable memory, and sees to it that a death for lack of it is
-/// told from others.
+/// Limits private writable memory, and makes a death by that limit distinguishable.
 fn limit_memory(bytes: u64, channel: &mut WorkerEnd) -> Result<(), String> {
     let step = format!("limit its memory to {bytes} bytes");
     let before = getrlimit(Kind::Data);
-    // Messages too: what is borrowed from the program is not the task's.
+    // Messages are kept apart: memory shared with the program is not the task's.
     channel.limit_memory();
     dying::watch_memory().map_err(|cause| format!("{step}: {cause}"))?;
     let limit = Rlimit { current: Some(bytes), maximum: before.maximum };
@@ -178,13 +176,13 @@ fn limit_memory(bytes: u64, channel: &mut WorkerEnd) -> Result<(), String> {
         "a worker of this program takes more before it runs a task (about 1.5 MiB, and more \
          where libraries allocate when they are loaded)"
     } else if memory::has_room(whole) {
-        // There is not, as some of it is taken.
+        // A kernel that enforced the limit would refuse that much, as some of it is taken.
         "this kernel does not hold processes to RLIMIT_DATA"
     } else {
         let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
         return setrlimit(Kind::Data, limit).map_err(|cause| refused(&step, cause, hint));
     };
-    // So that there is memory to say it with.
+    // So that there is memory for the report.
     let _ = setrlimit(Kind::Data, before);
     Err(format!("{step}: {why}"))
 }

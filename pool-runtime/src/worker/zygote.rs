@@ -1,12 +1,12 @@
-//! The zygote: a copy of the program that does nothing but fork workers.
+//! The zygote: a copy of the program that only forks workers.
 //!
-//! It was executed as a worker is, and has run the constructors of shared libraries.
-//! Then it waits for requests. A fork of it takes a tenth of the time of an exec, since the
-//! dynamic loader and those constructors have run already. The copy has none of the program's
-//! memory and none of its descriptors, since the zygote has none.
+//! It is executed like a worker, runs the constructors of shared libraries, and waits for
+//! requests. A fork takes a tenth of the time of an exec, since the dynamic loader and those
+//! constructors have run already. A worker gets none of the program's memory or descriptors,
+//! since the zygote has none.
 //!
-//! What it must never do is what copies must not have in common: draw random
-//! numbers (the seeds of hash maps), start threads, or print.
+//! It must not do anything whose result its copies would share: draw random numbers (the seeds
+//! of hash maps), start threads, or print.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -20,14 +20,14 @@ use crate::wire::exit::FAREWELL;
 use crate::wire::zygote::{Reply, Request, Unfit};
 
 struct Zygote {
-    /// Held, never used: the kernel watches it, and ends the zygote with the
-    /// program, also one that is stopped.
+    /// Held, never used: by it the kernel ends the zygote, even a stopped one, when the program
+    /// ends.
     _lifeline: OwnedFd,
     socket: OwnedFd,
     page: Page,
 }
 
-/// What a request comes with.
+/// The descriptors of a request.
 struct Asked {
     request: Request,
     lifeline: OwnedFd,
@@ -36,14 +36,14 @@ struct Asked {
     stderr: Option<OwnedFd>,
 }
 
-/// Forks whenever it is asked to. Returns in each copy, with the copy's lifeline;
-/// never in the zygote, which ends when the program does, lets go of it, or asks
-/// for nothing in ten seconds.
+/// Forks at each request. Returns in each copy, with the copy's lifeline. It never returns in the
+/// zygote, which ends when the program ends or closes its lifeline, or after ten seconds
+/// without a request.
 pub(super) fn serve(lifeline: OwnedFd) -> io::Result<OwnedFd> {
     let Some(mut zygote) = Zygote::open(lifeline)? else {
         fork::leave(FAREWELL);
     };
-    // First: to learn the number takes a fork.
+    // First, as learning the thread's number takes a fork.
     let number = match fork::threads()? {
         1 => ThreadNumber::learn()?.ok_or(Unfit::Library),
         _ => Err(Unfit::Threads),
@@ -55,14 +55,14 @@ pub(super) fn serve(lifeline: OwnedFd) -> io::Result<OwnedFd> {
             fork::leave(FAREWELL);
         }
     };
-    // It keeps no file system busy; a copy gets its directory with the request.
+    // So that it keeps no file system busy. A copy gets its directory with the request.
     rustix::process::chdir("/")?;
     let name = rustix::thread::name()?;
     let _ = rustix::thread::set_name(c"pool-zygote");
     zygote.say(Reply::Ready, None);
     loop {
         let Some(asked) = zygote.next() else {
-            // Without exit handlers, which are the workers' to run.
+            // Without exit handlers, which only workers run.
             fork::leave(FAREWELL);
         };
         match zygote.fork(&asked, number) {
@@ -73,8 +73,7 @@ pub(super) fn serve(lifeline: OwnedFd) -> io::Result<OwnedFd> {
             }
             Ok(Forked::There { pid, pidfd }) => {
                 let request = asked.request.number;
-                // Not held while the answer is on its way: a worker forked next has
-                // no business with these.
+                // Closed before the answer is sent, so that the next worker does not inherit them.
                 drop(asked);
                 zygote.say(Reply::Forked { request, pid }, Some(pidfd));
             }
@@ -87,7 +86,7 @@ pub(super) fn serve(lifeline: OwnedFd) -> io::Result<OwnedFd> {
 }
 
 impl Zygote {
-    /// `None` if the program is gone already.
+    /// `None` if the program has ended already.
     fn open(lifeline: OwnedFd) -> io::Result<Option<Zygote>> {
         let (_, fds) = fds::receive_with(lifeline.as_fd())?;
         let Ok([socket, page]) = <[OwnedFd; 2]>::try_from(fds) else {
@@ -106,7 +105,7 @@ impl Zygote {
             let request = Request::decode(&bytes)?;
             match Asked::new(request, fds) {
                 Some(asked) => return Some(asked),
-                // There was no room for them here.
+                // This process had no numbers free for them.
                 None => {
                     let errno = libc::EMFILE;
                     self.say(Reply::Failed { request: request.number, errno }, None);
@@ -116,19 +115,19 @@ impl Zygote {
     }
 
     fn fork(&mut self, asked: &Asked, number: ThreadNumber) -> io::Result<Forked> {
-        // Here, so that it fails before there is a process.
+        // Before the fork, so that a failure leaves no process.
         rustix::process::fchdir(&asked.dir)?;
         self.page.announce(asked.request.number);
         let forked = fork::sibling(&self.page, number);
         if !matches!(forked, Ok(Forked::Here)) {
-            // The root of the program's may be gone: then it stays where it is.
+            // An error means that the program's root is gone; then the zygote stays here.
             let _ = rustix::process::chdir("/");
         }
         forked
     }
 
-    /// A program that does not hear it has let go of this zygote, which the next
-    /// request that does not come tells too.
+    /// Sends a reply. An error means that the program has let go of this zygote, which then gets
+    /// no more requests and ends.
     fn say(&self, reply: Reply, pidfd: Option<OwnedFd>) {
         let fds: Vec<_> = pidfd.iter().map(AsFd::as_fd).collect();
         let _ = fds::send_with(self.socket.as_fd(), &reply.encode(), &fds);
@@ -147,11 +146,10 @@ impl Asked {
         })
     }
 
-    /// In the copy: what is left of the surroundings that exec would have given.
-    /// Standard input is empty already, and an output that the program has closed leads
-    /// nowhere.
+    /// Sets up, in the copy, what exec would have given it. Standard input is empty already, and
+    /// an output that the program has closed is `/dev/null`.
     fn become_worker(self) -> io::Result<OwnedFd> {
-        // The program does the same, since either may need it first.
+        // The program does the same, as either of the two may need the group first.
         rustix::process::setpgid(None, None)?;
         if let Some(stdout) = self.stdout {
             rustix::stdio::dup2_stdout(stdout)?;

@@ -22,23 +22,23 @@ impl PoolBuilder {
         self
     }
 
-    /// The niceness of the workers, from -20 to 19: those who are nicer get less
-    /// processor time when there is not enough. Others, and less than the program's own
-    /// where it has no right to that (`RLIMIT_NICE`), are errors of `build`.
+    /// The niceness of the workers, from -20 to 19: a nicer process gets less processor time when
+    /// that is scarce. Another number is an error of `build`, and so is less than the program's own
+    /// niceness without the right to that (`RLIMIT_NICE`).
     pub fn nice(mut self, niceness: i32) -> Self {
         self.options.settings.nice = Some(niceness);
         self
     }
 
-    /// How much sooner than the program the kernel kills a worker when the machine has no
-    /// memory left: what is added to the program's own `oom_score_adj`, which is from -1000
-    /// (never) to 1000; the sum stays in that range. Unless set, 100, where that can be had:
-    /// a worker is what may be lost.
+    /// How much sooner than the program the kernel kills a worker when the machine's memory runs
+    /// out: an amount that is added to the program's own `oom_score_adj`, which is from -1000
+    /// (never) to 1000; the sum stays in that range. Unless set, 100 if that can be set, as a
+    /// worker can be replaced.
     ///
-    /// A point stands for a thousandth of the machine's memory. Workers of a pool that a
-    /// worker makes get the amount on top of that worker's own. What cannot be set is an
-    /// error of `build`: a negative amount takes a privilege (`CAP_SYS_RESOURCE`), and
-    /// `/proc` must not be read-only. With 0 workers have what the program has.
+    /// A point stands for a thousandth of the machine's memory. Workers of a pool that a worker
+    /// makes get the amount on top of that worker's own. An amount that cannot be set is an error
+    /// of `build`: a negative one takes a privilege (`CAP_SYS_RESOURCE`), and `/proc` must not be
+    /// read-only. With 0 workers have the program's score.
     ///
     /// ```
     /// # use pool_runtime::Pool;
@@ -50,14 +50,14 @@ impl PoolBuilder {
         self
     }
 
-    /// Whether workers leave SIGTERM to the program; unless set, it ends them, as it ends
-    /// any process.
+    /// Whether workers survive a SIGTERM that the pool has not sent; unless set, it ends them, as it
+    /// ends any process.
     ///
-    /// For a service that finishes what runs when it is told to stop: service managers send
-    /// SIGTERM to every process of a service (systemd, unless told `KillMode=mixed`), and
-    /// each worker that it ends takes an item along. With `true` a worker is interrupted by
-    /// it and goes on. What the pool itself ends (time limits, deadlines, cancelled calls)
-    /// ends as before, and so does a task that handles SIGTERM in its own way.
+    /// For a service that finishes its running work when it is told to stop: service managers send
+    /// SIGTERM to every process of a service (systemd, unless `KillMode=mixed` is set), and each
+    /// worker that it ends costs an item. With `true` the signal interrupts a worker, which goes
+    /// on. Workers that the pool itself ends (time limits, deadlines, cancelled calls) end as
+    /// before, and so does a task that handles SIGTERM in its own way.
     ///
     /// Programs that a task starts are not protected: they have the default action.
     ///
@@ -112,8 +112,8 @@ impl PoolBuilder {
     /// Puts each worker into a sandbox, which tasks cannot leave: see [`Sandbox`].
     /// With the feature `sandbox`.
     ///
-    /// A kernel that has no means for it is an error of `build`, and so is a path that is
-    /// not there.
+    /// A kernel without the means for it is an error of `build`, and so is a path that does not
+    /// exist.
     ///
     /// In other pools a long item lies in memory that the program shares with all workers.
     /// A worker that an attacker has taken over could read other workers' items there. So in

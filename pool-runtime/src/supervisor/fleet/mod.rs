@@ -1,7 +1,7 @@
-//! The workers of one pool, by slot: started, heard, told and reaped.
+//! The workers of one pool, by slot. The fleet starts, reads, signals and reaps them.
 //!
-//! The fleet decides nothing. It names its workers by incarnation, as the scheduler does, and
-//! passes on what they report to a [`Listener`], which knows what they are at.
+//! It decides nothing. It names workers by incarnation, as the scheduler does, and passes their
+//! reports to a [`Listener`], which knows their jobs.
 
 mod output;
 mod partings;
@@ -28,7 +28,7 @@ use partings::Partings;
 pub(crate) use reports::{Failed, Listener, TURNS, to_panic};
 pub(crate) use tokens::Token;
 
-/// See the module.
+/// All workers of one pool.
 #[derive(Debug)]
 pub(crate) struct Fleet {
     /// By slot.
@@ -38,13 +38,13 @@ pub(crate) struct Fleet {
     /// Why the worker before the present one of each slot is gone.
     replaced: Vec<Option<Replaced>>,
     partings: Partings,
-    /// Output that is not read before the mailbox has place.
+    /// Output that is not read until the mailbox has room.
     held_output: Vec<(Slot, Stream)>,
     /// `None` once the fleet is dissolved.
     outside: Option<Outside>,
 }
 
-/// What holds descriptors.
+/// The parts that hold descriptors.
 #[derive(Debug)]
 pub(crate) struct Outside {
     poller: Arc<Poller>,
@@ -56,14 +56,14 @@ pub(crate) struct Outside {
 #[derive(Debug)]
 pub(crate) struct Gone {
     pub(crate) worker: Worker,
-    /// It had begun an item whose outcome did not come.
+    /// It had begun an item and sent no outcome.
     pub(crate) begun: bool,
-    /// The pool has ended it, or it has left by itself as it was to.
+    /// The pool ended it, or it left by itself as it should.
     pub(crate) asked: bool,
 }
 
 impl Fleet {
-    /// Room for so many workers, of which none is started.
+    /// Slots for this many workers, none of which is started.
     pub(crate) fn new(size: usize, launch: Launch, poller: Arc<Poller>) -> Fleet {
         Fleet {
             processes: (0..size).map(|_| None).collect(),
@@ -80,8 +80,8 @@ impl Fleet {
         self.processes.len()
     }
 
-    /// The worker that a command is for. It may have ended since: then its exit
-    /// has been told to the scheduler after it gave the command.
+    /// The worker of a command; `None` if it has ended since, of which the scheduler learned
+    /// after it issued the command.
     pub(crate) fn find(&mut self, worker: Worker) -> Option<&mut WorkerProcess> {
         self.processes[worker.slot.0].as_mut().filter(|process| process.worker == worker)
     }
@@ -103,7 +103,7 @@ impl Fleet {
         self.processes.iter_mut().flatten()
     }
 
-    /// How the latest worker of a slot that has ended came to that.
+    /// How the latest ended worker of a slot ended.
     pub(crate) fn exit_report(&self, slot: Slot) -> Option<&ExitReport> {
         self.exit_reports[slot.0].as_ref()
     }
@@ -146,7 +146,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// Asks the worker, and what it has started in its process group, to end.
+    /// Asks the worker and its process group to end, by SIGTERM.
     pub(crate) fn ask(&mut self, worker: Worker, kill_cause: KillCause) {
         if let Some(process) = self.find(worker) {
             process.kill_cause.get_or_insert(kill_cause);
@@ -156,14 +156,14 @@ impl Fleet {
         }
     }
 
-    /// Kills a worker, from which whatever it has sent may still be read.
+    /// Kills a worker. What it has sent may still be read.
     pub(crate) fn kill(&mut self, worker: Worker, kill_cause: KillCause) {
         if let Some(process) = self.find(worker) {
             process.kill(kill_cause);
         }
     }
 
-    /// Kills a worker; what it sends from here on is not read.
+    /// Kills a worker. What it sends from now on is not read.
     pub(crate) fn kill_unread(&mut self, slot: Slot, cause: KillCause) {
         if let Some(process) = self.get_mut(slot) {
             process.kill(cause);
@@ -173,8 +173,8 @@ impl Fleet {
 
     fn stop_listening(&mut self, slot: Slot) {
         let process = self.processes[slot.0].as_mut().expect("the caller saw it");
-        // Explicitly, though closing would do: a copy of the descriptor in a
-        // process that the program forked would keep its events coming.
+        // Explicitly, not only by closing it: a copy of the descriptor in a process that the
+        // program has forked would keep its events coming.
         if std::mem::take(&mut process.listening) {
             let poller = &self.outside.as_ref().expect("see Fleet::outside").poller;
             let removed = poller.remove(process.channel.bell());
@@ -182,33 +182,34 @@ impl Fleet {
         }
     }
 
-    /// Silences the bell of a slot's worker. A token of a worker that went earlier in this
-    /// turn finds nobody, or a successor with nothing to say.
+    /// Silences the bell of a slot's worker. The token may be of a worker that ended earlier in
+    /// this turn; then it finds no worker, or a successor that has not rung.
     pub(crate) fn hush(&self, slot: Slot) -> Option<Heard> {
         let process = self.get(slot).filter(|process| process.listening)?;
         Some(process.channel.hush())
     }
 
-    /// A worker has closed its end, and all that it sent is read.
+    /// A worker has closed its end of the channel, and all that it sent is read.
     pub(crate) fn end_of_channel(&mut self, slot: Slot, now: Moment) {
         self.stop_listening(slot);
         let process = self.processes[slot.0].as_mut().expect("only an exit removes it");
         let worker = process.worker;
         match process.child.lives_on() {
             _ if process.kill_cause.is_some() => {}
-            // It can say no more when there is something to hear.
+            // It can no longer ring, so it is useless.
             Some(true) => process.kill(KillCause::ChannelClosed),
             Some(false) | None => self.await_end(worker, now),
         }
     }
 
-    /// Whether the process of a slot's worker has ended, and how; the inner `None` is a status
-    /// that somebody else took. [`Fleet::remove`] follows, when all is read that it sent.
+    /// Whether the process of a slot's worker has ended, and how. The inner `None` means that
+    /// other code of the program took the status. [`Fleet::remove`] must follow, once all that
+    /// it sent is read.
     pub(crate) fn reap(&self, slot: Slot) -> Option<Option<ExitStatus>> {
         self.get(slot)?.child.reap()
     }
 
-    /// A worker has ended; how, is kept in its exit_report.
+    /// Removes a worker that has ended, and keeps its exit report.
     pub(crate) fn remove(&mut self, slot: Slot, status: Option<ExitStatus>) -> Gone {
         self.stop_listening(slot);
         let mut process = self.processes[slot.0].take().expect("only an exit removes it");
@@ -219,15 +220,15 @@ impl Fleet {
         outside.reaper.reap(process.child.orphans());
         self.partings.forget(worker);
         let note = Note::read(process.channel.sign());
-        // Where somebody else has taken the status, the worker's own word is all there is; and
-        // where its dump was cut short, the status may be that of the kill.
+        // If other code took the status, the worker's own note is all that is known. If its dump
+        // was cut short, the status may be that of the kill.
         let status = status.filter(|&status| !(process.cut_short && is_killed(status)));
         let status = status.or_else(|| note.map(|note| ExitStatus::from_raw(note.signal)));
         if process.kill_cause == Some(KillCause::ChannelClosed) && !status.is_none_or(is_killed) {
-            // Not by the kill that followed the guess: it was ending, and took its time.
+            // It did not end by that kill: it was already ending, and took its time.
             process.kill_cause = None;
         }
-        // Of a worker that has gone mad, whatever it says, it may have begun the next.
+        // Even a corrupt worker, whatever it reports, may have begun the next item.
         let begun = process.is_inside();
         let launch = &self.outside().launch;
         let mut exit_report = ExitReport {
@@ -248,7 +249,7 @@ impl Fleet {
         };
         let (kill_cause, replaced, group) =
             (process.kill_cause, process.replaced, process.group.take());
-        // Its descriptors, of which the next step may find none else.
+        // Closes its descriptors, which the next step may need.
         drop(process);
         exit_report.group_ran_out = group.is_some_and(|group| group.ran_out());
         let asked = replaced.is_some() || exit_report.is_asked_for();
@@ -282,8 +283,9 @@ impl Fleet {
         }
     }
 
-    /// No worker is left, nor will be: gives what holds descriptors, which is dropped when no
-    /// lock is held, as the last of what was killed with workers may take a moment to go.
+    /// No worker is left and none will start. Gives the parts that hold descriptors. The caller
+    /// drops them without a lock, as the last processes that were killed with workers may take
+    /// a moment to end.
     pub(crate) fn dissolve(&mut self) -> Option<Outside> {
         assert!(self.processes.iter().all(Option::is_none), "a worker is left");
         let outside = self.outside.take();
@@ -293,8 +295,7 @@ impl Fleet {
         outside
     }
 
-    /// Nobody will see to the workers any more. To drop their channels lets the kernel end
-    /// them.
+    /// Gives up all workers: dropping their channels makes the kernel kill them.
     pub(crate) fn abandon(&mut self) {
         for mut process in self.processes.iter_mut().filter_map(Option::take) {
             process.channel.abandon();

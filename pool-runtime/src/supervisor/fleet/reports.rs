@@ -1,4 +1,4 @@
-//! What workers report, read from their channels.
+//! Reads the reports of workers from their channels.
 
 use super::super::exit_report::KillCause;
 use super::Fleet;
@@ -7,35 +7,35 @@ use crate::error::{Panic, Written};
 use crate::ids::{Item, Items, JobId, Slot, Worker};
 use crate::wire::message::{Failure, PanicReport, Report, report};
 
-/// Times that one worker is read from before others get their turn.
+/// How often one worker is read before others get their turn.
 pub(crate) const TURNS: usize = 4;
 
-/// Who is told what workers report, in the order in which they have sent it.
+/// Receives the reports of workers, in the order in which they were sent.
 pub(crate) trait Listener {
-    /// What the worker is at: a job, and what is left of the chunk. `None` for one that
-    /// has nothing, or is not the present one of its slot.
+    /// The chunk that the worker runs: its job and its unfinished items. `None` if it has none,
+    /// or is not the present worker of its slot.
     fn front(&self, worker: Worker) -> Option<(JobId, Items)>;
 
-    /// Whether the worker serves, and is not to end.
+    /// Whether the worker serves and need not end.
     fn is_serving(&self, slot: Slot) -> bool;
 
-    /// Whether the worker is to end, so that nothing more is wanted of it.
+    /// Whether the worker must end, so that its work is no longer wanted.
     fn is_ending(&self, slot: Slot) -> bool;
 
     fn ready(&mut self, worker: Worker);
 
-    /// The first items of the worker's front have these results, for which it has worked
-    /// so long, in nanoseconds.
+    /// The next items of the worker's front have these results. The worker has worked on them
+    /// for `time` nanoseconds.
     fn returned(&mut self, worker: Worker, job: JobId, items: Items, results: Bodies, time: u64);
 
-    /// The first item of the worker's front has failed.
+    /// The next item of the worker's front has failed.
     fn failed(&mut self, worker: Worker, failed: Failed);
 
     /// The worker begins nothing more.
     fn retired(&mut self, worker: Worker);
 }
 
-/// An item that has failed in a worker that goes on.
+/// An item that failed in a worker that lives on.
 #[derive(Debug)]
 pub(crate) struct Failed {
     pub(crate) job: JobId,
@@ -48,7 +48,7 @@ pub(crate) struct Failed {
 }
 
 impl Fleet {
-    /// Takes in what a worker has sent by now.
+    /// Reads what a worker has sent by now.
     pub(crate) fn drain(&mut self, slot: Slot, listener: &mut impl Listener) {
         let Some(process) = self.get(slot).filter(|process| process.has_unread()) else {
             return;
@@ -71,14 +71,14 @@ impl Fleet {
         }
     }
 
-    /// Handles frames; `false` if something among them makes no sense.
+    /// Handles frames; `false` if one of them is corrupt or contradicts the worker's state.
     fn take_in(&mut self, slot: Slot, frames: &mut Frames, listener: &mut impl Listener) -> bool {
         let worker = self.processes[slot.0].as_ref().expect("the caller saw it").worker;
         loop {
             let front = listener.front(worker);
             let process = self.processes[slot.0].as_mut().expect("only an exit removes it");
             if let Some((job, items)) = &front {
-                // All results that are there of the chunk that the worker is at.
+                // All results of the worker's present chunk that have arrived.
                 let (count, results) = frames.run(report::RETURNED, items.end - items.start);
                 if count > 0 {
                     let end = items.start + count;
@@ -117,7 +117,7 @@ impl Fleet {
                     }
                     listener.retired(worker);
                 }
-                // More than it was asked for. Of one that is to end nothing is wanted.
+                // It sent more than it was asked for. If it must end, that does not matter.
                 (Some(Report::Returned(_) | Report::Failed(_) | Report::Unfit(_)), _) => {
                     if !listener.is_ending(slot) {
                         return false;
@@ -129,7 +129,7 @@ impl Fleet {
     }
 }
 
-/// A panic, as callers see it.
+/// The panic as errors show it.
 pub(crate) fn to_panic(report: PanicReport) -> Panic {
     let PanicReport { message, location, backtrace, .. } = report;
     Panic { message, location, backtrace }

@@ -1,9 +1,9 @@
-//! What the engine waits on, as the poller names it.
+//! Names what the engine waits on by numbers for the poller.
 
 use super::super::output::Stream;
 use crate::ids::Slot;
 
-/// Of a slot's worker.
+/// What of a slot's worker the engine waits on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Token {
     Bell(Slot),
@@ -22,7 +22,7 @@ impl Token {
         slot.0 as u64 * 4 + what
     }
 
-    /// That of a number which this gave.
+    /// The token of a number that [`Token::number`] gave.
     pub(crate) fn of(number: u64) -> Token {
         let slot = Slot(usize::try_from(number / 4).expect("numbers are made from slots"));
         match number % 4 {

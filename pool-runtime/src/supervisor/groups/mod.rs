@@ -1,5 +1,5 @@
-//! Control groups, for what the limit of a process does not see: memory that a worker
-//! shares, files of a `tmpfs` that it writes, and all the processes that it starts.
+//! Control groups. They limit memory that the limit of a process does not count: memory that a
+//! worker shares, files of a `tmpfs` that it writes, and all processes that it starts.
 //!
 //! ```text
 //!  a directory that was handed to this program (`place`)
@@ -9,20 +9,18 @@
 //!      └── 2
 //! ```
 //!
-//! A group is a directory, and stays until somebody removes it. A worker's is removed
-//! when the worker is reaped, with the groups that its tasks have made in it, and all that
-//! is still in there is killed first, as a process group is, but here nobody has left by
-//! `setsid`. The pool's goes with the pool. Where the program ends without having dropped
-//! the pool, as one that is killed, nobody is left to do that: the groups stay behind, and
-//! in them what has left by `setsid`, until who handed out the directory removes it (as
-//! systemd does with a unit that has ended), or until the next pool beside them is made,
-//! which clears away what is named as here and locked by nobody. A copy of the program
-//! that somebody's code has forked has the lock too. That is why they are made nowhere
-//! else.
+//! A group is a directory, which stays until it is removed. A worker's group is removed when the
+//! worker is reaped, with the groups that its tasks have made in it. All processes in it are
+//! killed first, as in a process group, but here none can have left by `setsid`. The pool's
+//! group is removed with the pool. If the program ends without dropping the pool, as when it is
+//! killed, the groups stay behind, and in them processes that left by `setsid`, until the owner
+//! of the directory removes it (as systemd does when a unit has ended) or until the next pool
+//! beside them is made, which removes groups that have this form of name and no lock. A forked
+//! copy of the program has the lock too. So groups are made only if memory is limited.
 //!
-//! A group is as good as can be had: where one cannot be made or joined any more, as
-//! others have used up what there may be, or taken the directory away, a worker is held
-//! to its limit as everywhere.
+//! A group is an improvement, not a requirement: if none can be made or joined, since their
+//! number is exhausted or the directory is gone, a worker has the limit of a process as
+//! everywhere.
 
 mod place;
 
@@ -42,30 +40,30 @@ use crate::limits::{GROUP_END, GROUP_ROOM};
 use crate::sys::random;
 use crate::sys::shm::AREA;
 
-/// How the names of pools' groups begin: then come the program's pid and a number that is
-/// drawn, so that nobody else's group is taken for one.
+/// How the names of pools' groups begin. The program's pid and a random number follow, so that
+/// no foreign group is taken for one.
 const PREFIX: &str = "pool-runtime-";
 
-/// So often is another name tried, where a group is taken for one that was left behind
+/// How often another name is tried, if another pool takes a group for one that was left behind
 /// before it is locked.
 const TRIES: usize = 3;
 
-/// A pool's group, which is that of its workers' groups.
+/// A pool's group, which has its workers' groups as children.
 #[derive(Debug)]
 pub(crate) struct Groups {
     path: PathBuf,
-    /// The directory, locked, so that others see that it is in use.
+    /// The directory, locked, which tells other pools that it is in use.
     _lock: File,
     /// Bytes that a worker may have.
     limit: u64,
     made: AtomicU64,
-    /// Groups that could not be removed yet: what was in them takes a moment to end.
+    /// Groups that could not be removed yet, as their processes take a moment to end.
     leaving: Mutex<Vec<PathBuf>>,
 }
 
 impl Groups {
-    /// Where this program may make groups that count memory; else `None`, for whatever
-    /// reason: then each process is held to its limit alone.
+    /// A group for a pool; `None` if this program may not make groups that count memory. Then
+    /// each process has its own limit alone.
     pub(crate) fn open(limit: u64) -> Option<Arc<Groups>> {
         let place = place::find()?;
         sweep(&place);
@@ -76,15 +74,15 @@ impl Groups {
         place::count_memory(&groups.path).then(|| Arc::new(groups))
     }
 
-    /// A group for one worker; `None` if there can be no more.
+    /// A group for one worker; `None` if no more can be made.
     pub(crate) fn make(self: &Arc<Groups>) -> Option<Group> {
         self.remove_left();
         let number = self.made.fetch_add(1, Ordering::Relaxed) + 1;
         let path = self.path.join(number.to_string());
         fs::create_dir(&path).ok()?;
         let mut group = Group { groups: self.clone(), path, room: 0 };
-        // Not half of it: who dies of a neighbour's end would not know why. And no more
-        // in the swap, where that is counted. Older kernels know neither.
+        // Kill the group as a whole: a process that lost its neighbour would not know why. And
+        // allow no more in the swap, if that is counted. Older kernels know neither.
         for (file, value) in [("memory.oom.group", "1"), ("memory.swap.max", "0")] {
             let _ = fs::write(group.path.join(file), value);
         }
@@ -92,7 +90,7 @@ impl Groups {
         Some(group)
     }
 
-    /// Clears a worker's group away, or has that done later.
+    /// Removes a worker's group now or later.
     fn leave(&self, path: PathBuf) {
         if !clear(&path) {
             self.left().push(path);
@@ -109,8 +107,8 @@ impl Groups {
 }
 
 impl Drop for Groups {
-    /// Never in a copy of the program that was forked: the engine's thread, which is not
-    /// there, has its core for ever.
+    /// Never runs in a forked copy of the program, where the core is never dropped: it belongs to
+    /// the engine's thread, which the copy lacks.
     fn drop(&mut self) {
         let until = Instant::now() + GROUP_END;
         for path in std::mem::take(&mut *self.left()) {
@@ -119,17 +117,17 @@ impl Drop for Groups {
                 clear(&path);
             }
         }
-        // What stays, because a process in it cannot be killed, the next pool removes.
+        // A group stays if a process in it cannot be killed. The next pool removes it.
         let _ = fs::remove_dir(&self.path);
     }
 }
 
-/// A worker's group: removed when it is dropped, and what is in it killed.
+/// A worker's group. Dropping it kills the processes in it and removes it.
 #[derive(Debug)]
 pub(crate) struct Group {
     groups: Arc<Groups>,
     path: PathBuf,
-    /// Bytes on top of the limit.
+    /// Bytes beyond the limit.
     room: u64,
 }
 
@@ -138,9 +136,10 @@ impl Group {
         &self.path
     }
 
-    /// The worker is sent a frame of so many bytes. One that is longer than its ring it
-    /// collects in memory of its own, which is not its task's. That room stays: nobody
-    /// knows when the worker has let go of it, and too little would kill the worker.
+    /// The worker is sent a frame of this many bytes. It assembles a frame that is longer than
+    /// its ring in memory of its own, which must not count as its task's. The limit stays
+    /// raised, as nothing tells when the worker frees that memory, and too low a limit would
+    /// kill the worker.
     pub(crate) fn make_room(&mut self, frame: usize) {
         let room = GROUP_ROOM + frame as u64;
         if frame > AREA && room > self.room {
@@ -155,8 +154,8 @@ impl Group {
         Ok(())
     }
 
-    /// Whether somebody in it was killed because it was full, and not because the
-    /// machine was, or a group within.
+    /// Whether a process in it was killed because this group ran out of memory, and not the
+    /// machine or a group within.
     pub(crate) fn ran_out(&self) -> bool {
         let read = |file| fs::read_to_string(self.path.join(file));
         // Before Linux 5.2 groups within count as well.
@@ -178,8 +177,8 @@ fn count(lines: &str, name: &str) -> u64 {
     fields.find(|(other, _)| *other == name).and_then(|(_, value)| value.parse().ok()).unwrap_or(0)
 }
 
-/// A new group with a lock on it. `None` if there can be none; or if another pool has
-/// taken it for one left behind, in the moment before it was locked.
+/// A new, locked group. `None` if none can be made, or if another pool has removed it as one
+/// left behind in the moment before it was locked.
 fn create(place: &Path) -> Option<(PathBuf, File)> {
     let path = place.join(format!("{PREFIX}{}-{:016x}", std::process::id(), random::number()));
     fs::create_dir(&path).ok()?;
@@ -192,7 +191,7 @@ fn create(place: &Path) -> Option<(PathBuf, File)> {
     }
 }
 
-/// Locks a directory, if nobody has and if it is still the one of that name.
+/// Locks a directory, if it has no lock and is still the one of that name.
 fn lock(path: &Path) -> Option<File> {
     let dir = File::open(path).ok()?;
     flock(dir.as_fd(), FlockOperation::NonBlockingLockExclusive).ok()?;
@@ -200,11 +199,11 @@ fn lock(path: &Path) -> Option<File> {
     (here.ino() == dir.metadata().ok()?.ino()).then_some(dir)
 }
 
-/// Clears away the groups of pools whose program is gone.
+/// Removes the groups of pools whose program has ended.
 fn sweep(place: &Path) {
     for (path, name) in children(place) {
         let Some(_lock) = is_of_pool(&name).then(|| lock(&path)).flatten() else { continue };
-        // What has not ended by then, the next clears away.
+        // The next pool removes a group whose processes have not ended by then.
         children(&path).filter(|(_, name)| is_number(name, 10)).for_each(|(worker, _)| {
             clear(&worker);
         });
@@ -212,7 +211,7 @@ fn sweep(place: &Path) {
     }
 }
 
-/// Whether a group is named as `create` does.
+/// Whether a group has a name that `create` gives.
 fn is_of_pool(name: &str) -> bool {
     let parts = name.strip_prefix(PREFIX).and_then(|rest| rest.split_once('-'));
     parts
@@ -223,10 +222,10 @@ fn is_number(text: &str, radix: u32) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_digit(radix))
 }
 
-/// Kills whoever is in a group and in those within, and removes them; tells whether they
-/// are gone. Who was killed takes a moment to end.
+/// Kills all processes in a group and in those within, and removes the groups. Tells whether
+/// they are gone: killed processes take a moment to end.
 fn clear(group: &Path) -> bool {
-    // Before Linux 5.14 there is no such file: then it can go with its last process.
+    // Linux before 5.14 has no such file. Then the group can be removed after its last process.
     let _ = fs::write(group.join("cgroup.kill"), "1");
     remove(group)
 }
@@ -241,19 +240,19 @@ fn remove(group: &Path) -> bool {
     fs::remove_dir(group).map_or_else(|cause| cause.kind() == ErrorKind::NotFound, |()| true)
 }
 
-/// Directories in a directory, and their names.
+/// The directories in a directory, with their names.
 fn children(dir: &Path) -> impl Iterator<Item = (PathBuf, String)> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     let dirs = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
     dirs.filter_map(|entry| Some((entry.path(), entry.file_name().into_string().ok()?)))
 }
 
-/// Waits for the end of what was killed in a group, but not for ever: it may sleep where
-/// no signal reaches it.
+/// Waits until the killed processes of a group have ended, but not for ever: one may be in an
+/// uninterruptible sleep.
 fn wait_until_empty(path: &Path, until: Instant) {
     let Ok(mut events) = File::open(path.join("cgroup.events")) else { return };
     loop {
-        // News is what has come since this descriptor was read.
+        // The kernel reports changes since this descriptor was last read.
         let mut lines = String::new();
         let read = events.rewind().and_then(|()| events.read_to_string(&mut lines));
         let left = until.saturating_duration_since(Instant::now());

@@ -1,12 +1,12 @@
-//! Where this program may make control groups, if anywhere.
+//! The directory in which this program may make control groups, if there is one.
 //!
-//! A group with processes in it cannot have children that count memory, so the place is
-//! the parent of the program's own group. It must have been handed to the program: by
-//! systemd, which marks what it has (`Delegate=`), or by whoever has given the program's
-//! user a directory that is not within another of the user's. Where a user may write
-//! otherwise, as in the groups of a desktop, somebody else of the user's rules: so does
-//! this library in a pool's group, since what a worker starts is counted with it, pools
-//! too. And where systemd itself is in a child, what was handed out was handed to it.
+//! A group with processes in it cannot have children that count memory, so this is the parent of
+//! the program's own group. It must be delegated to the program: by systemd, which marks such a
+//! directory (`Delegate=`), or by giving the program's user a directory that is not within
+//! another one of that user. In any other directory that the user may write, as in the groups of
+//! a desktop, another program of the user manages the groups. This library does so in a pool's
+//! group: a worker's group counts all that the worker starts, even pools. If systemd itself runs
+//! in a child, the directory is delegated to systemd.
 //! (Kernel: `Documentation/admin-guide/cgroup-v2.rst`, "Delegation"; systemd: "Control
 //! Group APIs and Delegation".)
 
@@ -15,10 +15,10 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access, getxattr};
 
-/// The marks of systemd: for all, and for the privileged, as before version 251.
+/// The marks of systemd: for any user, and for root only (before version 251).
 const MARKS: [&str; 2] = ["user.delegate", "trusted.delegate"];
 
-/// See the module. Memory is counted there for each child.
+/// The directory, in which memory is counted for each child.
 pub(super) fn find() -> Option<PathBuf> {
     let own = own_group(
         &fs::read_to_string("/proc/self/cgroup").ok()?,
@@ -28,7 +28,7 @@ pub(super) fn find() -> Option<PathBuf> {
     (is_handed_out(place) && count_memory(place)).then(|| place.to_owned())
 }
 
-/// Has a group count the memory of each child of it; tells whether it does.
+/// Makes a group count the memory of each of its children. Tells whether it does.
 pub(super) fn count_memory(group: &Path) -> bool {
     let control = group.join("cgroup.subtree_control");
     let counts = || fs::read_to_string(&control).is_ok_and(|names| has_memory(&names));
@@ -49,7 +49,7 @@ fn is_handed_out(place: &Path) -> bool {
     may_rule(place) && !is_managed && (is_marked || is_outermost)
 }
 
-/// Whether children may be made there, and processes moved between them.
+/// Whether the program may make children there and move processes between them.
 fn may_rule(group: &Path) -> bool {
     let files = ["cgroup.procs", "cgroup.subtree_control"];
     may_write(group) && files.iter().all(|file| may_write(&group.join(file)))
@@ -64,14 +64,14 @@ fn may_write(path: &Path) -> bool {
 fn own_group(cgroup: &str, mounts: &str) -> Option<PathBuf> {
     let path = Path::new(cgroup.lines().find_map(|line| line.strip_prefix("0::"))?);
     mounts.lines().find_map(|line| {
-        // Fields, of which the fourth and the fifth are what is mounted and where; then,
-        // behind a lone dash, the kind of file system.
+        // The fourth and the fifth field are the mounted directory and the mount point. After a
+        // lone dash comes the kind of file system.
         let (fields, kind) = line.split_once(" - ")?;
         kind.starts_with("cgroup2 ").then_some(())?;
         let mut fields = fields.split(' ').skip(3);
         let (root, mounted) = (fields.next()?, fields.next()?);
-        // Relative to what is mounted; what is above that cannot be reached. And a name
-        // with a space is written in another way, which nobody has there.
+        // Relative to the mounted directory; one above it cannot be reached. A name with a space
+        // would be escaped, which is not handled, as no such name is in use there.
         let below = path.strip_prefix(root).ok()?;
         (!mounted.contains('\\')).then(|| Path::new(mounted).join(below))
     })
