@@ -23,7 +23,7 @@ pub enum ErrorKind {
     Died,
     /// A time limit passed.
     TimedOut,
-    /// The work was taken back.
+    /// The call was cancelled.
     Cancelled,
     /// The pool was closed and takes no more jobs.
     Closed,
@@ -35,7 +35,7 @@ pub enum ErrorKind {
     Decode,
     /// A worker process could not be started.
     Spawn,
-    /// An argument of a call of this library makes no sense.
+    /// An argument of a call of this library is invalid.
     InvalidArgument,
     /// The task needed more memory than its worker may have.
     MemoryLimit,

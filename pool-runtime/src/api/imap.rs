@@ -55,13 +55,12 @@ where
 /// The results of [`Pool::imap`], in input order.
 ///
 /// What it yields when the call is cancelled, or the pool ended, is in a table at
-/// [`Job`](crate::Job#what-a-call-gives-that-is-ended).
+/// [`Job`](crate::Job#the-results-of-a-call-that-is-ended).
 ///
-/// Dropped early, it takes back the work that it stands for: what is queued never
-/// runs, and workers that run some of it are ended, as for
-/// [`Job::timeout`](crate::Job::timeout), unless it is left to finish
-/// ([`Job::cancel_running`](crate::Job::cancel_running)). A fresh worker takes the place of
-/// each once it is gone, if the pool starts any ([`Pool::reset`]).
+/// Dropping it early cancels the rest of its work: queued items never run, and workers that run
+/// items of it are ended, as for [`Job::timeout`](crate::Job::timeout), unless running items are
+/// left to finish ([`Job::cancel_running`](crate::Job::cancel_running)). A fresh worker replaces
+/// each, unless the pool's breaker has tripped ([`Pool::reset`]).
 #[derive(Debug)]
 #[must_use = "nothing runs until the iterator is asked for results"]
 pub struct Imap<'pool, T: Task, I> {
@@ -117,12 +116,12 @@ impl<T: Task, I: Iterator> FusedIterator for Imap<'_, T, I> where I::Item: TaskI
 /// The results of [`Pool::imap_unordered`], in order of completion, each with
 /// the index of its item in the input.
 ///
-/// Dropped early, it takes back the work that it stands for, as [`Imap`] does.
+/// Dropping it early cancels the rest of its work, as for [`Imap`].
 ///
 /// If the whole job fails (the pool was terminated, no worker can be started), that error
 /// comes last. It belongs to no item: its [`Error::item`](crate::Error::item) is `None`, and
 /// the index beside it is only the number of results that came before. What each way to end
-/// a call gives is in a table at [`Job`](crate::Job#what-a-call-gives-that-is-ended).
+/// a call gives is in a table at [`Job`](crate::Job#the-results-of-a-call-that-is-ended).
 #[derive(Debug)]
 #[must_use = "nothing runs until the iterator is asked for results"]
 pub struct ImapUnordered<'pool, T, I> {

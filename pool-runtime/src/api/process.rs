@@ -125,9 +125,8 @@ impl<O> Process<O> {
         self.engine.signal(ONLY, Signal::KILL)
     }
 
-    /// How it ended: `None` while it has not, or if somebody else took its exit
-    /// status (a program that ignores SIGCHLD). The code is 0 after a result and
-    /// 101 after a panic.
+    /// How it ended; `None` before that, or if other code of the program took its exit status (or
+    /// the program ignores SIGCHLD). The code is 0 after a result and 101 after a panic.
     pub fn exit_status(&self) -> Option<ExitStatus> {
         self.engine.last_exit(ONLY).flatten()
     }

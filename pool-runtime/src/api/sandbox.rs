@@ -5,31 +5,30 @@ use std::path::PathBuf;
 
 use crate::wire::settings::Rules;
 
-/// Which files the tasks of a pool may open; they have no network.
+/// The files that the tasks of a pool may open; they have no network.
 ///
 /// Give it to [`PoolBuilder::sandbox`](crate::PoolBuilder::sandbox). It needs the feature
 /// `sandbox`.
 ///
-/// Files are held by Landlock: opening one that is not allowed is an error for the task,
-/// `PermissionDenied` (EACCES), which it may handle. What is beneath a path that is
-/// listed is allowed with it. What is open already stays usable: standard output and
-/// error.
+/// Landlock limits files: opening one that is not allowed is an error for the task,
+/// `PermissionDenied` (EACCES), which it may handle. Everything beneath a listed path is allowed
+/// too. Open descriptors stay usable: standard output and error.
 ///
-/// The network is held by a filter of system calls: whoever makes a socket, or goes
-/// around that (`io_uring`, `ptrace`), is killed by SIGSYS, and the item's error, of kind
-/// `Died`, names the call. So is whoever makes a pair of datagram sockets, which can send
-/// to others; pairs of stream sockets are allowed. A program that replaces the handler
-/// of SIGSYS may live on, but the call is not made. Signals reach only what the task
-/// has started itself.
+/// A filter of system calls blocks the network: a process that makes a socket, or uses a way
+/// around that (`io_uring`, `ptrace`), is killed by SIGSYS, and the item's error, of kind `Died`,
+/// names the call. The same holds for a pair of datagram sockets, which could send to other
+/// addresses; pairs of stream sockets are allowed. A program that replaces the handler of SIGSYS
+/// may live on, but the call is not made. Signals reach only processes that the task has started
+/// itself.
 ///
-/// Both are inherited by what a task starts, and cannot be taken off. A task in a
-/// sandbox cannot make a pool, and the backtrace of its panics has no names of
-/// functions unless the sandbox can read the program's file.
+/// Processes that a task starts inherit both limits, which cannot be removed. A task in a sandbox
+/// cannot make a pool, and the backtrace of its panics has no function names unless the sandbox
+/// can read the program's file.
 ///
-/// It needs Linux 5.13, with Landlock and seccomp. Older kernels hold less: before 6.2
-/// a file that the user may write can still be truncated, before 6.10 devices can still
-/// be controlled, before 6.12 other processes of the user can still be signalled, and
-/// sockets in the abstract namespace reached by who has one.
+/// It needs Linux 5.13, with Landlock and seccomp. Older kernels enforce less: before 6.2 a file
+/// that the user may write can be truncated; before 6.10 devices can be controlled; before 6.12
+/// other processes of the user can be signalled, and a process that has a socket can reach the
+/// abstract namespace.
 ///
 /// ```
 /// use pool_runtime::{ErrorKind, Pool, Sandbox, pool_task};
