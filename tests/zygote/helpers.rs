@@ -1,6 +1,7 @@
 //! What tells a zygote, and those whom it forked.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use pool_runtime::{NotForked, Pool, PoolBuilder, Start, shutdown};
 use pool_tests::pools::pids;
@@ -60,6 +61,13 @@ pub(crate) fn forked(builder: impl Fn() -> PoolBuilder) -> Pool {
 #[track_caller]
 pub(crate) fn forks(workers: usize) -> Pool {
     forked(|| Pool::builder().workers(workers))
+}
+
+/// A pool whose workers may take far longer to start than by default, as on a machine that is
+/// slow while other threads of the test take its cores.
+pub(crate) fn unhurried(workers: usize) -> Pool {
+    let limit = Duration::from_secs(300);
+    Pool::builder().workers(workers).start_timeout(limit).build().unwrap()
 }
 
 /// Asserts that every worker was executed by itself, and is said to be, and why.

@@ -11,7 +11,7 @@ use pool_tests::fork::in_a_copy;
 use pool_tests::wait;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::helpers::{assert_forked, children_of, forks, square, zygote, zygotes_of};
+use crate::helpers::{assert_forked, children_of, forks, square, unhurried, zygote, zygotes_of};
 
 /// Tells the other threads of a test that it is over, also when it has failed.
 struct TellsTheEnd<'a>(&'a AtomicBool);
@@ -46,7 +46,7 @@ fn killed_at_any_moment_it_leaves_nothing_and_every_pool_works() {
         // For longer where all this takes longer.
         let (begun, mut round) = (Instant::now(), 0);
         while begun.elapsed() < Duration::from_secs(8) || kills.load(Ordering::Relaxed) <= 20 {
-            let pool = Pool::new(3).unwrap();
+            let pool = unhurried(3);
             assert_eq!(pool.map(square, 0..4).unwrap(), [0, 1, 4, 9], "round {round}");
             assert_eq!(square.spawn(3).unwrap().join().unwrap(), 9, "round {round}");
             if round % 4 == 0 {
@@ -70,7 +70,7 @@ fn pools_started_at_once_share_it() {
         thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
-                    let pool = Pool::new(2).unwrap();
+                    let pool = unhurried(2);
                     assert_eq!(pool.map(square, 0..3).unwrap(), [0, 1, 4]);
                 });
             }
@@ -96,7 +96,7 @@ fn shutdown_at_any_moment_harms_nobody() {
         });
         let over = TellsTheEnd(&done);
         for _ in 0..50 {
-            assert_eq!(square.pmap(0..4, 2).unwrap(), [0, 1, 4, 9]);
+            assert_eq!(unhurried(2).map(square, 0..4).unwrap(), [0, 1, 4, 9]);
         }
         drop(over);
         ends.join().unwrap();
